@@ -1,0 +1,91 @@
+//! The events of a run: the only way in which a client learns what happens in it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    error::RpcError,
+    finding::{Coverage, Finding, ReviewSummary},
+};
+
+/// The notification that carries a [`RunEvent`].
+pub const RUN_EVENT: &str = "run.event";
+
+/// One event of one run. `seq` counts durable events only, from 1, without gaps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunEvent {
+    /// The run.
+    pub run_id: Uuid,
+    /// Number of a durable event; sent only after its commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+    /// When it was recorded, UTC milliseconds.
+    pub at_ms: i64,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: EventBody,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum EventBody {
+    /// The run was accepted.
+    Started {
+        /// `review`.
+        kind: String,
+        /// What is worked on.
+        selection: String,
+    },
+    /// A fault. Emitted is final.
+    Finding(Box<Finding>),
+    /// What was read and what was not.
+    Coverage(Coverage),
+    /// Events from `from_seq` to `to_seq` are no longer kept.
+    Gap {
+        /// First missing.
+        from_seq: u64,
+        /// Last missing.
+        to_seq: u64,
+    },
+    /// The run ended well; terminal.
+    Completed {
+        /// The numbers, for a review.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        summary: Option<ReviewSummary>,
+    },
+    /// The run ended badly; terminal.
+    Failed {
+        /// Why.
+        error: RpcError,
+    },
+    /// Somebody ended the run; terminal.
+    Cancelled {
+        /// Who or what.
+        reason: String,
+    },
+}
+
+impl EventBody {
+    /// After this one there is no other.
+    pub fn is_terminal(&self) -> bool {
+        match self {
+            Self::Completed { .. } | Self::Failed { .. } | Self::Cancelled { .. } => true,
+            Self::Started { .. } | Self::Finding(_) | Self::Coverage(_) | Self::Gap { .. } => false,
+        }
+    }
+
+    /// The value of `type`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Finding(_) => "finding",
+            Self::Coverage(_) => "coverage",
+            Self::Gap { .. } => "gap",
+            Self::Completed { .. } => "completed",
+            Self::Failed { .. } => "failed",
+            Self::Cancelled { .. } => "cancelled",
+        }
+    }
+}
