@@ -1,1 +1,41 @@
-//! See ARCHITECTURE.md.
+//! Where Convergio keeps its files, and what its settings are.
+//!
+//! Settings come in layers: defaults < the user's file < environment < flags <
+//! managed policy. Every effective value knows which layer and which line,
+//! variable or flag it came from. A file that can't be understood is an error
+//! with its line and column and the way out; it is never skipped.
+//!
+//! This crate reads no process environment except in
+//! [`Environment::capture`], and knows nothing of the daemon's other crates.
+
+mod catalog;
+mod config;
+mod document;
+mod edit;
+mod error;
+mod file;
+mod keys;
+mod migrate;
+mod parse;
+mod paths;
+mod policy;
+mod schema;
+mod settings;
+mod value;
+mod variables;
+
+pub use catalog::Catalog;
+pub use config::{Config, Health, Inspection};
+pub use edit::{Editor, PlannedEdit, Revision, restore};
+pub use error::{ConfigError, ErrorKind, Fault};
+pub use keys::{
+    DAEMON_IDLE_EXIT_MS, KEYS, Key, KeySpec, Kind, LOG_KEEP_FILES, LOG_LEVEL, LOG_MAX_BYTES,
+    RETENTION_EVENT_LOG_DAYS, RETENTION_REVIEW_DAYS, RETENTION_UNDO_DAYS, REVIEW_FAIL_ON,
+    REVIEW_MAX_FINDINGS, REVIEW_MIN_SEVERITY, REVIEW_RULES, REVIEW_STRICT,
+};
+pub use migrate::CONFIG_VERSION;
+pub use parse::MAX_FAULTS;
+pub use paths::{Environment, Os, Paths};
+pub use schema::json_schema;
+pub use settings::{Explanation, FlagSetting, LayerValue, Resolved, Settings};
+pub use value::{Entry, Layer, Origin, Value};

@@ -1,0 +1,253 @@
+//! Finding a key by its name, and checking a value against it.
+
+use crate::error::{ErrorKind, quoted};
+use crate::keys::{KEYS, KeySpec, Kind, SWITCH_WORDS};
+use crate::value::Value;
+
+/// The keys that exist: the table, plus the ids of the rules that can be
+/// switched.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    rules: Option<Vec<String>>,
+}
+
+/// A key, and the switch within it where it holds switches.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) spec: &'static KeySpec,
+    pub(crate) switch: Option<String>,
+}
+
+/// Why a name or a value was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) kind: ErrorKind,
+    pub(crate) reason: String,
+    /// The nearest name that exists, for a name that doesn't.
+    pub(crate) nearest: Option<String>,
+}
+
+const RULE_ID_MAX_BYTES: usize = 64;
+
+impl Catalog {
+    /// A catalogue that takes any well-formed rule id.
+    pub fn any_rule() -> Self {
+        Self { rules: None }
+    }
+
+    /// A catalogue in which only these rules exist, so that a mistyped id is an
+    /// error and not a switch that never acts.
+    pub fn with_rules<I>(ids: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        Self {
+            rules: Some(ids.into_iter().map(Into::into).collect()),
+        }
+    }
+
+    /// Every rule id that can be switched; empty when any is taken.
+    pub(crate) fn rules(&self) -> &[String] {
+        self.rules.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Result<Target, Refusal> {
+        for spec in KEYS {
+            let dotted = spec.dotted();
+            if spec.kind == Kind::Switches {
+                if let Some(id) = name.strip_prefix(&format!("{dotted}.")) {
+                    return self.find_switch(spec, id);
+                }
+                if name == dotted {
+                    return Err(Refusal {
+                        kind: ErrorKind::WrongType,
+                        reason: format!("`{name}` is a table of switches, not a value"),
+                        nearest: Some(format!("{dotted}.ID")),
+                    });
+                }
+            } else if name == dotted {
+                return Ok(Target { spec, switch: None });
+            }
+        }
+        Err(Refusal {
+            kind: ErrorKind::UnknownKey,
+            reason: format!("no setting is called {}", quoted(name)),
+            nearest: self.nearest(name),
+        })
+    }
+
+    fn find_switch(&self, spec: &'static KeySpec, id: &str) -> Result<Target, Refusal> {
+        let dotted = spec.dotted();
+        let known = match &self.rules {
+            Some(rules) => rules.iter().any(|rule| rule == id),
+            None => is_rule_id(id),
+        };
+        if known {
+            return Ok(Target {
+                spec,
+                switch: Some(id.to_owned()),
+            });
+        }
+        Err(Refusal {
+            kind: ErrorKind::UnknownKey,
+            reason: format!("no review rule is called {}", quoted(id)),
+            nearest: closest(id, self.rules().iter().map(String::as_str))
+                .map(|rule| format!("{dotted}.{rule}")),
+        })
+    }
+
+    /// The nearest existing name to one that doesn't exist, if any is near.
+    fn nearest(&self, name: &str) -> Option<String> {
+        let names: Vec<String> = KEYS.iter().map(|spec| spec.dotted()).collect();
+        // `strict` at the top of the file wants `review.strict`.
+        let last = name.rsplit('.').next().unwrap_or(name);
+        closest(name, names.iter().map(String::as_str))
+            .map(str::to_owned)
+            .or_else(|| {
+                let near = closest(last, KEYS.iter().map(|spec| spec.name))?;
+                let spec = KEYS.iter().find(|spec| spec.name == near)?;
+                Some(spec.dotted())
+            })
+    }
+
+    /// The nearest section to a top-level table that doesn't exist.
+    pub(crate) fn nearest_section(name: &str) -> Option<&'static str> {
+        closest(name, KEYS.iter().map(|spec| spec.section))
+    }
+}
+
+impl Target {
+    /// `section.name`, or `section.name.switch`.
+    pub(crate) fn dotted(&self) -> String {
+        match &self.switch {
+            Some(id) => format!("{}.{id}", self.spec.dotted()),
+            None => self.spec.dotted(),
+        }
+    }
+
+    /// The tables and the key that lead to the value in a document.
+    pub(crate) fn segments(&self) -> Vec<&str> {
+        let mut segments = vec![self.spec.section, self.spec.name];
+        segments.extend(self.switch.as_deref());
+        segments
+    }
+
+    /// The variable that sets it.
+    pub(crate) fn variable(&self) -> String {
+        match &self.switch {
+            Some(id) => format!("{}_{}", self.spec.variable(), variable_word(id)),
+            None => self.spec.variable(),
+        }
+    }
+
+    /// Reads a value that was written as text (variable, flag, command line).
+    pub(crate) fn read_text(&self, text: &str) -> Result<Value, Refusal> {
+        let trimmed = text.trim();
+        let value = match self.spec.kind {
+            Kind::Boolean => match trimmed {
+                "true" | "1" | "on" | "yes" => Some(Value::Boolean(true)),
+                "false" | "0" | "off" | "no" => Some(Value::Boolean(false)),
+                _ => None,
+            },
+            Kind::Integer { .. } => trimmed.parse().ok().map(Value::Integer),
+            Kind::Choice(_) | Kind::Switches => Some(Value::Word(trimmed.to_owned())),
+        };
+        let Some(value) = value else {
+            return Err(self.refuse(ErrorKind::WrongType, &quoted(text)));
+        };
+        self.check(value)
+    }
+
+    /// Reads a value of a TOML document.
+    pub(crate) fn read_item(&self, item: &toml_edit::Item) -> Result<Value, Refusal> {
+        let value = match self.spec.kind {
+            Kind::Boolean => item.as_bool().map(Value::Boolean),
+            Kind::Integer { .. } => item.as_integer().map(Value::Integer),
+            Kind::Choice(_) | Kind::Switches => {
+                item.as_str().map(|word| Value::Word(word.to_owned()))
+            }
+        };
+        let Some(value) = value else {
+            let found = match item.type_name() {
+                "integer" => "an integer".to_owned(),
+                "array" => "an array".to_owned(),
+                "array of tables" => "an array of tables".to_owned(),
+                "inline table" => "an inline table".to_owned(),
+                other => format!("a {other}"),
+            };
+            return Err(self.refuse(ErrorKind::WrongType, &found));
+        };
+        self.check(value)
+    }
+
+    fn check(&self, value: Value) -> Result<Value, Refusal> {
+        let allowed = match (&value, self.spec.kind) {
+            (Value::Boolean(_), Kind::Boolean) => true,
+            (Value::Integer(number), Kind::Integer { min, max }) => (min..=max).contains(number),
+            (Value::Word(word), Kind::Choice(words)) => words.contains(&word.as_str()),
+            (Value::Word(word), Kind::Switches) => SWITCH_WORDS.contains(&word.as_str()),
+            _ => false,
+        };
+        if allowed {
+            return Ok(value);
+        }
+        let found = match &value {
+            Value::Word(word) => quoted(word),
+            Value::Boolean(_) | Value::Integer(_) => value.to_string(),
+        };
+        Err(self.refuse(ErrorKind::OutOfRange, &found))
+    }
+
+    fn refuse(&self, kind: ErrorKind, found: &str) -> Refusal {
+        Refusal {
+            kind,
+            reason: format!(
+                "`{}` takes {}, not {found}",
+                self.dotted(),
+                self.spec.allowed()
+            ),
+            nearest: None,
+        }
+    }
+}
+
+/// A rule id as a word of a variable's name.
+pub(crate) fn variable_word(id: &str) -> String {
+    id.chars()
+        .map(|letter| match letter {
+            letter if letter.is_ascii_alphanumeric() => letter.to_ascii_uppercase(),
+            _ => '_',
+        })
+        .collect()
+}
+
+fn is_rule_id(id: &str) -> bool {
+    (1..=RULE_ID_MAX_BYTES).contains(&id.len())
+        && id.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit())
+        && id.bytes().all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_/.".contains(&byte)
+        })
+}
+
+/// The candidate with the least edit distance, if it is near enough to be a
+/// typing error.
+pub(crate) fn closest<'a>(
+    name: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    // The distance costs length × length, so absurd names are not compared.
+    const COMPARED_BYTES: usize = 128;
+    if name.len() > COMPARED_BYTES {
+        return None;
+    }
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    candidates
+        .map(|candidate| {
+            let distance = strsim::damerau_levenshtein(&name, &candidate.replace('-', "_"));
+            (distance, candidate)
+        })
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 5)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}

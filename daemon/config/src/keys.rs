@@ -1,0 +1,292 @@
+//! The table of settings: each key is declared here and nowhere else.
+
+use crate::value::Value;
+
+/// What values a key takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number within these bounds, both included.
+    Integer {
+        /// The least allowed value.
+        min: i64,
+        /// The greatest allowed value.
+        max: i64,
+    },
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A table from rule ids to `"on"` or `"off"`; each id is a key of its own
+    /// (`review.rules.ID`) and is on unless a layer says otherwise.
+    Switches,
+}
+
+/// A key of the table, without its Rust type.
+#[derive(Debug)]
+pub struct KeySpec {
+    /// The TOML table that holds it.
+    pub section: &'static str,
+    /// Its name within the table; a unit comes last.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// One line for people.
+    pub doc: &'static str,
+    default: Fallback,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Fallback {
+    Boolean(bool),
+    Integer(i64),
+    Word(&'static str),
+}
+
+impl KeySpec {
+    /// `section.name`.
+    pub fn dotted(&self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+
+    /// The variable that sets it, for instance `CONVERGIO_REVIEW_STRICT`. For
+    /// switches this is a prefix, followed by `_` and the id in capitals.
+    pub fn variable(&self) -> String {
+        format!(
+            "CONVERGIO_{}_{}",
+            self.section.to_ascii_uppercase(),
+            self.name.to_ascii_uppercase()
+        )
+    }
+
+    /// The built-in value; for switches that of each single one.
+    pub fn default_value(&self) -> Value {
+        match self.default {
+            Fallback::Boolean(value) => Value::Boolean(value),
+            Fallback::Integer(value) => Value::Integer(value),
+            Fallback::Word(value) => Value::Word(value.to_owned()),
+        }
+    }
+
+    /// The allowed values, for people.
+    pub fn allowed(&self) -> String {
+        match self.kind {
+            Kind::Boolean => "true or false".to_owned(),
+            Kind::Integer { min, max } => format!("a whole number from {min} to {max}"),
+            Kind::Choice(words) => quoted_words(words),
+            Kind::Switches => quoted_words(&SWITCH_WORDS),
+        }
+    }
+}
+
+fn quoted_words(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    quoted.join(", ")
+}
+
+/// The words of a switch.
+pub(crate) const SWITCH_WORDS: [&str; 2] = ["on", "off"];
+
+/// A key with the Rust type that [`crate::Settings::value`] gives back.
+#[derive(Debug)]
+pub struct Key<T: 'static> {
+    /// The row of the table.
+    pub spec: KeySpec,
+    pub(crate) fallback: T,
+    pub(crate) read: fn(&KeySpec, &Value) -> Option<T>,
+}
+
+impl Key<bool> {
+    const fn boolean(
+        section: &'static str,
+        name: &'static str,
+        fallback: bool,
+        doc: &'static str,
+    ) -> Self {
+        Self {
+            spec: KeySpec {
+                section,
+                name,
+                kind: Kind::Boolean,
+                doc,
+                default: Fallback::Boolean(fallback),
+            },
+            fallback,
+            read: |_, value| match value {
+                Value::Boolean(value) => Some(*value),
+                Value::Integer(_) | Value::Word(_) => None,
+            },
+        }
+    }
+
+    const fn switches(section: &'static str, name: &'static str, doc: &'static str) -> Self {
+        Self {
+            spec: KeySpec {
+                section,
+                name,
+                kind: Kind::Switches,
+                doc,
+                default: Fallback::Word("on"),
+            },
+            fallback: true,
+            read: |_, value| match value {
+                Value::Word(word) => Some(word == "on"),
+                Value::Boolean(_) | Value::Integer(_) => None,
+            },
+        }
+    }
+}
+
+impl Key<u64> {
+    const fn integer(
+        section: &'static str,
+        name: &'static str,
+        (fallback, min, max): (u32, u32, u32),
+        doc: &'static str,
+    ) -> Self {
+        Self {
+            spec: KeySpec {
+                section,
+                name,
+                kind: Kind::Integer {
+                    min: min as i64,
+                    max: max as i64,
+                },
+                doc,
+                default: Fallback::Integer(fallback as i64),
+            },
+            fallback: fallback as u64,
+            read: |_, value| match value {
+                Value::Integer(value) => u64::try_from(*value).ok(),
+                Value::Boolean(_) | Value::Word(_) => None,
+            },
+        }
+    }
+}
+
+impl Key<&'static str> {
+    const fn choice(
+        section: &'static str,
+        name: &'static str,
+        fallback: &'static str,
+        words: &'static [&'static str],
+        doc: &'static str,
+    ) -> Self {
+        Self {
+            spec: KeySpec {
+                section,
+                name,
+                kind: Kind::Choice(words),
+                doc,
+                default: Fallback::Word(fallback),
+            },
+            fallback,
+            read: |spec, value| match (spec.kind, value) {
+                (Kind::Choice(words), Value::Word(word)) => {
+                    words.iter().copied().find(|allowed| allowed == word)
+                }
+                _ => None,
+            },
+        }
+    }
+}
+
+macro_rules! table {
+    ($($ident:ident: $type:ty = $key:expr;)*) => {
+        $(
+            #[doc = concat!("The key `", stringify!($ident), "`: its dotted name is in the table.")]
+            pub static $ident: Key<$type> = $key;
+        )*
+        /// Every key, in the order in which they are listed to people.
+        pub static KEYS: &[&KeySpec] = &[$(&$ident.spec),*];
+    };
+}
+
+table! {
+    REVIEW_FAIL_ON: &'static str = Key::choice(
+        "review", "fail_on", "never", &["never", "nit", "minor", "major", "critical"],
+        "Exit with 1 when a finding is at least this severe",
+    );
+    REVIEW_MIN_SEVERITY: &'static str = Key::choice(
+        "review", "min_severity", "nit", &["nit", "minor", "major", "critical"],
+        "Leave out findings below this severity",
+    );
+    REVIEW_MAX_FINDINGS: u64 = Key::integer(
+        "review", "max_findings", (10, 1, 1_000),
+        "How many findings are printed as text before the lesser ones are held back",
+    );
+    REVIEW_STRICT: bool = Key::boolean(
+        "review", "strict", false,
+        "Exit with 6 when something that should have been read was not",
+    );
+    REVIEW_RULES: bool = Key::switches(
+        "review", "rules",
+        "Single review rules, switched on or off by their id",
+    );
+    DAEMON_IDLE_EXIT_MS: u64 = Key::integer(
+        "daemon", "idle_exit_ms", (900_000, 100, 86_400_000),
+        "How long an on-demand daemon waits without work before it exits",
+    );
+    LOG_LEVEL: &'static str = Key::choice(
+        "log", "level", "info", &["error", "warn", "info", "debug", "trace"],
+        "How much the daemon writes to its log",
+    );
+    LOG_MAX_BYTES: u64 = Key::integer(
+        "log", "max_bytes", (10_485_760, 65_536, 1_073_741_824),
+        "The log file is rotated when it would grow beyond this",
+    );
+    LOG_KEEP_FILES: u64 = Key::integer(
+        "log", "keep_files", (3, 0, 20),
+        "How many rotated log files are kept",
+    );
+    RETENTION_REVIEW_DAYS: u64 = Key::integer(
+        "retention", "review_days", (7, 0, 3_650),
+        "How long results of reviews are kept; 0 keeps none past the next sweep",
+    );
+    RETENTION_EVENT_LOG_DAYS: u64 = Key::integer(
+        "retention", "event_log_days", (7, 0, 3_650),
+        "How long events of runs are kept; 0 keeps none past the next sweep",
+    );
+    RETENTION_UNDO_DAYS: u64 = Key::integer(
+        "retention", "undo_days", (30, 0, 3_650),
+        "How long changes can be undone; 0 keeps none past the next sweep",
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::Catalog;
+
+    #[test]
+    fn names_variables_and_docs_are_distinct_and_well_formed() {
+        let mut names = BTreeSet::new();
+        let mut variables = BTreeSet::new();
+        for spec in KEYS {
+            assert!(names.insert(spec.dotted()), "twice: {}", spec.dotted());
+            assert!(variables.insert(spec.variable()));
+            assert!(!spec.doc.is_empty() && !spec.doc.ends_with('.') && !spec.doc.contains('\n'));
+            for word in [spec.section, spec.name] {
+                assert!(
+                    word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
+                    "{word}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_default_is_allowed_by_its_own_key() {
+        let catalog = Catalog::any_rule();
+        for spec in KEYS {
+            let name = match spec.kind {
+                Kind::Switches => format!("{}.some-rule", spec.dotted()),
+                Kind::Boolean | Kind::Integer { .. } | Kind::Choice(_) => spec.dotted(),
+            };
+            let target = catalog.find(&name).unwrap();
+            let default = spec.default_value();
+            assert_eq!(target.read_text(&default.to_string()).unwrap(), default);
+        }
+    }
+}
