@@ -101,7 +101,7 @@ pub struct RpcError {
     pub message: String,
     /// What a program needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<ErrorData>,
+    pub data: Option<Box<ErrorData>>,
 }
 
 /// The machine-readable part of an error.
@@ -131,14 +131,14 @@ impl RpcError {
         Self {
             code: code.code(),
             message: message.into(),
-            data: Some(ErrorData {
+            data: Some(Box::new(ErrorData {
                 slug: code.slug().to_owned(),
                 retryable: code.retryable(),
                 retry_after_ms: None,
                 why: None,
                 hint: None,
                 trace_id: None,
-            }),
+            })),
         }
     }
 

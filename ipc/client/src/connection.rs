@@ -1,0 +1,360 @@
+//! One connection: queued writes, a reader task, calls by id.
+
+use std::{
+    collections::HashMap,
+    io,
+    marker::PhantomData,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use convergio_contract::{
+    ErrorCode, Method, RpcError, RunEvent, Uuid,
+    daemon::{Initialize, InitializeParams, InitializeResponse},
+    event::RUN_EVENT,
+    limits::LINE_MAX_BYTES,
+};
+use convergio_transport::{
+    frame::{FrameReader, Line},
+    message::{self, Incoming},
+};
+use jsonrpsee_types::Id;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+use tokio::{
+    io::AsyncWriteExt,
+    net::{UnixStream, unix::OwnedReadHalf, unix::OwnedWriteHalf},
+    sync::{mpsc, oneshot, watch},
+    task::AbortHandle,
+    time::timeout,
+};
+
+use crate::ClientError;
+
+/// Events of one run that may wait for their reader. A reader that is further behind subscribes
+/// anew after the last event it saw.
+const EVENTS_MAX: usize = 4096;
+
+type Outcome = Result<Box<RawValue>, RpcError>;
+
+#[derive(Debug, Default)]
+struct Shared {
+    calls: HashMap<u64, oneshot::Sender<Outcome>>,
+    runs: HashMap<Uuid, mpsc::Sender<RunEvent>>,
+    out: Vec<u8>,
+    ended: Option<Option<String>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    shared: Arc<Mutex<Shared>>,
+    write: tokio::sync::Mutex<OwnedWriteHalf>,
+    next_id: AtomicU64,
+    handshake: watch::Receiver<Option<Result<InitializeResponse, RpcError>>>,
+    reader: AbortHandle,
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    // Nothing panics while it holds the lock, and the state is whole between statements.
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Connection {
+    pub(crate) fn open(
+        stream: UnixStream,
+        handshake: &InitializeParams,
+    ) -> Result<Arc<Self>, ClientError> {
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut shared = lock(&shared);
+            shared.calls.insert(0, answer);
+            message::append_request(&mut shared.out, 0, Initialize::NAME, handshake)
+                .map_err(|error| malformed(Initialize::NAME, &error))?;
+        }
+        let (done, handshake) = watch::channel(None);
+        let (read, write) = stream.into_split();
+        let reader = tokio::spawn(read_all(read, Arc::clone(&shared), answered, done));
+        Ok(Arc::new(Self {
+            shared,
+            write: tokio::sync::Mutex::new(write),
+            next_id: AtomicU64::new(1),
+            handshake,
+            reader: reader.abort_handle(),
+        }))
+    }
+
+    pub(crate) async fn initialized(&self) -> Result<InitializeResponse, ClientError> {
+        let mut handshake = self.handshake.clone();
+        let wait = handshake.wait_for(Option::is_some);
+        let answered = timeout(Duration::from_millis(Initialize::TIMEOUT_MS), wait).await;
+        let answered = answered.map_err(|_| timed_out::<Initialize>())?;
+        match answered.ok().as_deref() {
+            Some(Some(Ok(response))) => Ok(response.clone()),
+            Some(Some(Err(error))) => Err(error.clone().into()),
+            Some(None) | None => Err(self.disconnected()),
+        }
+    }
+
+    pub(crate) fn disconnected(&self) -> ClientError {
+        let why = lock(&self.shared).ended.clone().flatten();
+        ClientError::Disconnected { why }
+    }
+
+    pub(crate) fn queue<M: Method>(
+        connection: &Arc<Self>,
+        params: &M::Params,
+    ) -> Result<Pending<M>, ClientError> {
+        let id = connection.next_id.fetch_add(1, Ordering::Relaxed);
+        let mut line = Vec::new();
+        message::append_request(&mut line, id, M::NAME, params)
+            .map_err(|error| malformed(M::NAME, &error))?;
+        if line.len() > LINE_MAX_BYTES {
+            return Err(ClientError::TooLarge {
+                bytes: line.len(),
+                max_bytes: LINE_MAX_BYTES,
+            });
+        }
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut shared = lock(&connection.shared);
+            if let Some(why) = &shared.ended {
+                return Err(ClientError::Disconnected { why: why.clone() });
+            }
+            shared.calls.insert(id, answer);
+            shared.out.extend_from_slice(&line);
+        }
+        let connection = Arc::clone(connection);
+        Ok(Pending {
+            connection,
+            id,
+            answered: Some(answered),
+            method: PhantomData,
+        })
+    }
+
+    pub(crate) async fn flush(&self) -> Result<(), ClientError> {
+        let mut write = self.write.lock().await;
+        loop {
+            let out = std::mem::take(&mut lock(&self.shared).out);
+            if out.is_empty() {
+                return Ok(());
+            }
+            if let Err(error) = write.write_all(&out).await {
+                // What the daemon said before it closed is worth more than "broken pipe".
+                return match error.kind() {
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Ok(()),
+                    _ => Err(ClientError::Disconnected {
+                        why: Some(error.to_string()),
+                    }),
+                };
+            }
+        }
+    }
+
+    /// Registers a reader of a run's events. The daemon is asked by `run.subscribe`.
+    pub(crate) fn listen(&self, run_id: Uuid) -> mpsc::Receiver<RunEvent> {
+        let (sender, receiver) = mpsc::channel(EVENTS_MAX);
+        let mut shared = lock(&self.shared);
+        if shared.ended.is_none() {
+            shared.runs.insert(run_id, sender);
+        }
+        receiver
+    }
+
+    /// Takes a call off the list and tells the daemon, as far as that goes without waiting.
+    fn cancel(&self, id: u64) {
+        let mut shared = lock(&self.shared);
+        if shared.calls.remove(&id).is_none() || shared.ended.is_some() {
+            return;
+        }
+        #[derive(serde::Serialize)]
+        struct Cancel {
+            id: u64,
+        }
+        if message::append_notification(&mut shared.out, "$/cancel", &Cancel { id }).is_err() {
+            return;
+        }
+        // Whoever holds the writer sends it in its loop.
+        if let Ok(write) = self.write.try_lock()
+            && let Ok(written) = write.try_write(&shared.out)
+        {
+            shared.out.drain(..written);
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+/// A call on its way. Dropping it sends `$/cancel`.
+#[derive(Debug)]
+pub struct Pending<M: Method> {
+    connection: Arc<Connection>,
+    id: u64,
+    answered: Option<oneshot::Receiver<Outcome>>,
+    method: PhantomData<fn() -> M>,
+}
+
+impl<M: Method> Pending<M> {
+    /// Waits for the response, at most the method's own timeout. Call after `flush`.
+    pub async fn response(self) -> Result<M::Response, ClientError> {
+        self.response_within(Duration::from_millis(M::TIMEOUT_MS))
+            .await
+    }
+
+    /// Waits for the response, at most `limit`.
+    pub async fn response_within(mut self, limit: Duration) -> Result<M::Response, ClientError> {
+        timeout(limit, self.wait())
+            .await
+            .map_err(|_| ClientError::Timeout {
+                method: M::NAME,
+                timeout_ms: limit.as_millis().try_into().unwrap_or(u64::MAX),
+            })?
+    }
+
+    /// Waits for the response without a limit. Safe to cancel: the call stays under way until
+    /// this is dropped.
+    pub(crate) async fn wait(&mut self) -> Result<M::Response, ClientError> {
+        let Some(answered) = &mut self.answered else {
+            return Err(self.connection.disconnected());
+        };
+        let outcome = match answered.await {
+            Err(_) => Err(self.connection.disconnected()),
+            Ok(Err(error)) if error.kind() == Some(ErrorCode::NotInitialized) => {
+                // The reason is in the handshake's answer, which came before.
+                self.connection
+                    .initialized()
+                    .await
+                    .err()
+                    .map_or(Err(error.into()), Err)
+            }
+            Ok(Err(error)) => Err(error.into()),
+            Ok(Ok(result)) => read::<M::Response>(M::NAME, &result),
+        };
+        self.answered = None;
+        outcome
+    }
+}
+
+impl<M: Method> Drop for Pending<M> {
+    fn drop(&mut self) {
+        if self.answered.is_some() {
+            self.connection.cancel(self.id);
+        }
+    }
+}
+
+fn timed_out<M: Method>() -> ClientError {
+    ClientError::Timeout {
+        method: M::NAME,
+        timeout_ms: M::TIMEOUT_MS,
+    }
+}
+
+fn malformed(method: &'static str, why: &impl ToString) -> ClientError {
+    ClientError::Malformed {
+        method,
+        why: why.to_string(),
+    }
+}
+
+fn read<T: DeserializeOwned>(method: &'static str, result: &RawValue) -> Result<T, ClientError> {
+    serde_json::from_str(result.get()).map_err(|error| malformed(method, &error))
+}
+
+async fn read_all(
+    read: OwnedReadHalf,
+    shared: Arc<Mutex<Shared>>,
+    handshake: oneshot::Receiver<Outcome>,
+    done: watch::Sender<Option<Result<InitializeResponse, RpcError>>>,
+) {
+    let mut reader = FrameReader::new(read);
+    let mut handshake = Some(handshake);
+    let why = loop {
+        match reader.next().await {
+            Ok(Some(Line::Complete(line))) => {
+                if let Err(why) = dispatch(&line, &shared) {
+                    break Some(why);
+                }
+                if let Some(mut waiting) = handshake.take() {
+                    match waiting.try_recv() {
+                        Ok(Ok(result)) => {
+                            let response = serde_json::from_str(result.get());
+                            done.send_replace(Some(response.map_err(|error| {
+                                RpcError::new(ErrorCode::VersionUnsupported, error.to_string())
+                            })));
+                        }
+                        Ok(Err(error)) => {
+                            done.send_replace(Some(Err(error)));
+                        }
+                        Err(_) => handshake = Some(waiting),
+                    }
+                }
+            }
+            Ok(Some(Line::TooLong)) => break Some("it sent a line over the limit".to_owned()),
+            Ok(None) => break None,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break None,
+            Err(error) => break Some(error.to_string()),
+        }
+    };
+    let mut shared = lock(&shared);
+    shared.ended = Some(why);
+    shared.calls.clear();
+    shared.runs.clear();
+}
+
+#[derive(Deserialize)]
+struct RunIdOnly {
+    run_id: Uuid,
+}
+
+/// Hands one line to whoever waits for it. An error means that the connection is of no use.
+fn dispatch(line: &[u8], shared: &Mutex<Shared>) -> Result<(), String> {
+    let text = std::str::from_utf8(line).map_err(|error| error.to_string())?;
+    let incoming = message::parse(text).map_err(|fault| fault.message)?;
+    match incoming {
+        Incoming::Response {
+            id: Id::Number(id),
+            outcome,
+        } => {
+            if let Some(waiting) = lock(shared).calls.remove(&id) {
+                // The caller may be gone; then nobody wants it.
+                let _ = waiting.send(outcome.map(ToOwned::to_owned));
+            }
+            Ok(())
+        }
+        // An error without our id answers a line that could not be read: the daemon speaks to
+        // the whole connection.
+        Incoming::Response {
+            outcome: Err(error),
+            ..
+        } => Err(error.message),
+        Incoming::Notification {
+            method,
+            params: Some(params),
+        } if method == RUN_EVENT => {
+            let RunIdOnly { run_id } =
+                serde_json::from_str(params.get()).map_err(|error| error.to_string())?;
+            let mut shared = lock(shared);
+            if let Some(reader) = shared.runs.get(&run_id) {
+                let event =
+                    serde_json::from_str(params.get()).map_err(|error| error.to_string())?;
+                // Full: the reader subscribes anew. Closed: nobody reads.
+                if reader.try_send(event).is_err() {
+                    shared.runs.remove(&run_id);
+                }
+            }
+            Ok(())
+        }
+        Incoming::Response { .. } | Incoming::Notification { .. } | Incoming::Request { .. } => {
+            Ok(())
+        }
+    }
+}
