@@ -1,0 +1,8 @@
+-- Copy to NNNN_what_changes.sql, add a row to MIGRATIONS in src/migrate.rs, freeze the result with
+-- the ignored test `freeze_schema`, and never touch the file again once it is released.
+--
+-- Runs inside one transaction, with foreign keys unchecked until its end. Imports nothing that can
+-- change: no application functions, no values computed by today's code.
+--
+-- Rules: STRICT; ids are UUIDv7 as BLOB(16); tenant_id leads the key of every root table, children
+-- hang on their parent; times are integers named *_ms, UTC.
