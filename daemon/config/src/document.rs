@@ -25,6 +25,15 @@ pub(crate) fn set(
     let Some((last, folders)) = segments.split_last() else {
         return Ok(text.to_owned());
     };
+    let missing = segments
+        .first()
+        .is_some_and(|section| !document.contains_key(section));
+    if missing && !text.is_empty() {
+        // Put into the document, a new table would stand above the comments at
+        // its end, which were written about what is there now.
+        let section = set("", path, segments, value)?;
+        return Ok(append(text, &section));
+    }
     let not_a_table = |depth: usize| {
         let name = segments[..depth].join(".");
         Fault {
@@ -58,6 +67,18 @@ pub(crate) fn set(
         }
     }
     Ok(document.to_string())
+}
+
+/// The text, an empty line, and a section; with the text's own line ends.
+fn append(text: &str, section: &str) -> String {
+    let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let mut whole = text.to_owned();
+    if !text.ends_with('\n') {
+        whole.push_str(line_end);
+    }
+    whole.push_str(line_end);
+    whole.push_str(&section.replace('\n', line_end));
+    whole
 }
 
 /// The table of this name, made in the style of its parent where it is
@@ -203,7 +224,7 @@ fn parse_mut(text: &str, path: &Path) -> Result<DocumentMut, Fault> {
         kind: ErrorKind::Syntax,
         activity: ACTIVITY,
         origin: Some(Origin::file(path)),
-        reason: error.message().to_owned(),
+        reason: crate::parse::one_line(error.message()),
         hint: "cv config edit".to_owned(),
     })
 }

@@ -331,7 +331,7 @@ fn replace(
             ),
         });
     }
-    lock(&handle, path)?;
+    let _lock = Lock::take(&handle, path)?;
 
     let current = file::read(path, ACTIVITY)?.map(|content| content.bytes);
     check_revision(path, expected, &Revision::of(current.as_deref()))?;
@@ -353,18 +353,31 @@ fn replace(
     handle.sync_all().map_err(|error| io(folder, &error))
 }
 
-/// Holds off other edits in this folder until the handle is dropped.
-fn lock(folder: &File, path: &Path) -> Result<(), Fault> {
-    match folder.try_lock() {
-        Ok(()) => Ok(()),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Fault {
-            kind: ErrorKind::Conflict,
-            activity: ACTIVITY,
-            origin: Some(Origin::file(path)),
-            reason: "another change is being written right now".to_owned(),
-            hint: "repeat the change".to_owned(),
-        }),
-        Err(std::fs::TryLockError::Error(error)) => Err(file::io_fault(path, ACTIVITY, &error)),
+/// Holds off other edits in a folder until it is dropped.
+struct Lock<'a>(&'a File);
+
+impl<'a> Lock<'a> {
+    fn take(folder: &'a File, path: &Path) -> Result<Self, Fault> {
+        match folder.try_lock() {
+            Ok(()) => Ok(Self(folder)),
+            Err(std::fs::TryLockError::WouldBlock) => Err(Fault {
+                kind: ErrorKind::Conflict,
+                activity: ACTIVITY,
+                origin: Some(Origin::file(path)),
+                reason: "another change is being written right now".to_owned(),
+                hint: "repeat the change".to_owned(),
+            }),
+            Err(std::fs::TryLockError::Error(error)) => Err(file::io_fault(path, ACTIVITY, &error)),
+        }
+    }
+}
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        // Closing alone is not enough: a child that was forked meanwhile shares
+        // the lock until it runs its own program. If unlocking fails, closing
+        // is what is left.
+        let _ = self.0.unlock();
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::{ErrorKind, Fault};
 use crate::value::Origin;
 
 /// Settings and policies larger than this are refused.
-pub(crate) const FILE_MAX_BYTES: u64 = 1 << 20;
+pub(crate) const FILE_MAX_BYTES: u64 = 256 * 1024;
 
 /// What identifies one content of one file without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -48,7 +48,7 @@ fn upgrade_with(
         kind: ErrorKind::Syntax,
         activity,
         origin: Some(Origin::file(path)),
-        reason: error.message().to_owned(),
+        reason: crate::parse::one_line(error.message()),
         hint: "cv config edit".to_owned(),
     })?;
     // `version` is at least 1 here, and less than the length plus one.

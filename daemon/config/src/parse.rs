@@ -15,6 +15,9 @@ use crate::value::{Entry, Layer, Origin};
 /// are more.
 pub const MAX_FAULTS: usize = 20;
 
+/// The most rules that one file switches.
+const MAX_SWITCHES: usize = 1_000;
+
 /// The values of one layer by dotted name.
 pub(crate) type Values = BTreeMap<String, Entry>;
 
@@ -118,9 +121,18 @@ pub(crate) fn parse_toml<'a>(
             text,
             error.span().map_or(0, |span| span.start),
         )),
-        reason: error.message().trim().replace('\n', "; "),
+        reason: one_line(error.message()),
         hint: edit_hint(layer, path),
     })
+}
+
+/// The parser's message without line ends or anything a terminal would obey.
+pub(crate) fn one_line(message: &str) -> String {
+    message
+        .trim()
+        .replace('\n', "; ")
+        .escape_debug()
+        .to_string()
 }
 
 fn edit_hint(layer: Layer, path: &Path) -> String {
@@ -135,6 +147,9 @@ fn edit_hint(layer: Layer, path: &Path) -> String {
 impl Reader<'_> {
     fn read_sections(&mut self, root: &dyn TableLike) {
         for (key, item) in entries(root) {
+            if self.parsed.faults.len() >= MAX_FAULTS {
+                return;
+            }
             let name = key.get();
             if migrate::is_version_key(name) {
                 continue;
@@ -171,6 +186,9 @@ impl Reader<'_> {
 
     fn read_section(&mut self, section: &str, table: &dyn TableLike) {
         for (key, item) in entries(table) {
+            if self.parsed.faults.len() >= MAX_FAULTS {
+                return;
+            }
             let name = format!("{section}.{}", key.get());
             let switches = KEYS
                 .iter()
@@ -183,7 +201,13 @@ impl Reader<'_> {
                 self.not_a_table(item, &name);
                 continue;
             };
-            for (key, item) in entries(table) {
+            for (position, (key, item)) in entries(table).into_iter().enumerate() {
+                if position == MAX_SWITCHES {
+                    let reason = format!("`{name}` has more than {MAX_SWITCHES} entries");
+                    let hint = edit_hint(self.layer, self.path);
+                    self.fault(ErrorKind::TooLarge, self.at_key(key), reason, hint);
+                    break;
+                }
                 self.read_value(key, item, &format!("{name}.{}", key.get()));
             }
         }

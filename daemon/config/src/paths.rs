@@ -60,13 +60,20 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The snapshot of this process.
+    /// The snapshot of this process. A relative `CONVERGIO_HOME` is taken from
+    /// the current folder, as a person at a prompt means it and as clients do.
     pub fn capture() -> Self {
-        Self::from_variables(
+        let mut environment = Self::from_variables(
             std::env::vars_os(),
             rustix::process::geteuid().as_raw(),
             Os::current(),
-        )
+        );
+        if let Some(home) = &mut environment.convergio_home
+            && let Ok(absolute) = std::path::absolute(&*home)
+        {
+            *home = absolute;
+        }
+        environment
     }
 
     /// A snapshot made of the given variables. Empty ones count as unset.

@@ -154,7 +154,8 @@ impl fmt::Display for Origin {
                 }
                 Ok(())
             }
-            Self::Variable { name } | Self::Flag { name } => out.write_str(name),
+            // Any bytes may be in a variable's name.
+            Self::Variable { name } | Self::Flag { name } => name.escape_debug().fmt(out),
         }
     }
 }

@@ -29,13 +29,14 @@ pub(crate) fn read(
         if parsed.faults.len() >= MAX_FAULTS || warnings.len() >= MAX_FAULTS {
             break;
         }
+        let shown = name.escape_debug();
         let target = match find(name, catalog) {
             Lookup::Found(target) => target,
             Lookup::Unknown(nearest) => {
                 let reason = "no setting has this variable".to_owned();
                 let hint = match nearest {
-                    Some(nearest) => format!("did you mean {nearest}? Otherwise: unset {name}"),
-                    None => format!("unset {name}"),
+                    Some(nearest) => format!("did you mean {nearest}? Otherwise: unset {shown}"),
+                    None => format!("unset {shown}"),
                 };
                 parsed
                     .faults
@@ -65,7 +66,7 @@ pub(crate) fn read(
             },
         };
         let hint = format!(
-            "export {name}={}, or: unset {name}",
+            "export {shown}={}, or: unset {shown}",
             target.spec.default_value()
         );
         parsed

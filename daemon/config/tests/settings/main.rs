@@ -1,0 +1,6 @@
+//! The crate as its users see it: layers, edits, managed policy.
+
+mod edits;
+mod layers;
+mod managed;
+mod support;
