@@ -275,9 +275,16 @@ pub(crate) fn flags(flags: &[FlagSetting], catalog: &Catalog) -> Result<Values, 
         let origin = Origin::Flag {
             name: flag.flag.clone(),
         };
-        let value = catalog
-            .find(&flag.key)
-            .and_then(|target| Ok((target.dotted(), target.read_text(&flag.value)?)));
+        let target = catalog.find(&flag.key);
+        let hint = match &target {
+            Ok(target) => format!(
+                "for instance: {} {}",
+                flag.flag,
+                target.spec.default_value()
+            ),
+            Err(_) => format!("leave out {}", flag.flag),
+        };
+        let value = target.and_then(|target| Ok((target.dotted(), target.read_text(&flag.value)?)));
         match value {
             Ok((name, value)) => {
                 values.insert(name, Entry { value, origin });
@@ -288,7 +295,7 @@ pub(crate) fn flags(flags: &[FlagSetting], catalog: &Catalog) -> Result<Values, 
                     activity: "read the flags",
                     origin: Some(origin),
                     reason: refusal.reason,
-                    hint: "cv config schema".to_owned(),
+                    hint,
                 }
                 .into());
             }

@@ -356,6 +356,7 @@ fn flags_are_checked_by_name_and_value() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OutOfRange);
     assert!(error.to_string().contains("--fail-on"), "{error}");
+    assert_eq!(error.hint(), "for instance: --fail-on never");
 }
 
 #[test]

@@ -1,4 +1,9 @@
-//! A home, a policy and an environment of a test's own.#![expect(clippy::unwrap_used, reason = "a test that can't set up its home must stop")]
+//! A home, a policy and an environment of a test's own.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that can't set up its home must stop"
+)]
 
 use std::ffi::OsString;
 use std::fs;
