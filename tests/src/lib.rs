@@ -1,1 +1,1 @@
-//! See ARCHITECTURE.md.
+//! Tests of the whole: see `main.rs`, the one integration binary.

@@ -1,0 +1,33 @@
+# `just` lists the recipes.
+
+default:
+    @just --list
+
+# The whole test suite, as CI runs it.
+test:
+    cargo test
+
+# Formatting and lints, warnings are errors.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# What the dependency tree may contain; see deny.toml.
+deny:
+    cargo deny --offline check bans licenses sources
+
+# Rewrite everything that is generated and committed.
+generate:
+    UPDATE_GENERATED=1 cargo test -q -p convergio-contract
+    UPDATE_GENERATED=1 cargo test -q -p convergio-review
+    UPDATE_GENERATED=1 cargo test -q -p convergiod
+    UPDATE_GENERATED=1 cargo test -q -p convergio-tests
+    python3 scripts/session_svg.py
+
+# All benches: ratios to a floor or a peer, in one run.
+bench:
+    cargo bench -p convergio-benches
+
+# A bench by name, for instance `just bench-one rpc_roundtrip`.
+bench-one name:
+    cargo bench -p convergio-benches --bench {{name}}

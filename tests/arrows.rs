@@ -1,0 +1,97 @@
+//! Who may know whom. The list is the architecture; a new arrow is a decision, not an accident.
+
+use std::{collections::BTreeSet, process::Command};
+
+use serde_json::Value;
+
+use crate::harness::root;
+
+/// Every package of ours and the ones of ours that it may depend on.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("convergio-contract", &[]),
+    ("convergio-transport", &["convergio-contract"]),
+    (
+        "convergio-client",
+        &["convergio-contract", "convergio-transport"],
+    ),
+    ("convergio-store", &[]),
+    ("convergio-config", &[]),
+    ("convergio-review", &[]),
+    ("convergio-runs", &["convergio-store"]),
+    (
+        "convergiod",
+        &[
+            "convergio-contract",
+            "convergio-transport",
+            "convergio-store",
+            "convergio-config",
+            "convergio-runs",
+            "convergio-review",
+        ],
+    ),
+    ("convergio-cv", &["convergio-client", "convergio-contract"]),
+];
+
+/// Users of everything.
+const FREE: &[&str] = &["convergio-tests", "convergio-benches"];
+
+/// Only the daemon will ever talk to the network, through one crate that does not exist yet.
+const HTTP_CLIENTS: &[&str] = &[
+    "reqwest",
+    "hyper",
+    "hyper-util",
+    "ureq",
+    "curl",
+    "isahc",
+    "attohttpc",
+];
+
+fn packages() -> Vec<Value> {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(root())
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
+        .output()
+        .expect("cargo runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    let metadata: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{text}"));
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+#[test]
+fn crates_know_only_whom_their_arrows_allow() {
+    let mut seen = BTreeSet::new();
+    for package in packages() {
+        let name = package["name"].as_str().unwrap().to_owned();
+        if FREE.contains(&name.as_str()) {
+            continue;
+        }
+        let allowed = ARROWS
+            .iter()
+            .find(|(of, _)| *of == name)
+            .map(|(_, allowed)| *allowed);
+        let allowed = allowed.unwrap_or_else(|| panic!("{name} has no arrows in the list"));
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let other = dependency["name"].as_str().unwrap();
+            assert!(
+                !HTTP_CLIENTS.contains(&other),
+                "{name} depends on the HTTP client {other}"
+            );
+            let ours = other.starts_with("convergio");
+            let itself = other == name;
+            assert!(
+                !ours || itself || allowed.contains(&other),
+                "{name} must not know {other}"
+            );
+        }
+        seen.insert(name);
+    }
+    let listed: BTreeSet<String> = ARROWS.iter().map(|(of, _)| (*of).to_owned()).collect();
+    assert_eq!(seen, listed, "the list names packages that are gone");
+}

@@ -1,0 +1,138 @@
+//! A temporary home with its own daemon.
+
+use std::{
+    ffi::OsStr,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use tempfile::TempDir;
+
+use super::binaries;
+
+/// A home of its own under a temporary folder; its daemon is stopped when it is dropped.
+pub struct Home {
+    folder: TempDir,
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub struct Ran {
+    /// Exit code; `None` after a signal.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Home {
+    /// An empty home.
+    pub fn new() -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("cv")
+            .tempdir()
+            .expect("a temporary folder");
+        std::fs::create_dir(folder.path().join("home")).expect("a home");
+        Self { folder }
+    }
+
+    /// `CONVERGIO_HOME`.
+    pub fn convergio(&self) -> PathBuf {
+        self.folder.path().join("c")
+    }
+
+    /// `HOME`.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// A folder for the test's own files.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        let folder = self.folder.path().join(name);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        folder
+    }
+
+    /// The daemon's socket.
+    pub fn socket(&self) -> PathBuf {
+        self.convergio().join("run/cv.sock")
+    }
+
+    /// A command with a clean environment in this home.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.path())
+            .env("CONVERGIO_HOME", self.convergio())
+            .env("LANG", "C.UTF-8")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_AUTHOR_NAME", "Ada")
+            .env("GIT_AUTHOR_EMAIL", "ada@example.org")
+            .env("GIT_COMMITTER_NAME", "Ada")
+            .env("GIT_COMMITTER_EMAIL", "ada@example.org")
+            .current_dir(self.path());
+        command
+    }
+
+    /// `cv` with arguments, in `folder`, nothing on stdin.
+    pub fn cv(&self, folder: &Path, arguments: &[&str]) -> Ran {
+        let mut command = self.command(binaries().join("cv"));
+        command
+            .current_dir(folder)
+            .args(arguments)
+            .stdin(Stdio::null());
+        command.output().expect("cv runs").into()
+    }
+
+    /// `cv` with arguments and something on stdin.
+    pub fn cv_with_input(&self, folder: &Path, arguments: &[&str], input: &[u8]) -> Ran {
+        let mut command = self.command(binaries().join("cv"));
+        command.current_dir(folder).args(arguments);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("cv runs");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        std::thread::scope(|scope| {
+            // cv may end without reading everything.
+            scope.spawn(move || drop(stdin.write_all(input)));
+            child.wait_with_output().expect("cv ends").into()
+        })
+    }
+
+    /// git in `folder`; panics when it fails.
+    pub fn git(&self, folder: &Path, arguments: &[&str]) -> String {
+        let output = self
+            .command("git")
+            .current_dir(folder)
+            .args(["-c", "init.defaultBranch=main"])
+            .args(arguments)
+            .output()
+            .expect("git runs");
+        assert!(output.status.success(), "git {arguments:?}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if self.socket().exists() {
+            let _ = self.cv(&self.path(), &["stop"]);
+        }
+    }
+}
