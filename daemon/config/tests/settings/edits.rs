@@ -228,6 +228,34 @@ fn two_writers_at_once_never_share_the_new_file() {
 }
 
 #[test]
+fn a_reader_never_sees_half_a_file() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let padding = "# padding\n".repeat(20_000);
+    let home = Home::new().user(&format!("{padding}[review]\nmax_findings = 111\n"));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut reads = 0;
+            while !done.load(Ordering::Relaxed) || reads == 0 {
+                let text = home.text();
+                assert!(
+                    text.starts_with(&padding)
+                        && text.ends_with("1\n")
+                        && text.len() > padding.len()
+                );
+                reads += 1;
+            }
+        });
+        for value in ["211", "311", "411", "511", "611"].repeat(4) {
+            let plan = home.editor().set("review.max_findings", value, None);
+            plan.unwrap().apply().unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+        reader.join().unwrap();
+    });
+}
+
+#[test]
 fn what_a_crash_left_behind_is_cleared_even_if_it_is_a_link() {
     let home = Home::new().user("");
     let victim = home.folder.path().join("victim");
@@ -296,6 +324,25 @@ fn another_users_file_target_or_folder_is_refused() {
     let plan = home.editor().set("review.strict", "true", None).unwrap();
     assert_eq!(plan.apply().unwrap_err().kind(), ErrorKind::ForeignOwner);
     assert!(!home.config_file().exists());
+}
+
+#[test]
+fn our_link_to_another_users_file_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: needs root, to give a file to another user");
+        return;
+    }
+    let home = Home::new();
+    let target = home.folder.path().join("theirs.toml");
+    fs::write(&target, "# theirs\n").unwrap();
+    std::os::unix::fs::chown(&target, Some(65_534), Some(65_534)).unwrap();
+    symlink(&target, home.config_file()).unwrap();
+    let error = home
+        .editor()
+        .set("review.strict", "true", None)
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ForeignOwner);
+    assert_eq!(error.path(), Some(target.as_path()));
 }
 
 #[test]

@@ -141,6 +141,15 @@ fn as_nobody_an_unreadable_policy_is_an_error() {
     home.environment.policy_file = folder.join("folder/policy.toml");
     refused(&home, ErrorKind::Io);
 
+    // A folder that can't be written: the file stays as it was, and it is said.
+    let home = Home::new().user("# mine\n");
+    chmod(&home.paths.config_dir, 0o500);
+    let plan = home.editor().set("review.strict", "true", None).unwrap();
+    let error = plan.apply().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    assert_eq!(home.text(), "# mine\n");
+    chmod(&home.paths.config_dir, 0o700);
+
     // A later policy in a folder that can't be searched must not go unseen.
     let home = Home::new();
     let config = home.load().unwrap();
