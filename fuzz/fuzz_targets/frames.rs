@@ -1,0 +1,29 @@
+//! Arbitrary bytes as a connection's input: every line is complete, too long or dropped, every
+//! message is read or refused, and nothing panics or grows beyond its bound.
+
+#![no_main]
+
+use convergio_transport::{
+    frame::{self, FrameReader, Line},
+    message,
+};
+use libfuzzer_sys::fuzz_target;
+
+const LIMIT_BYTES: usize = 256;
+
+fuzz_target!(|input: &[u8]| {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut reader = FrameReader::with_limit(input, LIMIT_BYTES);
+        let mut lines = 0;
+        while let Some(line) = reader.next().await.expect("memory does not fail") {
+            lines += 1;
+            let Line::Complete(line) = line else { continue };
+            assert!(line.len() < LIMIT_BYTES);
+            if let Ok(text) = frame::check(&line) {
+                let _ = message::parse(text);
+            }
+        }
+        assert_eq!(lines, input.iter().filter(|byte| **byte == b'\n').count());
+    });
+});
