@@ -1,0 +1,588 @@
+//! Strings of all kinds, here documents, regular expressions.
+
+use super::{
+    scan::Scanner,
+    syntax::{Family, Interpolation, Quote},
+};
+
+const HEREDOCS_MAX: usize = 8;
+const REGEX_MAX_BYTES: usize = 1_000;
+
+/// The inside of a string, up to and including its end.
+struct Body<'c> {
+    close: &'c [u8],
+    escape: Option<u8>,
+    multi: bool,
+    interpolation: Interpolation,
+    /// Counts as a comment (docstrings).
+    comment: bool,
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+}
+
+impl Scanner<'_> {
+    pub(super) fn quote(&mut self, byte: u8) {
+        let at = self.at;
+        let quote = match byte {
+            b'"' => self.syntax.double,
+            b'\'' => self.syntax.single,
+            _ => self.syntax.backtick,
+        };
+        if byte != b'`' && self.special(byte) {
+            return;
+        }
+        if self.syntax.triple && byte != b'`' && quote != Quote::No && self.is_triple(at, byte) {
+            self.triple(byte);
+            return;
+        }
+        match quote {
+            Quote::No => self.at += 1,
+            Quote::Char => self.char_literal(),
+            Quote::Value => self.value(byte),
+            Quote::Template => {
+                self.at += 1;
+                self.body(&Body {
+                    close: b"`",
+                    escape: Some(b'\\'),
+                    multi: true,
+                    interpolation: Interpolation::Dollar,
+                    comment: false,
+                });
+            }
+            Quote::Line | Quote::Multi | Quote::Raw => self.plain(byte, quote),
+        }
+    }
+
+    fn is_triple(&self, at: usize, byte: u8) -> bool {
+        self.byte(at + 1) == byte && self.byte(at + 2) == byte
+    }
+
+    fn plain(&mut self, byte: u8, quote: Quote) {
+        let at = self.at;
+        let multi = quote != Quote::Line;
+        if multi && self.closes_unknown(at, byte) {
+            self.blank_string(0, at);
+            self.at += 1;
+            return;
+        }
+        let prefix = self.prefix(at);
+        let mut interpolation =
+            if byte == b'"' || byte == b'`' { self.syntax.interpolation } else { Interpolation::No };
+        let mut escape = (quote != Quote::Raw).then_some(b'\\');
+        let mut multi = multi;
+        match self.syntax.family {
+            Family::Python => {
+                let formatted = prefix.iter().any(|b| matches!(b, b'f' | b'F' | b't' | b'T'));
+                interpolation = if formatted { Interpolation::Brace } else { Interpolation::No };
+            }
+            Family::CSharp => {
+                let verbatim = self.before(at) == b'@'
+                    || self.before(at) == b'$' && at > 1 && self.text[at - 2] == b'@';
+                let formatted = self.before(at) == b'$'
+                    || self.before(at) == b'@' && at > 1 && self.text[at - 2] == b'$';
+                if verbatim {
+                    (escape, multi) = (None, true);
+                }
+                if !formatted {
+                    interpolation = Interpolation::No;
+                }
+            }
+            Family::PowerShell => {
+                escape = (byte == b'"').then_some(b'`');
+                interpolation = if byte == b'"' { Interpolation::Shell } else { Interpolation::No };
+            }
+            Family::Sql | Family::Script => interpolation = Interpolation::No,
+            _ => {}
+        }
+        self.at += 1;
+        self.body(&Body { close: &[byte], escape, multi, interpolation, comment: false });
+    }
+
+    /// True if the quote at `at` ends a string that began before the text.
+    fn closes_unknown(&mut self, at: usize, byte: u8) -> bool {
+        if !self.unknown_start {
+            return false;
+        }
+        let line_end = self.line_end(at);
+        let rest = &self.text[at + 1..line_end];
+        if rest.contains(&byte) {
+            return false;
+        }
+        self.unknown_start = false;
+        matches!(rest.first(), Some(b',' | b')' | b';' | b']' | b'}' | b'.' | b'?'))
+            && self.syntax.family != Family::Shell
+    }
+
+    /// The letters directly before a quote, where they are no part of a longer word.
+    fn prefix(&self, at: usize) -> &[u8] {
+        let mut from = at;
+        while from > 0 && at - from < 3 && self.text[from - 1].is_ascii_alphabetic() {
+            from -= 1;
+        }
+        if from < at && (at - from > 2 || is_word(self.before(from))) {
+            return &[];
+        }
+        &self.text[from..at]
+    }
+
+    fn triple(&mut self, byte: u8) {
+        self.unknown_start = false;
+        let at = self.at;
+        let prefix = self.prefix(at);
+        let start = at - prefix.len();
+        let formatted = prefix.iter().any(|b| matches!(b, b'f' | b'F' | b't' | b'T'));
+        let (mut comment, mut interpolation) = (false, self.syntax.interpolation);
+        match self.syntax.family {
+            Family::Python => {
+                comment = !formatted && self.is_statement_start(start);
+                interpolation = if formatted { Interpolation::Brace } else { Interpolation::No };
+            }
+            Family::Elixir => {
+                let line = &self.text[self.line_start(at)..at];
+                let line = line.trim_ascii();
+                comment = [&b"@doc"[..], b"@moduledoc", b"@typedoc", b"@shortdoc"]
+                    .iter()
+                    .any(|doc| line.starts_with(doc));
+            }
+            Family::CSharp => {
+                if self.before(at) != b'$' {
+                    interpolation = Interpolation::No;
+                }
+            }
+            _ => {}
+        }
+        self.at += 3;
+        let close = [byte; 3];
+        self.body(&Body { close: &close, escape: Some(b'\\'), multi: true, interpolation, comment });
+    }
+
+    /// True if a string at `at` is a statement of its own: a docstring.
+    fn is_statement_start(&self, at: usize) -> bool {
+        self.at_line_start(at)
+            && self.code_before(at).is_none_or(|last| {
+                !matches!(
+                    self.code[last],
+                    b'(' | b',' | b'=' | b'[' | b'{' | b'+' | b'%' | b'\\' | b'"' | b'\''
+                ) || matches!(self.code[last], b'"' | b'\'') && self.line_start(at) > last + 1
+                    && self.line_break_between(last, at)
+            })
+    }
+
+    /// A string that follows a string on another line is a docstring only after a blank line.
+    fn line_break_between(&self, from: usize, to: usize) -> bool {
+        self.text[from..to].iter().filter(|b| **b == b'\n').count() > 1
+    }
+
+    /// Strings whose form only one family knows. True if one was read.
+    fn special(&mut self, byte: u8) -> bool {
+        let at = self.at;
+        match self.syntax.family {
+            Family::Rust | Family::Swift if byte == b'"' => self.hashed(),
+            Family::Cpp if byte == b'"' && self.before(at) == b'R' => self.cpp_raw(),
+            Family::Cpp if byte == b'\'' && is_word(self.before(at)) && is_word(self.byte(at + 1)) => {
+                // `1'000'000`, and `L'x'`, whose one character needs no masking.
+                self.at += 1;
+                true
+            }
+            Family::PowerShell if self.before(at) == b'@' && self.line_end(at) <= at + 2 => {
+                let close: &[u8] = if byte == b'"' { b"\n\"@" } else { b"\n'@" };
+                self.at += 1;
+                self.body(&Body {
+                    close,
+                    escape: None,
+                    multi: true,
+                    interpolation: Interpolation::No,
+                    comment: false,
+                });
+                true
+            }
+            Family::Ruby | Family::Elixir
+                if self.before(at) == b'?' && at > 1 && !is_word(self.text[at - 2]) =>
+            {
+                self.at += 1;
+                true
+            }
+            Family::Perl if byte == b'\'' && is_word(self.before(at)) && is_word(self.byte(at + 1)) => {
+                self.at += 1;
+                true
+            }
+            Family::Shell if byte == b'\'' && self.before(at) == b'$' => {
+                self.at += 1;
+                self.body(&Body {
+                    close: b"'",
+                    escape: Some(b'\\'),
+                    multi: true,
+                    interpolation: Interpolation::No,
+                    comment: false,
+                });
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// `r#"…"#` in Rust, `#"…"#` in Swift.
+    fn hashed(&mut self) -> bool {
+        let at = self.at;
+        let mut hashes = 0;
+        while hashes < at && hashes < 255 && self.text[at - hashes - 1] == b'#' {
+            hashes += 1;
+        }
+        let raw = if self.syntax.family == Family::Rust {
+            let letters = self.prefix(at - hashes);
+            letters.ends_with(b"r")
+        } else {
+            hashes > 0
+        };
+        if !raw {
+            return false;
+        }
+        self.unknown_start = false;
+        let mut close = vec![b'#'; hashes + 1];
+        close[0] = b'"';
+        self.at += 1;
+        self.body(&Body {
+            close: &close,
+            escape: None,
+            multi: true,
+            interpolation: Interpolation::No,
+            comment: false,
+        });
+        true
+    }
+
+    fn cpp_raw(&mut self) -> bool {
+        let at = self.at;
+        let open = (at + 1..(at + 18).min(self.end)).find(|&p| self.text[p] == b'(');
+        let Some(open) = open else { return false };
+        let mut close = vec![b')'];
+        close.extend_from_slice(&self.text[at + 1..open]);
+        close.push(b'"');
+        self.at = open + 1;
+        self.body(&Body {
+            close: &close,
+            escape: None,
+            multi: true,
+            interpolation: Interpolation::No,
+            comment: false,
+        });
+        true
+    }
+
+    /// A character literal, or a lifetime, which is left as it is.
+    fn char_literal(&mut self) {
+        let at = self.at;
+        let first = self.byte(at + 1);
+        let width = match first {
+            b'\\' => {
+                let limit = (at + 14).min(self.end);
+                match (at + 3..limit).find(|&p| self.text[p] == b'\'') {
+                    Some(close) => close - at - 1,
+                    None => 0,
+                }
+            }
+            0..=0x7f => 1,
+            0xc0..=0xdf => 2,
+            0xe0..=0xef => 3,
+            _ => 4,
+        };
+        let close = at + 1 + width;
+        if width > 0 && first != b'\n' && self.byte(close) == b'\'' {
+            self.blank_string(at + 1, close);
+            self.at = close + 1;
+        } else {
+            self.at += 1;
+        }
+    }
+
+    /// A YAML string: quotes in the middle of a word are letters.
+    fn value(&mut self, byte: u8) {
+        let at = self.at;
+        let to = self.line_end(at);
+        let close = (at + 1..to).find(|&p| self.text[p] == byte && self.text[p - 1] != b'\\');
+        match close {
+            Some(close) if !is_word(self.before(at)) && !is_word(self.byte(close + 1)) => {
+                self.blank_string(at + 1, close);
+                self.at = close + 1;
+            }
+            _ => self.at += 1,
+        }
+    }
+
+    fn body(&mut self, body: &Body<'_>) {
+        let opened = self.at;
+        let mut from = self.at;
+        let last = body.close[0];
+        while self.at < self.end {
+            let byte = self.text[self.at];
+            if byte == last && self.starts_with(self.at, body.close) {
+                self.inside(body, from, self.at);
+                self.at += body.close.len();
+                if body.comment {
+                    self.blank_comment(opened.saturating_sub(3), self.at);
+                }
+                return;
+            }
+            if byte == b'\n' && !body.multi {
+                break;
+            }
+            if Some(byte) == body.escape {
+                if body.interpolation == Interpolation::Backslash && self.byte(self.at + 1) == b'(' {
+                    self.inside(body, from, self.at);
+                    self.at += 2;
+                    self.interpolated(b'(', b')', !body.multi);
+                    from = self.at;
+                } else if !body.multi && self.byte(self.at + 1) == b'\n' {
+                    // A continued line: the string goes on.
+                    self.at += 2;
+                } else {
+                    self.at = (self.at + 2).min(self.end);
+                }
+                continue;
+            }
+            if byte == b'\n' {
+                self.unknown_start = false;
+            }
+            if let Some((open, close, skip)) = self.opens(body.interpolation, byte) {
+                self.inside(body, from, self.at);
+                self.at += skip;
+                self.interpolated(open, close, !body.multi);
+                from = self.at;
+                continue;
+            }
+            self.at += 1;
+        }
+        self.at = self.at.min(self.end);
+        self.inside(body, from, self.at);
+        if body.comment {
+            self.blank_comment(opened.saturating_sub(3), self.at);
+        }
+    }
+
+    fn inside(&mut self, body: &Body<'_>, from: usize, to: usize) {
+        if body.comment {
+            self.blank_comment(from, to);
+        } else {
+            self.blank_string(from, to);
+        }
+    }
+
+    /// Brackets and length of the interpolation that starts here, if one does.
+    fn opens(&self, interpolation: Interpolation, byte: u8) -> Option<(u8, u8, usize)> {
+        let next = self.byte(self.at + 1);
+        match interpolation {
+            Interpolation::Dollar if byte == b'$' && next == b'{' => Some((b'{', b'}', 2)),
+            Interpolation::Hash if byte == b'#' && next == b'{' => Some((b'{', b'}', 2)),
+            Interpolation::Shell if byte == b'$' && next == b'(' => Some((b'(', b')', 2)),
+            Interpolation::Brace if byte == b'{' && next != b'{' && self.before(self.at) != b'{' => {
+                Some((b'{', b'}', 1))
+            }
+            _ => None,
+        }
+    }
+
+    /// A regular expression literal. True if one was read.
+    pub(super) fn regex(&mut self) -> bool {
+        let at = self.at;
+        let words: &[&[u8]] = match self.syntax.family {
+            Family::Script => &[
+                b"return", b"typeof", b"case", b"in", b"of", b"delete", b"void", b"throw", b"else",
+                b"do", b"await", b"yield",
+            ],
+            Family::Ruby | Family::Perl => {
+                &[b"if", b"unless", b"when", b"and", b"or", b"not", b"return", b"while", b"until", b"split"]
+            }
+            _ => return false,
+        };
+        if matches!(self.byte(at + 1), b' ' | b'>' | b'=' | b'\n') && self.syntax.family != Family::Script
+            || self.byte(at + 1) == b'>'
+        {
+            return false;
+        }
+        let fits = match self.code_before(at) {
+            None => true,
+            Some(last) => match self.code[last] {
+                b'<' => false,
+                b')' | b']' | b'"' | b'\'' | b'`' => false,
+                b'}' => last + 1 < self.line_start(at),
+                byte if is_word(byte) => {
+                    let mut from = last;
+                    while from > 0 && last - from < 12 && is_word(self.code[from - 1]) {
+                        from -= 1;
+                    }
+                    words.contains(&&self.code[from..=last])
+                }
+                b'.' | b'@' | b'$' => false,
+                _ => true,
+            },
+        };
+        if !fits {
+            return false;
+        }
+        let limit = self.line_end(at).min(at + REGEX_MAX_BYTES);
+        let (mut p, mut class) = (at + 1, false);
+        while p < limit {
+            match self.text[p] {
+                b'\\' => p += 1,
+                b'[' => class = true,
+                b']' => class = false,
+                b'/' if !class => {
+                    self.blank_string(at + 1, p);
+                    self.at = p + 1;
+                    return true;
+                }
+                _ => {}
+            }
+            p += 1;
+        }
+        false
+    }
+
+    /// Notes the here document that the `<<` at the cursor announces.
+    pub(super) fn heredoc(&mut self) {
+        let at = self.at;
+        let family = self.syntax.family;
+        let mut p = at + 2;
+        let php = self.byte(p) == b'<';
+        if php != (family == Family::Php) {
+            self.at += if php { 3 } else { 2 };
+            return;
+        }
+        p += usize::from(php);
+        let marked = matches!(self.byte(p), b'-' | b'~');
+        p += usize::from(marked);
+        if matches!(family, Family::Shell | Family::Php) {
+            while self.byte(p) == b' ' {
+                p += 1;
+            }
+        }
+        let quoted = matches!(self.byte(p), b'"' | b'\'').then(|| self.byte(p));
+        p += usize::from(quoted.is_some());
+        let from = p;
+        while is_word(self.byte(p)) && p - from < 64 {
+            p += 1;
+        }
+        let word = self.text[from.min(self.end)..p.min(self.end)].to_vec();
+        self.at = at + 2;
+        let names = word.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_');
+        let shift = family == Family::Ruby && !marked && quoted.is_none()
+            && !word.first().is_some_and(u8::is_ascii_uppercase);
+        if !names || shift || quoted.is_some_and(|q| self.byte(p) != q) {
+            return;
+        }
+        self.at = p + usize::from(quoted.is_some());
+        if self.heredocs.len() < HEREDOCS_MAX {
+            self.heredocs.push(word);
+        }
+    }
+
+    /// Passes over the bodies of the here documents that the last line announced.
+    pub(super) fn heredoc_bodies(&mut self) {
+        self.unknown_start = false;
+        for word in std::mem::take(&mut self.heredocs) {
+            let from = self.at;
+            while self.at < self.end {
+                let end = self.line_end(self.at);
+                let line = self.text[self.at..end].trim_ascii();
+                let over = line == word
+                    || self.syntax.family == Family::Php
+                        && line.starts_with(&word)
+                        && !line.get(word.len()).is_some_and(|b| is_word(*b));
+                if over {
+                    break;
+                }
+                self.at = (end + 1).min(self.end);
+            }
+            self.blank_string(from, self.at);
+            // The terminator's own line is code, but its word must not look like a name.
+            self.at = self.line_end(self.at);
+        }
+    }
+
+    /// How many `=` stand between the brackets of a Lua long bracket at `at`.
+    pub(super) fn bracket_level(&self, at: usize) -> Option<usize> {
+        let mut level = 0;
+        while self.byte(at + 1 + level) == b'=' && level < 32 {
+            level += 1;
+        }
+        (self.byte(at + 1 + level) == b'[').then_some(level)
+    }
+
+    pub(super) fn long_bracket(&mut self, at: usize) {
+        let Some(level) = self.bracket_level(at) else {
+            self.at += 1;
+            return;
+        };
+        let mut close = vec![b'='; level + 2];
+        close[0] = b']';
+        close[level + 1] = b']';
+        self.at = at + level + 2;
+        self.body(&Body {
+            close: &close,
+            escape: None,
+            multi: true,
+            interpolation: Interpolation::No,
+            comment: false,
+        });
+    }
+
+    /// `%w[…]`, `%q(…)`, `%(…)` in Ruby.
+    pub(super) fn percent_literal(&mut self) {
+        let at = self.at;
+        let letter = matches!(self.byte(at + 1), b'w' | b'W' | b'i' | b'I' | b'q' | b'Q' | b'r' | b'x');
+        let open_at = at + 1 + usize::from(letter);
+        let operand = !matches!(self.before(at), b' ' | b'\t' | b'\n' | b'(' | b',' | b'=' | b'[' | b'{');
+        let close = closing(self.byte(open_at));
+        match close {
+            Some(close) if !operand => self.bracketed(open_at, close, true),
+            _ => self.at += 1,
+        }
+    }
+
+    /// `~s(…)`, `~r/…/` in Elixir.
+    pub(super) fn sigil(&mut self) {
+        let at = self.at;
+        let open = self.byte(at + 2);
+        let close = closing(open).or(matches!(open, b'/' | b'|').then_some(open));
+        match close {
+            Some(close) if self.byte(at + 1).is_ascii_alphabetic() => {
+                self.bracketed(at + 2, close, false);
+            }
+            _ => self.at += 1,
+        }
+    }
+
+    fn bracketed(&mut self, open_at: usize, close: u8, multi: bool) {
+        let open = self.text[open_at];
+        let mut nested = 0_u32;
+        let mut p = open_at + 1;
+        let limit = if multi { self.end } else { self.line_end(p) };
+        while p < limit {
+            match self.text[p] {
+                b'\\' => p += 1,
+                byte if byte == close && nested == 0 => {
+                    self.blank_string(open_at + 1, p);
+                    self.at = p + 1;
+                    return;
+                }
+                byte if byte == close => nested -= 1,
+                byte if byte == open => nested += 1,
+                _ => {}
+            }
+            p += 1;
+        }
+        self.at = open_at + 1;
+    }
+}
+
+fn closing(open: u8) -> Option<u8> {
+    Some(match open {
+        b'(' => b')',
+        b'[' => b']',
+        b'{' => b'}',
+        b'<' => b'>',
+        _ => return None,
+    })
+}
