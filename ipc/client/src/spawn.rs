@@ -201,8 +201,18 @@ async fn start(daemon: &Path) -> Result<(), ClientError> {
                     .iter()
                     .any(|prefix| name.starts_with(prefix))
         });
-        if listed {
-            command.env(name, value);
+        if !listed {
+            continue;
+        }
+        // The daemon leaves this folder, so a relative place would become another one.
+        match name.to_str() {
+            Some("CONVERGIO_HOME" | "CONVERGIO_SOCKET") if !value.is_empty() => {
+                let place = std::path::absolute(&value).map_err(spawn_error)?;
+                command.env(name, place);
+            }
+            _ => {
+                command.env(name, value);
+            }
         }
     }
     command
