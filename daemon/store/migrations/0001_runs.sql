@@ -59,6 +59,7 @@ CREATE INDEX run_by_start ON run (tenant_id, started_ms, id);
 CREATE INDEX run_by_root ON run (tenant_id, root, ended_ms) WHERE root IS NOT NULL;
 CREATE INDEX run_running ON run (tenant_id, id) WHERE state = 'running';
 CREATE INDEX run_expiry ON run (expires_ms) WHERE expires_ms IS NOT NULL AND purged_ms IS NULL;
+CREATE INDEX run_purged ON run (ended_ms) WHERE purged_ms IS NOT NULL;
 
 CREATE TABLE message (
     session_id  BLOB    NOT NULL REFERENCES session (id) ON DELETE CASCADE,

@@ -1,0 +1,50 @@
+//! After a crash: what was running isn't any more.
+
+use convergio_store::{Tx, at};
+use rusqlite::params;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::error::RunsError;
+use crate::event::EventType;
+use crate::log::{self, Ending};
+use crate::retention::Retention;
+use crate::run::Tenant;
+
+/// The outcome of a run that the daemon didn't live to end.
+const INTERRUPTED: &str = "interrupted";
+
+/// Ends at most `limit` runs that a former daemon left running as `failed: interrupted`, with
+/// `payload` in their terminal event. Answers which; call again while any come back.
+///
+/// # Errors
+/// What the store said.
+pub fn recover(
+    tx: &Tx<'_>,
+    tenant: Tenant,
+    payload: &RawValue,
+    now_ms: i64,
+    retention: &Retention,
+    limit: usize,
+) -> Result<Vec<Uuid>, RunsError> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let left: Vec<Uuid> = tx
+        .prepare_cached(
+            "SELECT id FROM run WHERE tenant_id = ?1 AND state = 'running' ORDER BY id LIMIT ?2",
+        )
+        .and_then(|mut statement| {
+            statement
+                .query_map(params![tenant.0, limit], |row| row.get(0))?
+                .collect()
+        })
+        .map_err(at(tx, "find interrupted runs"))?;
+    let ending = Ending {
+        event_type: EventType::Failed,
+        outcome: INTERRUPTED.into(),
+        payload: payload.to_owned(),
+    };
+    for run_id in &left {
+        log::finish(tx, *run_id, &ending, now_ms, retention)?;
+    }
+    Ok(left)
+}
