@@ -31,3 +31,13 @@ bench:
 # A bench by name, for instance `just bench-one rpc_roundtrip`.
 bench-one name:
     cargo bench -p convergio-benches --bench {{name}}
+
+# The benches with detect-secrets and Semgrep beside ours (from PyPI, into target/peers).
+bench-peers:
+    python3 -m venv target/peers
+    target/peers/bin/pip install --quiet detect-secrets semgrep
+    CONVERGIO_PEERS={{justfile_directory()}}/target/peers/bin cargo bench -p convergio-benches --bench review_rules
+
+# Fuzz a target (frames, diffs) for a number of executions; needs cargo-fuzz.
+fuzz target runs="10000000":
+    RUSTC_BOOTSTRAP=1 cargo fuzz run --release --sanitizer none {{target}} -- -runs={{runs}} -max_len=4096 -rss_limit_mb=2048
