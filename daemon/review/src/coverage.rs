@@ -109,7 +109,12 @@ const MARKER_LINES: u32 = 40;
 const MINIFIED_LINE_BYTES: usize = 1_000;
 
 pub(crate) fn left_out(file: &FileDiff<'_>, language: Language) -> Option<Verdict> {
-    let plain = |reason| Some(Verdict { reason, by_change: false });
+    let plain = |reason| {
+        Some(Verdict {
+            reason,
+            by_change: false,
+        })
+    };
     if file.submodule {
         return plain(LeftOut::Submodule);
     }
@@ -143,12 +148,21 @@ pub(crate) fn left_out(file: &FileDiff<'_>, language: Language) -> Option<Verdic
         return plain(LeftOut::Generated);
     }
     if let Some(by_change) = generated_marker(file) {
-        return Some(Verdict { reason: LeftOut::Generated, by_change });
+        return Some(Verdict {
+            reason: LeftOut::Generated,
+            by_change,
+        });
     }
     if has_minified_lines(file, language) {
-        return Some(Verdict { reason: LeftOut::Minified, by_change: true });
+        return Some(Verdict {
+            reason: LeftOut::Minified,
+            by_change: true,
+        });
     }
-    let adds = file.hunks.iter().any(|h| h.lines.iter().any(|l| l.kind == LineKind::Added));
+    let adds = file
+        .hunks
+        .iter()
+        .any(|h| h.lines.iter().any(|l| l.kind == LineKind::Added));
     if !adds {
         return plain(LeftOut::DeleteOnly);
     }
@@ -158,15 +172,46 @@ pub(crate) fn left_out(file: &FileDiff<'_>, language: Language) -> Option<Verdic
 fn is_lock_file(name: &str) -> bool {
     matches!(
         name,
-        "cargo.lock" | "package-lock.json" | "npm-shrinkwrap.json" | "yarn.lock" | "pnpm-lock.yaml"
-            | "bun.lock" | "bun.lockb" | "deno.lock" | "poetry.lock" | "pdm.lock" | "uv.lock"
-            | "pipfile.lock" | "pixi.lock" | "conda-lock.yml" | "gemfile.lock" | "composer.lock"
-            | "go.sum" | "go.work.sum" | "mix.lock" | "pubspec.lock" | "podfile.lock"
-            | "package.resolved" | "cartfile.resolved" | "packages.lock.json" | "paket.lock"
-            | "gradle.lockfile" | "buildscript-gradle.lockfile" | "flake.lock" | "chart.lock"
-            | "requirements.lock" | "rebar.lock" | "conan.lock" | "stack.yaml.lock" | "shard.lock"
-            | ".terraform.lock.hcl" | "module.bazel.lock" | "cabal.project.freeze"
-            | "project.assets.json" | "bower.lock" | "berksfile.lock"
+        "cargo.lock"
+            | "package-lock.json"
+            | "npm-shrinkwrap.json"
+            | "yarn.lock"
+            | "pnpm-lock.yaml"
+            | "bun.lock"
+            | "bun.lockb"
+            | "deno.lock"
+            | "poetry.lock"
+            | "pdm.lock"
+            | "uv.lock"
+            | "pipfile.lock"
+            | "pixi.lock"
+            | "conda-lock.yml"
+            | "gemfile.lock"
+            | "composer.lock"
+            | "go.sum"
+            | "go.work.sum"
+            | "mix.lock"
+            | "pubspec.lock"
+            | "podfile.lock"
+            | "package.resolved"
+            | "cartfile.resolved"
+            | "packages.lock.json"
+            | "paket.lock"
+            | "gradle.lockfile"
+            | "buildscript-gradle.lockfile"
+            | "flake.lock"
+            | "chart.lock"
+            | "requirements.lock"
+            | "rebar.lock"
+            | "conan.lock"
+            | "stack.yaml.lock"
+            | "shard.lock"
+            | ".terraform.lock.hcl"
+            | "module.bazel.lock"
+            | "cabal.project.freeze"
+            | "project.assets.json"
+            | "bower.lock"
+            | "berksfile.lock"
     )
 }
 
@@ -175,33 +220,93 @@ fn is_vendored(path: &str) -> bool {
     folders.split('/').any(|folder| {
         matches!(
             folder,
-            "node_modules" | "vendor" | "vendored" | "third_party" | "third-party" | "thirdparty"
-                | "bower_components" | "_vendor" | "_vendored" | "site-packages" | ".yarn"
-                | "godeps" | "jspm_packages" | "pods" | ".bundle" | "web_modules"
+            "node_modules"
+                | "vendor"
+                | "vendored"
+                | "third_party"
+                | "third-party"
+                | "thirdparty"
+                | "bower_components"
+                | "_vendor"
+                | "_vendored"
+                | "site-packages"
+                | ".yarn"
+                | "godeps"
+                | "jspm_packages"
+                | "pods"
+                | ".bundle"
+                | "web_modules"
         )
     })
 }
 
 fn is_minified_name(name: &str) -> bool {
-    [".min.js", ".min.css", ".min.mjs", ".min.cjs", "-min.js", ".bundle.js", ".js.map", ".css.map", ".ts.map", ".mjs.map", ".cjs.map"]
-        .iter()
-        .any(|end| name.ends_with(end))
+    [
+        ".min.js",
+        ".min.css",
+        ".min.mjs",
+        ".min.cjs",
+        "-min.js",
+        ".bundle.js",
+        ".js.map",
+        ".css.map",
+        ".ts.map",
+        ".mjs.map",
+        ".cjs.map",
+    ]
+    .iter()
+    .any(|end| name.ends_with(end))
 }
 
 fn is_generated_name(path: &str, name: &str) -> bool {
     [
-        ".pb.go", ".pb.gw.go", ".pb.cc", ".pb.h", ".pb.swift", "_pb2.py", "_pb2.pyi",
-        "_pb2_grpc.py", "_pb.js", "_pb.ts", "_pb.d.ts", "_grpc_pb.js", ".g.dart", ".freezed.dart",
-        ".gr.dart", ".designer.cs", ".g.cs", ".g.i.cs", ".generated.cs", ".generated.ts",
-        ".generated.js", ".generated.go", ".generated.rs", ".generated.swift", "_generated.go",
-        "_generated.rs", "_generated.ts", ".gen.go", ".gen.ts", "_gen.go", "_string.go",
-        ".snap", ".pbxproj", ".xcworkspacedata", ".resx.cs", ".tsbuildinfo",
+        ".pb.go",
+        ".pb.gw.go",
+        ".pb.cc",
+        ".pb.h",
+        ".pb.swift",
+        "_pb2.py",
+        "_pb2.pyi",
+        "_pb2_grpc.py",
+        "_pb.js",
+        "_pb.ts",
+        "_pb.d.ts",
+        "_grpc_pb.js",
+        ".g.dart",
+        ".freezed.dart",
+        ".gr.dart",
+        ".designer.cs",
+        ".g.cs",
+        ".g.i.cs",
+        ".generated.cs",
+        ".generated.ts",
+        ".generated.js",
+        ".generated.go",
+        ".generated.rs",
+        ".generated.swift",
+        "_generated.go",
+        "_generated.rs",
+        "_generated.ts",
+        ".gen.go",
+        ".gen.ts",
+        "_gen.go",
+        "_string.go",
+        ".snap",
+        ".pbxproj",
+        ".xcworkspacedata",
+        ".resx.cs",
+        ".tsbuildinfo",
     ]
     .iter()
     .any(|end| name.ends_with(end))
         || name.starts_with("zz_generated.")
-        || matches!(name, "parsetab.py" | "bindings.gen.rs" | "schema.gen.graphql")
-        || path.split('/').any(|f| matches!(f, "__generated__" | "__snapshots__"))
+        || matches!(
+            name,
+            "parsetab.py" | "bindings.gen.rs" | "schema.gen.graphql"
+        )
+        || path
+            .split('/')
+            .any(|f| matches!(f, "__generated__" | "__snapshots__"))
 }
 
 /// `Some(added)` where a marker near the file's start says that a program wrote it; `added` is
@@ -212,7 +317,9 @@ fn generated_marker(file: &FileDiff<'_>) -> Option<bool> {
         if line.new_line.is_none_or(|number| number > MARKER_LINES) {
             continue;
         }
-        let Some(content) = comment_content(line.text) else { continue };
+        let Some(content) = comment_content(line.text) else {
+            continue;
+        };
         if is_marker(content) {
             let added = line.kind == LineKind::Added;
             // An old file does not become generated by a comment.
@@ -240,23 +347,55 @@ fn is_marker(content: &str) -> bool {
         return true;
     }
     let lower = content.to_ascii_lowercase();
-    let by_program = ["code generated", "generated by", "autogenerated", "auto-generated", "automatically generated", "generated code", "<auto-generated", "generated from", "generated file", "this file is generated", "this file was generated"]
-        .iter()
-        .any(|words| lower.contains(words));
-    let hands_off = ["do not edit", "don't edit", "do not modify", "don't modify", "do not change", "not be edited", "<auto-generated", "changes will be lost", "do not manually edit"]
-        .iter()
-        .any(|words| lower.contains(words));
+    let by_program = [
+        "code generated",
+        "generated by",
+        "autogenerated",
+        "auto-generated",
+        "automatically generated",
+        "generated code",
+        "<auto-generated",
+        "generated from",
+        "generated file",
+        "this file is generated",
+        "this file was generated",
+    ]
+    .iter()
+    .any(|words| lower.contains(words));
+    let hands_off = [
+        "do not edit",
+        "don't edit",
+        "do not modify",
+        "don't modify",
+        "do not change",
+        "not be edited",
+        "<auto-generated",
+        "changes will be lost",
+        "do not manually edit",
+    ]
+    .iter()
+    .any(|words| lower.contains(words));
     by_program && hands_off
 }
 
 fn has_minified_lines(file: &FileDiff<'_>, language: Language) -> bool {
-    if !matches!(language, Language::JavaScript | Language::TypeScript | Language::Css) {
+    if !matches!(
+        language,
+        Language::JavaScript | Language::TypeScript | Language::Css
+    ) {
         return false;
     }
     let added = || {
-        file.hunks.iter().flat_map(|h| &h.lines).filter(|l| l.kind == LineKind::Added).map(|l| l.text)
+        file.hunks
+            .iter()
+            .flat_map(|h| &h.lines)
+            .filter(|l| l.kind == LineKind::Added)
+            .map(|l| l.text)
     };
-    let long: usize = added().filter(|l| l.len() > MINIFIED_LINE_BYTES && is_dense(l)).map(str::len).sum();
+    let long: usize = added()
+        .filter(|l| l.len() > MINIFIED_LINE_BYTES && is_dense(l))
+        .map(str::len)
+        .sum();
     // The long lines must be the file's bulk: one data URL in a source file is not minified code.
     long > 0 && long * 10 > added().map(str::len).sum::<usize>() * 8
 }
@@ -265,6 +404,9 @@ fn has_minified_lines(file: &FileDiff<'_>, language: Language) -> bool {
 fn is_dense(line: &str) -> bool {
     let bytes = &line.as_bytes()[..MINIFIED_LINE_BYTES];
     let blanks = bytes.iter().filter(|b| **b == b' ').count();
-    let marks = bytes.iter().filter(|b| matches!(b, b'(' | b')' | b'{' | b'}' | b';' | b',' | b':' | b'=')).count();
+    let marks = bytes
+        .iter()
+        .filter(|b| matches!(b, b'(' | b')' | b'{' | b'}' | b';' | b',' | b':' | b'='))
+        .count();
     blanks * 8 < bytes.len() && marks * 12 > bytes.len()
 }

@@ -83,8 +83,8 @@ fn by_name(name: &str) -> Option<Language> {
         | "brewfile" | "capfile" | "dangerfile" => Ruby,
         "jenkinsfile" => Java,
         "cargo.lock" | "pipfile" | "poetry.lock" | "uv.lock" => Toml,
-        "pipfile.lock" | "composer.lock" | ".babelrc" | ".eslintrc" | ".prettierrc"
-        | ".swcrc" | "flake.lock" => Json,
+        "pipfile.lock" | "composer.lock" | ".babelrc" | ".eslintrc" | ".prettierrc" | ".swcrc"
+        | "flake.lock" => Json,
         "yarn.lock" | ".clang-format" | ".clang-tidy" => Yaml,
         ".bashrc" | ".zshrc" | ".profile" | ".bash_profile" | ".zprofile" | ".bash_aliases"
         | "pkgbuild" | ".envrc" | "gradlew" => Shell,
@@ -183,13 +183,17 @@ pub fn role_of(path: &str, language: Language) -> Role {
     }
     if any(TEST_FOLDERS)
         || folders.split('/').any(|f| {
-            f.ends_with("-tests") || f.ends_with("_tests") || f.ends_with(".tests") || f.ends_with("-test")
+            f.ends_with("-tests")
+                || f.ends_with("_tests")
+                || f.ends_with(".tests")
+                || f.ends_with("-test")
         })
         || is_test_name(path, name)
     {
         return Role::Test;
     }
-    if matches!(language, Language::Markdown) || any(DOCS_FOLDERS) || is_prose_name(name, language) {
+    if matches!(language, Language::Markdown) || any(DOCS_FOLDERS) || is_prose_name(name, language)
+    {
         return Role::Docs;
     }
     if any(EXAMPLE_FOLDERS) || is_example_name(name) {
@@ -202,34 +206,116 @@ pub fn role_of(path: &str, language: Language) -> Role {
 }
 
 const FIXTURE_FOLDERS: &[&str] = &[
-    "fixtures", "fixture", "__fixtures__", "testdata", "test_data", "test-data", "test-fixtures",
-    "__snapshots__", "snapshots", "cassettes", "__mocks__", "golden", "goldens", "mocks",
-    "mock_data", "mockdata", "vcr_cassettes", "testresources",
+    "fixtures",
+    "fixture",
+    "__fixtures__",
+    "testdata",
+    "test_data",
+    "test-data",
+    "test-fixtures",
+    "__snapshots__",
+    "snapshots",
+    "cassettes",
+    "__mocks__",
+    "golden",
+    "goldens",
+    "mocks",
+    "mock_data",
+    "mockdata",
+    "vcr_cassettes",
+    "testresources",
 ];
 const TEST_FOLDERS: &[&str] = &[
-    "test", "tests", "__tests__", "spec", "specs", "testing", "e2e", "integration_tests",
-    "integration-tests", "unittests", "unit_tests", "cypress", "androidtest", "androidunittest",
-    "testsuite", "test_suite", "__test__", "playwright", "features",
+    "test",
+    "tests",
+    "__tests__",
+    "spec",
+    "specs",
+    "testing",
+    "e2e",
+    "integration_tests",
+    "integration-tests",
+    "unittests",
+    "unit_tests",
+    "cypress",
+    "androidtest",
+    "androidunittest",
+    "testsuite",
+    "test_suite",
+    "__test__",
+    "playwright",
+    "features",
 ];
 const DOCS_FOLDERS: &[&str] = &["docs", "doc", "documentation", "man", "website", "wiki"];
 const EXAMPLE_FOLDERS: &[&str] = &[
-    "examples", "example", "samples", "sample", "demo", "demos", "bench", "benches", "benchmark",
-    "benchmarks", "tutorial", "tutorials", "playground", "cookbook", "_examples", "quickstart",
-    "quickstarts", "storybook", ".storybook", "stories",
+    "examples",
+    "example",
+    "samples",
+    "sample",
+    "demo",
+    "demos",
+    "bench",
+    "benches",
+    "benchmark",
+    "benchmarks",
+    "tutorial",
+    "tutorials",
+    "playground",
+    "cookbook",
+    "_examples",
+    "quickstart",
+    "quickstarts",
+    "storybook",
+    ".storybook",
+    "stories",
 ];
 const BUILD_FOLDERS: &[&str] = &[
-    ".github", ".gitlab", ".circleci", ".buildkite", ".ci", "ci", "scripts", "script", "build",
-    "tools", "tooling", "deploy", "deployment", "packaging", "ansible", "terraform", "helm",
-    "charts", "k8s", "kubernetes", "docker", ".docker", ".devcontainer", "hack", "contrib",
-    ".azure-pipelines", ".woodpecker", "infra",
+    ".github",
+    ".gitlab",
+    ".circleci",
+    ".buildkite",
+    ".ci",
+    "ci",
+    "scripts",
+    "script",
+    "build",
+    "tools",
+    "tooling",
+    "deploy",
+    "deployment",
+    "packaging",
+    "ansible",
+    "terraform",
+    "helm",
+    "charts",
+    "k8s",
+    "kubernetes",
+    "docker",
+    ".docker",
+    ".devcontainer",
+    "hack",
+    "contrib",
+    ".azure-pipelines",
+    ".woodpecker",
+    "infra",
 ];
 
 fn is_test_name(path: &str, name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or(name);
     if matches!(
         stem,
-        "test" | "tests" | "conftest" | "test_helper" | "spec_helper" | "rails_helper" | "test_utils"
-            | "test-utils" | "testutil" | "testutils" | "testhelper" | "testing"
+        "test"
+            | "tests"
+            | "conftest"
+            | "test_helper"
+            | "spec_helper"
+            | "rails_helper"
+            | "test_utils"
+            | "test-utils"
+            | "testutil"
+            | "testutils"
+            | "testhelper"
+            | "testing"
     ) || stem.starts_with("test_")
         || stem.starts_with("test-")
         || stem.ends_with("_test")
@@ -240,9 +326,18 @@ fn is_test_name(path: &str, name: &str) -> bool {
     {
         return true;
     }
-    if [".test.", ".spec.", ".tests.", ".specs.", ".cy.", ".e2e.", ".e2e-spec.", ".test-d."]
-        .iter()
-        .any(|part| name.contains(part))
+    if [
+        ".test.",
+        ".spec.",
+        ".tests.",
+        ".specs.",
+        ".cy.",
+        ".e2e.",
+        ".e2e-spec.",
+        ".test-d.",
+    ]
+    .iter()
+    .any(|part| name.contains(part))
         || name.ends_with(".bats")
         || name.ends_with(".feature")
         || name.ends_with(".t")
@@ -257,43 +352,99 @@ fn is_test_name(path: &str, name: &str) -> bool {
     let original = file_name(path);
     let stem = original.split('.').next().unwrap_or(original);
     stem.len() > 4
-        && (["Test", "Tests", "Spec", "Specs", "TestCase", "IT"].iter().any(|s| stem.ends_with(s))
+        && (["Test", "Tests", "Spec", "Specs", "TestCase", "IT"]
+            .iter()
+            .any(|s| stem.ends_with(s))
             || stem.starts_with("Test") && stem.as_bytes()[4].is_ascii_uppercase())
 }
 
 fn is_prose_name(name: &str, language: Language) -> bool {
     let stem = name.split('.').next().unwrap_or(name);
-    matches!(language, Language::Text | Language::Html | Language::Unknown)
-        && (matches!(
-            stem,
-            "readme" | "changelog" | "changes" | "history" | "license" | "licence" | "copying"
-                | "authors" | "contributing" | "news" | "notice" | "contributors" | "security"
-                | "code_of_conduct" | "install" | "upgrading" | "todo"
-        ))
+    matches!(
+        language,
+        Language::Text | Language::Html | Language::Unknown
+    ) && (matches!(
+        stem,
+        "readme"
+            | "changelog"
+            | "changes"
+            | "history"
+            | "license"
+            | "licence"
+            | "copying"
+            | "authors"
+            | "contributing"
+            | "news"
+            | "notice"
+            | "contributors"
+            | "security"
+            | "code_of_conduct"
+            | "install"
+            | "upgrading"
+            | "todo"
+    ))
 }
 
 fn is_example_name(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or(name);
-    name.contains(".example") || name.contains(".sample") || name.contains(".stories.")
-        || name.contains(".template") || name.ends_with(".dist") || name.contains(".bench.")
-        || stem.starts_with("example_") || stem.ends_with("_example") || stem == "example"
-        || stem.ends_with("_bench") || stem.ends_with("_benchmark") || stem.starts_with("bench_")
+    name.contains(".example")
+        || name.contains(".sample")
+        || name.contains(".stories.")
+        || name.contains(".template")
+        || name.ends_with(".dist")
+        || name.contains(".bench.")
+        || stem.starts_with("example_")
+        || stem.ends_with("_example")
+        || stem == "example"
+        || stem.ends_with("_bench")
+        || stem.ends_with("_benchmark")
+        || stem.starts_with("bench_")
 }
 
 fn is_build_name(name: &str, language: Language) -> bool {
-    matches!(language, Language::Dockerfile | Language::Makefile | Language::Terraform)
-        || matches!(
-            name,
-            "setup.py" | "build.rs" | "noxfile.py" | "tasks.py" | "fabfile.py" | "rakefile"
-                | "gruntfile.js" | "gulpfile.js" | "jenkinsfile" | ".gitlab-ci.yml" | ".travis.yml"
-                | "azure-pipelines.yml" | "bitbucket-pipelines.yml" | "docker-compose.yml"
-                | "docker-compose.yaml" | "compose.yml" | "compose.yaml" | "appveyor.yml"
-                | "install.sh" | "build.sh" | "configure" | "wscript" | "sconstruct" | "dangerfile"
-                | "build.gradle" | "build.gradle.kts" | "settings.gradle" | "fastfile"
-        )
-        || [".config.js", ".config.ts", ".config.mjs", ".config.cjs", "rc.js", "rc.cjs"]
-            .iter()
-            .any(|end| name.ends_with(end))
+    matches!(
+        language,
+        Language::Dockerfile | Language::Makefile | Language::Terraform
+    ) || matches!(
+        name,
+        "setup.py"
+            | "build.rs"
+            | "noxfile.py"
+            | "tasks.py"
+            | "fabfile.py"
+            | "rakefile"
+            | "gruntfile.js"
+            | "gulpfile.js"
+            | "jenkinsfile"
+            | ".gitlab-ci.yml"
+            | ".travis.yml"
+            | "azure-pipelines.yml"
+            | "bitbucket-pipelines.yml"
+            | "docker-compose.yml"
+            | "docker-compose.yaml"
+            | "compose.yml"
+            | "compose.yaml"
+            | "appveyor.yml"
+            | "install.sh"
+            | "build.sh"
+            | "configure"
+            | "wscript"
+            | "sconstruct"
+            | "dangerfile"
+            | "build.gradle"
+            | "build.gradle.kts"
+            | "settings.gradle"
+            | "fastfile"
+    ) || [
+        ".config.js",
+        ".config.ts",
+        ".config.mjs",
+        ".config.cjs",
+        "rc.js",
+        "rc.cjs",
+    ]
+    .iter()
+    .any(|end| name.ends_with(end))
 }
 
 #[cfg(test)]
@@ -307,8 +458,14 @@ mod tests {
     #[test]
     fn languages_by_name_extension_and_interpreter() {
         assert_eq!(language_of("src/a.RS", None), Language::Rust);
-        assert_eq!(language_of("deploy/Dockerfile.prod", None), Language::Dockerfile);
-        assert_eq!(language_of("bin/run", Some("#!/usr/bin/env -S python3.12 -u")), Language::Python);
+        assert_eq!(
+            language_of("deploy/Dockerfile.prod", None),
+            Language::Dockerfile
+        );
+        assert_eq!(
+            language_of("bin/run", Some("#!/usr/bin/env -S python3.12 -u")),
+            Language::Python
+        );
         assert_eq!(language_of("bin/run", Some("#!/bin/sh")), Language::Shell);
         assert_eq!(language_of("bin/run", Some("hello")), Language::Unknown);
         assert_eq!(language_of(".env.production", None), Language::Ini);

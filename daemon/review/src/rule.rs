@@ -90,7 +90,10 @@ impl Hit {
 
     /// A hit that takes the whole lines of `range` as the fault, at confidence 0.9.
     pub fn lines(range: Range<usize>, trigger: impl Into<String>) -> Self {
-        Self { caret: false, ..Self::at(range, trigger) }
+        Self {
+            caret: false,
+            ..Self::at(range, trigger)
+        }
     }
 
     /// Adds a remedy.
@@ -126,23 +129,35 @@ pub(crate) enum Place {
 impl Sink {
     /// Reports a hit in the hunk under check (for [`Check::Hunk`]).
     pub fn hit(&mut self, hit: Hit) {
-        self.hits.push(Placed { place: Place::Hunk(None), hit });
+        self.hits.push(Placed {
+            place: Place::Hunk(None),
+            hit,
+        });
     }
 
     /// Reports a hit in hunk `index` of the file under check (for [`Check::File`]).
     pub fn hit_in(&mut self, index: usize, hit: Hit) {
-        self.hits.push(Placed { place: Place::Hunk(Some(index)), hit });
+        self.hits.push(Placed {
+            place: Place::Hunk(Some(index)),
+            hit,
+        });
     }
 
     /// Reports a hit in hunk `hunk` of the diff's file `file` (for [`Check::Diff`]).
     pub fn hit_in_file(&mut self, file: usize, hunk: usize, hit: Hit) {
-        self.hits.push(Placed { place: Place::InFile(file, hunk), hit });
+        self.hits.push(Placed {
+            place: Place::InFile(file, hunk),
+            hit,
+        });
     }
 
     /// Reports a fault of the whole file at `path` (or of the file under check).
     pub fn file(&mut self, path: Option<&str>, trigger: impl Into<String>, title: Option<String>) {
         let mut hit = Hit::lines(0..0, trigger);
         hit.title = title;
-        self.hits.push(Placed { place: Place::File(path.map(str::to_owned)), hit });
+        self.hits.push(Placed {
+            place: Place::File(path.map(str::to_owned)),
+            hit,
+        });
     }
 }

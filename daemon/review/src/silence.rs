@@ -24,13 +24,17 @@ pub enum AllowFileError {
     #[error("{ALLOW_FILE} of the base revision can't be read: {0}")]
     Toml(#[from] toml::de::Error),
     /// An `[[allow]]` that would silence everything.
-    #[error("{ALLOW_FILE} of the base revision: [[allow]] number {number} names no fingerprint, rule or path")]
+    #[error(
+        "{ALLOW_FILE} of the base revision: [[allow]] number {number} names no fingerprint, rule or path"
+    )]
     Boundless {
         /// Which one, counted from 1.
         number: usize,
     },
     /// A switch that is neither on nor off.
-    #[error("{ALLOW_FILE} of the base revision: rule `{rule}` is `{value}`, which must be \"off\" or \"on\"")]
+    #[error(
+        "{ALLOW_FILE} of the base revision: rule `{rule}` is `{value}`, which must be \"off\" or \"on\""
+    )]
     Switch {
         /// The rule's id.
         rule: String,
@@ -86,7 +90,11 @@ impl AllowFile {
         }
         rules_off.sort();
         rules_on.sort();
-        Ok(Self { allows: document.allow, rules_off, rules_on })
+        Ok(Self {
+            allows: document.allow,
+            rules_off,
+            rules_on,
+        })
     }
 
     /// The reason for which `finding` is silenced, if it is.
@@ -94,9 +102,15 @@ impl AllowFile {
         self.allows
             .iter()
             .find(|allow| {
-                allow.fingerprint.as_ref().is_none_or(|f| f.eq_ignore_ascii_case(&finding.fingerprint))
+                allow
+                    .fingerprint
+                    .as_ref()
+                    .is_none_or(|f| f.eq_ignore_ascii_case(&finding.fingerprint))
                     && allow.rule.as_ref().is_none_or(|rule| *rule == finding.rule)
-                    && allow.path.as_ref().is_none_or(|glob| glob_matches(glob, &finding.path))
+                    && allow
+                        .path
+                        .as_ref()
+                        .is_none_or(|glob| glob_matches(glob, &finding.path))
             })
             .map(|allow| allow.reason.as_deref().unwrap_or(""))
     }
@@ -179,12 +193,24 @@ pub(crate) fn inline_allows(hunk: &HunkView<'_>) -> Vec<InlineAllow> {
         let index = side.line_at(at);
         let range = side.line_range(index);
         let rest = &side.text[at + MARK.len()..range.end];
-        let Some(end) = rest.find(')').filter(|_| in_comment) else { continue };
-        let rules = rest[..end].split(',').map(|id| id.trim().to_owned()).collect();
+        let Some(end) = rest.find(')').filter(|_| in_comment) else {
+            continue;
+        };
+        let rules = rest[..end]
+            .split(',')
+            .map(|id| id.trim().to_owned())
+            .collect();
         let mark = &side.text[at..at + MARK.len() + end];
         let in_base = !side.lines[index].changed
-            || hunk.lines.iter().any(|l| l.kind == LineKind::Removed && l.text.contains(mark));
-        found.push(InlineAllow { line: index, rules, in_base });
+            || hunk
+                .lines
+                .iter()
+                .any(|l| l.kind == LineKind::Removed && l.text.contains(mark));
+        found.push(InlineAllow {
+            line: index,
+            rules,
+            in_base,
+        });
     }
     found
 }

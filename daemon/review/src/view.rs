@@ -130,13 +130,18 @@ pub struct SideLine {
 impl Side {
     /// Index in `lines` of the line that holds byte `offset`.
     pub fn line_at(&self, offset: usize) -> usize {
-        self.lines.partition_point(|l| l.start <= offset).saturating_sub(1)
+        self.lines
+            .partition_point(|l| l.start <= offset)
+            .saturating_sub(1)
     }
 
     /// Byte range of line `index`, without its newline.
     pub fn line_range(&self, index: usize) -> std::ops::Range<usize> {
         let start = self.lines[index].start;
-        let end = self.lines.get(index + 1).map_or(self.text.len(), |l| l.start - 1);
+        let end = self
+            .lines
+            .get(index + 1)
+            .map_or(self.text.len(), |l| l.start - 1);
         start..end
     }
 

@@ -4,11 +4,7 @@
 
 use std::{collections::HashSet, env, fs, path::PathBuf};
 
-use convergio_review::{
-    FileOutcome, Review, ReviewOptions, Severity,
-    rule::Rule,
-    rules::RULES,
-};
+use convergio_review::{FileOutcome, Review, ReviewOptions, Severity, rule::Rule, rules::RULES};
 
 fn crate_folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -29,8 +25,12 @@ struct Case {
 }
 
 fn cases(rule: &str) -> Vec<Case> {
-    let path = crate_folder().join("fixtures").join(format!("{rule}.diffs"));
-    let Ok(text) = fs::read_to_string(&path) else { return Vec::new() };
+    let path = crate_folder()
+        .join("fixtures")
+        .join(format!("{rule}.diffs"));
+    let Ok(text) = fs::read_to_string(&path) else {
+        return Vec::new();
+    };
     let mut cases: Vec<Case> = Vec::new();
     for (index, line) in text.split_inclusive('\n').enumerate() {
         if let Some(head) = line.strip_prefix("### ") {
@@ -49,7 +49,12 @@ fn cases(rule: &str) -> Vec<Case> {
                 "quiet-self" => Expect::QuietSelf,
                 other => panic!("{}:{}: unknown kind `{other}`", path.display(), index + 1),
             };
-            cases.push(Case { expect, line: index + 1, name: rest.join(" "), diff: String::new() });
+            cases.push(Case {
+                expect,
+                line: index + 1,
+                name: rest.join(" "),
+                diff: String::new(),
+            });
         } else if let Some(case) = cases.last_mut() {
             case.diff.push_str(line);
         }
@@ -58,7 +63,10 @@ fn cases(rule: &str) -> Vec<Case> {
 }
 
 fn outcomes(rule: &Rule, diff: &str) -> Vec<FileOutcome> {
-    let options = ReviewOptions { strict: rule.strict_only, ..ReviewOptions::default() };
+    let options = ReviewOptions {
+        strict: rule.strict_only,
+        ..ReviewOptions::default()
+    };
     let review = Review::new(diff.as_bytes(), options).expect("no allow file");
     let (outcomes, summary) = review.collect();
     assert!(!summary.no_diff, "no diff in:\n{diff}");
@@ -79,7 +87,10 @@ fn fixtures() {
             let found: Vec<_> = outcomes
                 .iter()
                 .flat_map(|o| {
-                    o.findings.iter().chain(&o.silenced_by_change).chain(o.silenced.iter().map(|s| &s.finding))
+                    o.findings
+                        .iter()
+                        .chain(&o.silenced_by_change)
+                        .chain(o.silenced.iter().map(|s| &s.finding))
                 })
                 .collect();
             let own = outcomes
@@ -97,7 +108,12 @@ fn fixtures() {
                 let what: Vec<String> = found
                     .iter()
                     .filter(|f| case.expect == Expect::Quiet || held(f))
-                    .map(|f| format!("    {}:{} {} {}", f.path, f.line_range.0, f.rule, f.evidence))
+                    .map(|f| {
+                        format!(
+                            "    {}:{} {} {}",
+                            f.path, f.line_range.0, f.rule, f.evidence
+                        )
+                    })
                     .collect();
                 failures.push(format!(
                     "fixtures/{}.diffs:{} {:?} {} → {own} of its own\n{}",
@@ -110,7 +126,12 @@ fn fixtures() {
             }
         }
     }
-    assert!(failures.is_empty(), "{} cases fail:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} cases fail:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }
 
 #[test]
@@ -118,31 +139,56 @@ fn every_rule_has_enough_fixtures() {
     let mut missing = Vec::new();
     for rule in RULES {
         let cases = cases(rule.id);
-        let fires = cases.iter().filter(|c| matches!(c.expect, Expect::Fires(n) if n > 0)).count();
+        let fires = cases
+            .iter()
+            .filter(|c| matches!(c.expect, Expect::Fires(n) if n > 0))
+            .count();
         let quiet = cases.len() - fires;
         if fires < 5 || quiet < 5 {
             missing.push(format!("{}: {fires} fire, {quiet} are quiet", rule.id));
         }
     }
-    assert!(missing.is_empty(), "at least 5 of each are due:\n{}", missing.join("\n"));
+    assert!(
+        missing.is_empty(),
+        "at least 5 of each are due:\n{}",
+        missing.join("\n")
+    );
 }
 
 #[test]
 fn rows_are_well_formed() {
     let mut ids = HashSet::new();
-    assert!(RULES.len() <= 128, "the engine keeps sets of rules in 128 bits");
+    assert!(
+        RULES.len() <= 128,
+        "the engine keeps sets of rules in 128 bits"
+    );
     for rule in RULES {
         let id = rule.id;
         assert!(ids.insert(id), "{id} twice");
         let kebab = id.split('-').all(|part| {
-            !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
         });
         assert!(kebab, "{id} is no kebab-case");
-        assert!(rule.title.chars().count() <= 80, "{id}: title longer than 80");
-        assert!(!rule.title.is_empty() && !rule.title.ends_with('.'), "{id}: title");
-        assert!(!rule.reason.contains('\n') && !rule.reason.is_empty(), "{id}: reason");
+        assert!(
+            rule.title.chars().count() <= 80,
+            "{id}: title longer than 80"
+        );
+        assert!(
+            !rule.title.is_empty() && !rule.title.ends_with('.'),
+            "{id}: title"
+        );
+        assert!(
+            !rule.reason.contains('\n') && !rule.reason.is_empty(),
+            "{id}: reason"
+        );
         assert!(rule.explain.len() > 80, "{id}: explain says too little");
-        assert!(rule.triggers.iter().all(|t| t.is_ascii() && !t.is_empty()), "{id}: triggers");
+        assert!(
+            rule.triggers.iter().all(|t| t.is_ascii() && !t.is_empty()),
+            "{id}: triggers"
+        );
         assert!(rule.severity >= Severity::Nit);
         let file = crate_folder().join("src/rules").join(id.replace('-', "_"));
         let exists = file.with_extension("rs").exists() || file.is_dir();
@@ -156,7 +202,10 @@ fn every_fixture_file_belongs_to_a_rule() {
         let path = entry.expect("readable").path();
         if path.extension().is_some_and(|e| e == "diffs") {
             let id = path.file_stem().and_then(|s| s.to_str()).expect("a name");
-            assert!(RULES.iter().any(|r| r.id == id), "no rule `{id}` in the table");
+            assert!(
+                RULES.iter().any(|r| r.id == id),
+                "no rule `{id}` in the table"
+            );
         }
     }
 }

@@ -24,7 +24,10 @@ fn span(text: &str) -> Option<Span> {
         Some((start, count)) => (number(start)?, number(count)?),
         None => (number(text)?, 1),
     };
-    Some(Span { start: u32::try_from(start).unwrap_or(u32::MAX), count })
+    Some(Span {
+        start: u32::try_from(start).unwrap_or(u32::MAX),
+        count,
+    })
 }
 
 fn number(text: &str) -> Option<u64> {
@@ -109,13 +112,23 @@ fn two_way<'d>(lines: &mut Lines<'d>, header: &Header<'d>) -> (Hunk<'d>, Option<
         // A `---`, `+++`, `@@` in a row is the next file: `@@` can't stand inside of a hunk.
         let next_file = (old_left != 1 || new_left != 1) && lines.at_plain_file();
         if !fits || next_file {
-            problem = Some(if next_file { ProblemKind::TruncatedHunk } else { ProblemKind::ExcessLines });
+            problem = Some(if next_file {
+                ProblemKind::TruncatedHunk
+            } else {
+                ProblemKind::ExcessLines
+            });
             break;
         }
         lines.next();
         let stripped = matches!(raw.as_bytes().first(), Some(b' ' | b'+' | b'-'));
         let (text, crlf) = content(if stripped { &raw[1..] } else { raw });
-        let mut line = LineView { kind, text, crlf, old_line: None, new_line: None };
+        let mut line = LineView {
+            kind,
+            text,
+            crlf,
+            old_line: None,
+            new_line: None,
+        };
         if kind != LineKind::Added {
             line.old_line = Some(old_line);
             old_line = old_line.saturating_add(1);
@@ -163,7 +176,9 @@ fn combined<'d>(lines: &mut Lines<'d>, header: &Header<'d>) -> (Hunk<'d>, Option
         }
         let marks = raw.as_bytes();
         let legal = marks.len() >= parents
-            && marks[..parents].iter().all(|b| matches!(b, b' ' | b'+' | b'-'));
+            && marks[..parents]
+                .iter()
+                .all(|b| matches!(b, b' ' | b'+' | b'-'));
         if !legal {
             problem = Some(ProblemKind::TruncatedHunk);
             break;

@@ -88,7 +88,12 @@ fn real(path: Cow<'_, str>) -> Option<Cow<'_, str>> {
 
 /// Old svn separates its `(revision 12)` by spaces, some diffs their time as well.
 fn without_revision(path: &str) -> &str {
-    for mark in ["  (revision ", " (revision ", " (working copy)", " (nonexistent)"] {
+    for mark in [
+        "  (revision ",
+        " (revision ",
+        " (working copy)",
+        " (nonexistent)",
+    ] {
         if let Some(at) = path.find(mark) {
             return path[..at].trim_end();
         }
@@ -199,7 +204,26 @@ pub(super) fn normal(path: Cow<'_, str>) -> Cow<'_, str> {
     if path.contains('\\') && !path.contains('/') {
         return Cow::Owned(path.replace('\\', "/"));
     }
-    if path.starts_with("./") { cut(path, 2) } else { path }
+    if path.starts_with("./") {
+        cut(path, 2)
+    } else {
+        path
+    }
+}
+
+/// True if `rest` starts with a Mercurial revision.
+pub(super) fn is_hg(rest: &str) -> bool {
+    let revision = rest.split(' ').next().unwrap_or("");
+    revision.len() >= 7 && revision.bytes().all(|b| b.is_ascii_hexdigit() || b == b'+')
+}
+
+/// The path of `diff -r REV -r REV PATH`, its first `diff -r ` cut off.
+pub(super) fn hg(rest: &str) -> Option<&str> {
+    let mut rest = rest.split_once(' ')?.1;
+    if let Some(second) = rest.strip_prefix("-r ") {
+        rest = second.split_once(' ')?.1;
+    }
+    Some(rest.trim_end())
 }
 
 #[cfg(test)]
@@ -222,7 +246,11 @@ mod tests {
             ("i/src/x.rs w/src/x.rs", "src/x.rs", "src/x.rs"),
             ("old/src/x.rs new/src/x.rs", "src/x.rs", "src/x.rs"),
             ("a/x.rs b/dir/y.rs", "x.rs", "dir/y.rs"),
-            ("\"a/caf\\303\\251.rs\" \"b/caf\\303\\251.rs\"", "café.rs", "café.rs"),
+            (
+                "\"a/caf\\303\\251.rs\" \"b/caf\\303\\251.rs\"",
+                "café.rs",
+                "café.rs",
+            ),
             ("a/x b/x b/x b/x", "x b/x", "x b/x"),
         ] {
             assert_eq!(both(rest), (old.to_owned(), new.to_owned()), "{rest}");

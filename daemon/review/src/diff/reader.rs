@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
-use super::{Diff, FileDiff, PROBLEMS_MAX, Problem, ProblemKind, hunk, path};
-use crate::view::{Change, LineKind};
+use super::{Diff, PROBLEMS_MAX, Problem, ProblemKind, draft::Draft, hunk, path};
+use crate::view::Change;
 
 /// A cursor over lines without their `\n`.
 #[derive(Clone)]
@@ -16,7 +16,10 @@ pub(super) struct Lines<'d> {
 
 impl<'d> Lines<'d> {
     fn new(text: &'d str) -> Self {
-        Self { rest: text, done: 0 }
+        Self {
+            rest: text,
+            done: 0,
+        }
     }
 
     /// Number of the next line, 1-based.
@@ -50,29 +53,6 @@ impl<'d> Lines<'d> {
             && ahead.peek().is_some_and(|l| l.starts_with("@@ -"))
     }
 }
-
-/// What is known of a file while its headers are read.
-#[derive(Default)]
-struct Draft<'d> {
-    /// Paths of `diff --git`, prefixes still on.
-    header: Option<(Cow<'d, str>, Cow<'d, str>)>,
-    /// Path that is known without a prefix (`Index:`, `diff --cc`, `diff -r`).
-    named: Option<Cow<'d, str>>,
-    moved_from: Option<Cow<'d, str>>,
-    moved_to: Option<Cow<'d, str>>,
-    /// The `---` and `+++` paths; the inner `None` is `/dev/null`.
-    old: Option<Option<Cow<'d, str>>>,
-    new: Option<Option<Cow<'d, str>>>,
-    change: Option<Change>,
-    old_mode: Option<u32>,
-    new_mode: Option<u32>,
-    binary: Option<Option<u64>>,
-    submodule: bool,
-    not_shown: bool,
-    hunks: Vec<super::Hunk<'d>>,
-}
-
-const SUBMODULE_MODE: u32 = 0o160_000;
 
 /// Reads a diff. Never fails; see [`Diff::problems`].
 pub fn parse(text: &str) -> Diff<'_> {
@@ -149,22 +129,32 @@ impl<'d> Reader<'d> {
             if header.is_none() {
                 self.problem(number, ProblemKind::BadFileHeader);
             }
-            self.begin(Draft { header, ..Draft::default() });
-        } else if let Some(rest) =
-            line.strip_prefix("diff --cc ").or_else(|| line.strip_prefix("diff --combined "))
+            self.begin(Draft {
+                header,
+                ..Draft::default()
+            });
+        } else if let Some(rest) = line
+            .strip_prefix("diff --cc ")
+            .or_else(|| line.strip_prefix("diff --combined "))
         {
             let rest = rest.trim_end_matches('\r');
             let named = path::unquote(rest).map(|(path, _)| path);
-            self.begin(Draft { named, ..Draft::default() });
+            self.begin(Draft {
+                named,
+                ..Draft::default()
+            });
         } else if line.starts_with("diff -") {
             // Mercurial's `diff -r REV -r REV PATH` names the path; GNU diff's own line tells
             // nothing that `---` and `+++` don't.
             let named = line
                 .strip_prefix("diff -r ")
-                .filter(|rest| is_hg(rest))
-                .and_then(hg_path)
+                .filter(|rest| path::is_hg(rest))
+                .and_then(path::hg)
                 .map(Cow::Borrowed);
-            self.begin(Draft { named, ..Draft::default() });
+            self.begin(Draft {
+                named,
+                ..Draft::default()
+            });
         } else {
             return false;
         }
@@ -173,7 +163,9 @@ impl<'d> Reader<'d> {
     }
 
     fn extended(&mut self, line: &'d str) -> bool {
-        let Some(draft) = &mut self.draft else { return false };
+        let Some(draft) = &mut self.draft else {
+            return false;
+        };
         if !draft.hunks.is_empty() {
             return false;
         }
@@ -225,7 +217,11 @@ impl<'d> Reader<'d> {
             };
             // svn announces properties in this form as well; a fresh draft is due where the
             // current one has its sides already.
-            if self.draft.as_ref().is_none_or(|d| d.old.is_some() || !d.hunks.is_empty()) {
+            if self
+                .draft
+                .as_ref()
+                .is_none_or(|d| d.old.is_some() || !d.is_bare())
+            {
                 self.begin(Draft::default());
             }
             if let Some(draft) = &mut self.draft {
@@ -269,9 +265,14 @@ impl<'d> Reader<'d> {
     }
 
     fn svn_index(&mut self, line: &'d str) -> bool {
-        let Some(rest) = line.strip_prefix("Index: ") else { return false };
+        let Some(rest) = line.strip_prefix("Index: ") else {
+            return false;
+        };
         let named = Some(Cow::Borrowed(rest.trim_end()));
-        self.begin(Draft { named, ..Draft::default() });
+        self.begin(Draft {
+            named,
+            ..Draft::default()
+        });
         self.lines.next();
         if self.lines.peek().is_some_and(|l| l.starts_with("====")) {
             self.lines.next();
@@ -281,10 +282,15 @@ impl<'d> Reader<'d> {
 
     /// Properties are no content: everything up to the next file is passed over.
     fn svn_properties(&mut self, line: &'d str) -> bool {
-        let Some(rest) = line.strip_prefix("Property changes on: ") else { return false };
+        let Some(rest) = line.strip_prefix("Property changes on: ") else {
+            return false;
+        };
         if self.draft.is_none() {
             let named = Some(Cow::Borrowed(rest.trim_end()));
-            self.begin(Draft { named, ..Draft::default() });
+            self.begin(Draft {
+                named,
+                ..Draft::default()
+            });
         }
         self.lines.next();
         while let Some(line) = self.lines.peek() {
@@ -312,12 +318,18 @@ impl<'d> Reader<'d> {
         let svn = trimmed.starts_with("Cannot display: file marked as a binary type");
         let hg = trimmed.starts_with("Binary file ") && trimmed.ends_with(" has changed");
         let differ = ["Binary files ", "Files "].iter().find_map(|start| {
-            trimmed.strip_prefix(start)?.strip_suffix(" differ")?.split_once(" and ")
+            trimmed
+                .strip_prefix(start)?
+                .strip_suffix(" differ")?
+                .split_once(" and ")
         });
         if let Some((old, new)) = differ {
             // A plain `diff -r` has no header of its own before this line.
-            let plain = self.draft.as_ref().is_none_or(|d| d.header.is_none());
-            if plain && self.draft.as_ref().is_none_or(|d| !d.hunks.is_empty() || d.named.is_none()) {
+            let own = self
+                .draft
+                .as_ref()
+                .is_some_and(|d| d.is_bare() && (d.header.is_some() || d.named.is_some()));
+            if !own {
                 self.begin(Draft {
                     old: Some(path::side(old)),
                     new: Some(path::side(new)),
@@ -327,15 +339,25 @@ impl<'d> Reader<'d> {
         } else if hg {
             let name = &trimmed["Binary file ".len()..trimmed.len() - " has changed".len()];
             if self.draft.is_none() {
-                self.begin(Draft { named: Some(Cow::Borrowed(name)), ..Draft::default() });
+                self.begin(Draft {
+                    named: Some(Cow::Borrowed(name)),
+                    ..Draft::default()
+                });
             }
         } else if !svn {
             return false;
         }
-        let Some(draft) = &mut self.draft else { return false };
+        let Some(draft) = &mut self.draft else {
+            return false;
+        };
         draft.binary = draft.binary.or(Some(None));
         self.lines.next();
-        if svn && self.lines.peek().is_some_and(|l| l.starts_with("svn:mime-type")) {
+        if svn
+            && self
+                .lines
+                .peek()
+                .is_some_and(|l| l.starts_with("svn:mime-type"))
+        {
             self.lines.next();
         }
         true
@@ -370,8 +392,12 @@ impl<'d> Reader<'d> {
     }
 
     fn submodule_log(&mut self, line: &'d str) -> bool {
-        let Some(rest) = line.strip_prefix("Submodule ") else { return false };
-        let Some((name, revisions)) = rest.split_once(' ') else { return false };
+        let Some(rest) = line.strip_prefix("Submodule ") else {
+            return false;
+        };
+        let Some((name, revisions)) = rest.split_once(' ') else {
+            return false;
+        };
         if !revisions.contains("..") && !revisions.starts_with("contains ") {
             return false;
         }
@@ -381,17 +407,32 @@ impl<'d> Reader<'d> {
             ..Draft::default()
         });
         self.lines.next();
-        while self.lines.peek().is_some_and(|l| l.starts_with("  > ") || l.starts_with("  < ")) {
+        while self
+            .lines
+            .peek()
+            .is_some_and(|l| l.starts_with("  > ") || l.starts_with("  < "))
+        {
             self.lines.next();
         }
         true
     }
 
     fn only_in(&mut self, line: &'d str) -> bool {
-        let Some(rest) = line.strip_prefix("Only in ") else { return false };
-        let Some((folder, name)) = rest.trim_end().split_once(": ") else { return false };
-        let named = Some(Cow::Owned(format!("{}/{name}", folder.trim_end_matches('/'))));
-        self.begin(Draft { named, not_shown: true, ..Draft::default() });
+        let Some(rest) = line.strip_prefix("Only in ") else {
+            return false;
+        };
+        let Some((folder, name)) = rest.trim_end().split_once(": ") else {
+            return false;
+        };
+        let named = Some(Cow::Owned(format!(
+            "{}/{name}",
+            folder.trim_end_matches('/')
+        )));
+        self.begin(Draft {
+            named,
+            not_shown: true,
+            ..Draft::default()
+        });
         self.lines.next();
         true
     }
@@ -403,7 +444,11 @@ impl<'d> Reader<'d> {
             .or_else(|| line.strip_prefix("From "))
             .or_else(|| line.strip_prefix("changeset:"));
         let is_start = hash.is_some_and(|rest| {
-            let digits = rest.trim_start().bytes().take_while(|b| b.is_ascii_hexdigit()).count();
+            let digits = rest
+                .trim_start()
+                .bytes()
+                .take_while(|b| b.is_ascii_hexdigit())
+                .count();
             digits >= 7 || line.starts_with("changeset:") && digits > 0
         });
         if is_start {
@@ -442,87 +487,5 @@ impl<'d> Reader<'d> {
         {
             self.diff.files.push(file);
         }
-    }
-}
-
-fn is_hg(rest: &str) -> bool {
-    let revision = rest.split(' ').next().unwrap_or("");
-    revision.len() >= 7 && revision.bytes().all(|b| b.is_ascii_hexdigit() || b == b'+')
-}
-
-fn hg_path(rest: &str) -> Option<&str> {
-    let mut rest = rest.split_once(' ')?.1;
-    if let Some(second) = rest.strip_prefix("-r ") {
-        rest = second.split_once(' ')?.1;
-    }
-    Some(rest.trim_end())
-}
-
-impl<'d> Draft<'d> {
-    fn finish(self) -> Option<FileDiff<'d>> {
-        let (old_gone, new_gone) = (self.old == Some(None), self.new == Some(None));
-        let side_paths = (self.old.flatten(), self.new.flatten());
-        let prefixes = match (&self.header, &side_paths) {
-            (Some((old, new)), _) => path::prefix_lengths(old, new),
-            (None, (Some(old), Some(new))) => path::prefix_lengths(old, new),
-            // Only one side exists: a usual prefix is the best guess, a folder `b` is rare.
-            (None, (Some(only), None)) if new_gone && only.starts_with("a/") => (2, 0),
-            (None, (None, Some(only))) if old_gone && only.starts_with("b/") => (0, 2),
-            _ => (0, 0),
-        };
-        let (header_old, header_new) = match self.header {
-            Some((old, new)) => (Some(old), Some(new)),
-            None => (None, None),
-        };
-        let old = self
-            .moved_from
-            .or_else(|| Some(path::cut(side_paths.0.or(header_old)?, prefixes.0)))
-            .map(path::normal);
-        let new = self
-            .moved_to
-            .or_else(|| self.named.clone())
-            .or_else(|| Some(path::cut(side_paths.1.or(header_new)?, prefixes.1)))
-            .map(path::normal);
-        let empty_side = |added: bool| {
-            self.hunks.len() == 1
-                && !self.hunks[0].lines.is_empty()
-                && self.hunks[0].lines.iter().all(|l| {
-                    l.kind == if added { LineKind::Added } else { LineKind::Removed }
-                })
-                && if added { self.hunks[0].old_start == 0 } else { self.hunks[0].new_start == 0 }
-        };
-        let change = self.change.unwrap_or_else(|| {
-            if old_gone || empty_side(true) {
-                Change::Added
-            } else if new_gone || empty_side(false) {
-                Change::Deleted
-            } else {
-                Change::Modified
-            }
-        });
-        let path = match change {
-            Change::Deleted => old.clone().or(new)?,
-            _ => new.or_else(|| old.clone())?,
-        };
-        let moved = matches!(change, Change::Renamed | Change::Copied);
-        let old_path = old.filter(|old| moved && *old != path);
-        let pointer = self.hunks.len() == 1
-            && !self.hunks[0].lines.is_empty()
-            && self.hunks[0].lines.iter().all(|l| l.text.starts_with("Subproject commit "));
-        let submodule = self.submodule
-            || pointer
-            || self.old_mode == Some(SUBMODULE_MODE)
-            || self.new_mode == Some(SUBMODULE_MODE);
-        Some(FileDiff {
-            path,
-            old_path,
-            change,
-            old_mode: self.old_mode,
-            new_mode: self.new_mode,
-            binary: self.binary,
-            submodule,
-            not_shown: self.not_shown,
-            hunks: self.hunks,
-        })
     }
 }

@@ -36,7 +36,10 @@ pub fn decode(bytes: &[u8]) -> DiffText<'_> {
             DiffText { text, lossy }
         }
         Cow::Owned(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => DiffText { text: Cow::Owned(text), lossy: false },
+            Ok(text) => DiffText {
+                text: Cow::Owned(text),
+                lossy: false,
+            },
             Err(error) => DiffText {
                 text: Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()),
                 lossy: true,
@@ -49,15 +52,20 @@ fn is_coloured(bytes: &[u8]) -> bool {
     if memchr(ESC, bytes).is_none() {
         return false;
     }
-    bytes.split(|&b| b == b'\n').take(SNIFFED_LINES).any(|line| {
-        line.first() == Some(&ESC) && {
-            let mut rest = line;
-            while let Some(length) = colour_code_length(rest) {
-                rest = &rest[length..];
+    bytes
+        .split(|&b| b == b'\n')
+        .take(SNIFFED_LINES)
+        .any(|line| {
+            line.first() == Some(&ESC) && {
+                let mut rest = line;
+                while let Some(length) = colour_code_length(rest) {
+                    rest = &rest[length..];
+                }
+                COLOURED_HEADERS
+                    .iter()
+                    .any(|header| rest.starts_with(header))
             }
-            COLOURED_HEADERS.iter().any(|header| rest.starts_with(header))
-        }
-    })
+        })
 }
 
 fn without_colour(bytes: &[u8]) -> Vec<u8> {
@@ -82,7 +90,9 @@ fn without_colour(bytes: &[u8]) -> Vec<u8> {
 /// Length of the `ESC [ … m` or `ESC [ … K` at the start of `bytes`.
 fn colour_code_length(bytes: &[u8]) -> Option<usize> {
     let body = bytes.strip_prefix(b"\x1b[")?;
-    let end = body.iter().position(|b| !(b.is_ascii_digit() || *b == b';'))?;
+    let end = body
+        .iter()
+        .position(|b| !(b.is_ascii_digit() || *b == b';'))?;
     matches!(body[end], b'm' | b'K').then_some(end + 3)
 }
 
@@ -93,7 +103,10 @@ mod tests {
     #[test]
     fn colour_is_taken_out_of_a_coloured_diff() {
         let coloured = b"\x1b[1mdiff --git a/x b/x\x1b[m\n\x1b[36m@@ -1 +1 @@\x1b[m\n\x1b[32m+\x1b[m\x1b[32mnew\x1b[m\n";
-        assert_eq!(decode(coloured).text, "diff --git a/x b/x\n@@ -1 +1 @@\n+new\n");
+        assert_eq!(
+            decode(coloured).text,
+            "diff --git a/x b/x\n@@ -1 +1 @@\n+new\n"
+        );
     }
 
     #[test]

@@ -109,7 +109,11 @@ impl Review<'_> {
         } else {
             file.hunks.iter().map(silence::inline_allows).collect()
         };
-        let placement = Placement { file, secrets: &secrets, allows: &allows };
+        let placement = Placement {
+            file,
+            secrets: &secrets,
+            allows: &allows,
+        };
         checked.raws = placement.place(candidates);
         checked
     }
@@ -132,7 +136,10 @@ impl Review<'_> {
     }
 
     /// Takes over what one rule reported.
-    #[expect(clippy::too_many_arguments, reason = "two of them are where the result goes")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "two of them are where the result goes"
+    )]
     fn take(
         &self,
         rule: usize,
@@ -148,12 +155,18 @@ impl Review<'_> {
                 Place::Hunk(index) => index.unwrap_or(default_hunk),
                 Place::File(_) | Place::InFile(..) => {
                     if self.enabled & bit(rule) != 0 {
-                        candidates.push(Candidate { rule, hunk: None, hit });
+                        candidates.push(Candidate {
+                            rule,
+                            hunk: None,
+                            hit,
+                        });
                     }
                     continue;
                 }
             };
-            let Some(hunk) = file.hunks.get(index) else { continue };
+            let Some(hunk) = file.hunks.get(index) else {
+                continue;
+            };
             for secret in &hit.secrets {
                 secrets.note(index, &hunk.new, secret.clone());
             }
@@ -162,7 +175,11 @@ impl Review<'_> {
                 && !hunk.new.lines.is_empty()
                 && (!only_added || hunk.new.touches_change(&hit.range));
             if counts {
-                candidates.push(Candidate { rule, hunk: Some(index), hit });
+                candidates.push(Candidate {
+                    rule,
+                    hunk: Some(index),
+                    hit,
+                });
             }
         }
     }
@@ -170,7 +187,11 @@ impl Review<'_> {
 
 /// The rules of `set` with their index.
 pub(super) fn rules_of(set: RuleSet) -> impl Iterator<Item = (usize, &'static Rule)> {
-    RULES.iter().enumerate().filter(move |(index, _)| set & bit(*index) != 0).map(|(i, r)| (i, *r))
+    RULES
+        .iter()
+        .enumerate()
+        .filter(move |(index, _)| set & bit(*index) != 0)
+        .map(|(i, r)| (i, *r))
 }
 
 fn by_level(set: RuleSet) -> (RuleSet, RuleSet) {

@@ -30,7 +30,9 @@ pub(crate) fn masked(secret: &str) -> String {
 impl Secrets {
     /// Notes a secret that stands at `range` of `side` in hunk `index`.
     pub(crate) fn note(&mut self, index: usize, side: &Side, range: Range<usize>) {
-        let Some(text) = side.text.get(range.clone()) else { return };
+        let Some(text) = side.text.get(range.clone()) else {
+            return;
+        };
         if self.ranges.len() <= index {
             self.ranges.resize(index + 1, Vec::new());
         }
@@ -56,15 +58,17 @@ impl Secrets {
             }
             *ranges = merged;
         }
-        self.texts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        self.texts
+            .sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         self.texts.dedup();
     }
 
     /// True if a secret stands in `range` of hunk `index`.
     pub(crate) fn touch(&self, index: usize, range: &Range<usize>) -> bool {
-        self.ranges
-            .get(index)
-            .is_some_and(|all| all.iter().any(|s| s.start < range.end && range.start < s.end))
+        self.ranges.get(index).is_some_and(|all| {
+            all.iter()
+                .any(|s| s.start < range.end && range.start < s.end)
+        })
     }
 
     /// The text of `range` in hunk `index`, masked.

@@ -61,14 +61,21 @@ impl Matcher {
         if automaton.is_none() {
             always |= triggered;
         }
-        Self { automaton, wakes, always, triggered }
+        Self {
+            automaton,
+            wakes,
+            always,
+            triggered,
+        }
     }
 
     /// The rules among `wanted` that the changed lines of `side` wake; of all lines if `all`.
     pub(crate) fn wake(&self, side: &Side, wanted: RuleSet, all: bool) -> RuleSet {
         let mut awake = self.always & wanted;
         let sought = self.triggered & wanted;
-        let Some(automaton) = &self.automaton else { return awake };
+        let Some(automaton) = &self.automaton else {
+            return awake;
+        };
         let mut index = 0;
         while index < side.lines.len() {
             if !all && !side.lines[index].changed {

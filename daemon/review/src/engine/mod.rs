@@ -170,8 +170,12 @@ impl ReviewSummary {
 
     /// The greatest severity that was emitted.
     pub fn worst(&self) -> Option<Severity> {
-        const ALL: [Severity; 4] =
-            [Severity::Nit, Severity::Minor, Severity::Major, Severity::Critical];
+        const ALL: [Severity; 4] = [
+            Severity::Nit,
+            Severity::Minor,
+            Severity::Major,
+            Severity::Critical,
+        ];
         ALL.into_iter().rev().find(|s| self.counts[*s as usize] > 0)
     }
 }
@@ -211,7 +215,14 @@ impl<'d> Review<'d> {
             }
         }
         let text = diff::decode(diff);
-        Ok(Self { text, options, allow_file, enabled, masking, unknown_rules })
+        Ok(Self {
+            text,
+            options,
+            allow_file,
+            enabled,
+            masking,
+            unknown_rules,
+        })
     }
 
     /// The diff as text, without colour codes, for [`diff::parse`].

@@ -35,7 +35,10 @@ pub(super) struct Placement<'a, 'd> {
 }
 
 fn severity(candidate: &Candidate) -> Severity {
-    candidate.hit.severity.unwrap_or(RULES[candidate.rule].severity)
+    candidate
+        .hit
+        .severity
+        .unwrap_or(RULES[candidate.rule].severity)
 }
 
 /// Rules that say more about the same text go first.
@@ -43,7 +46,11 @@ fn rank(candidate: &Candidate) -> (Severity, bool, u32) {
     let id = RULES[candidate.rule].id;
     let general = id == "secret-assignment";
     // Confidence as an integer, so that it can be compared.
-    (severity(candidate), !general, (candidate.hit.confidence * 1000.0) as u32)
+    (
+        severity(candidate),
+        !general,
+        (candidate.hit.confidence * 1000.0) as u32,
+    )
 }
 
 /// True if two hits name the same fault: nearly the same text, or the same secret.
@@ -51,14 +58,17 @@ fn same_place(a: &Candidate, b: &Candidate) -> bool {
     if a.hunk != b.hunk || a.hunk.is_none() {
         return false;
     }
-    let shared = |x: &Range<usize>, y: &Range<usize>| {
-        x.end.min(y.end).saturating_sub(x.start.max(y.start))
-    };
+    let shared =
+        |x: &Range<usize>, y: &Range<usize>| x.end.min(y.end).saturating_sub(x.start.max(y.start));
     let common = shared(&a.hit.range, &b.hit.range);
     if a.rule == b.rule {
         return common > 0;
     }
-    if a.hit.secrets.iter().any(|x| b.hit.secrets.iter().any(|y| shared(x, y) > 0)) {
+    if a.hit
+        .secrets
+        .iter()
+        .any(|x| b.hit.secrets.iter().any(|y| shared(x, y) > 0))
+    {
         return true;
     }
     let united = a.hit.range.len() + b.hit.range.len() - common;
@@ -74,11 +84,10 @@ impl Placement<'_, '_> {
         for index in by_rank {
             // Hits are sorted by place, so whatever shares one lies near.
             let near = |other: usize| candidates[other].hunk == candidates[index].hunk;
-            let twin = kept
-                .iter()
-                .rev()
-                .take(256)
-                .any(|&other| near(other) && same_place(&candidates[index], &candidates[other]));
+            let twin =
+                kept.iter().rev().take(256).any(|&other| {
+                    near(other) && same_place(&candidates[index], &candidates[other])
+                });
             if !twin {
                 kept.push(index);
             }
@@ -113,7 +122,12 @@ impl Placement<'_, '_> {
                 finding.line_range = (line, line);
             }
             let matched = finding.title.clone();
-            return Raw { finding, matched, inline: None, rule: candidate.rule };
+            return Raw {
+                finding,
+                matched,
+                inline: None,
+                rule: candidate.rule,
+            };
         };
         let side = &self.file.hunks[index].new;
         let (first, last) = touched(side, &hit.range);
@@ -133,7 +147,12 @@ impl Placement<'_, '_> {
             &side.text[hit.range.clone()]
         };
         let matched = matched.split_whitespace().collect::<Vec<_>>().join(" ");
-        Raw { finding, matched, inline, rule: candidate.rule }
+        Raw {
+            finding,
+            matched,
+            inline,
+            rule: candidate.rule,
+        }
     }
 
     fn evidence(&self, index: usize, side: &Side, first: usize, last: usize) -> String {
@@ -145,10 +164,12 @@ impl Placement<'_, '_> {
         }
         let lines: Vec<String> = quoted
             .split('\n')
-            .map(|line| match line.char_indices().nth(EVIDENCE_LINE_MAX_CHARS) {
-                Some((cut, _)) => format!("{}…", &line[..cut]),
-                None => line.to_owned(),
-            })
+            .map(
+                |line| match line.char_indices().nth(EVIDENCE_LINE_MAX_CHARS) {
+                    Some((cut, _)) => format!("{}…", &line[..cut]),
+                    None => line.to_owned(),
+                },
+            )
             .collect();
         lines.join("\n")
     }
@@ -163,7 +184,11 @@ impl Placement<'_, '_> {
         let whole = side.line_range(first).start..side.line_range(last).end;
         let original = &side.text[whole.clone()];
         let replacement = text.map(|text| {
-            format!("{}{text}{}", &side.text[whole.start..range.start], &side.text[range.end..whole.end])
+            format!(
+                "{}{text}{}",
+                &side.text[whole.start..range.start],
+                &side.text[range.end..whole.end]
+            )
         });
         let fits = |text: &str| {
             text.split('\n').count() <= SUGGESTION_LINES_MAX
@@ -172,7 +197,9 @@ impl Placement<'_, '_> {
         };
         let usable = fits(original)
             && !self.secrets.touch(index, &whole)
-            && replacement.as_deref().is_none_or(|new| fits(new) && new != original);
+            && replacement
+                .as_deref()
+                .is_none_or(|new| fits(new) && new != original);
         usable.then(|| Suggestion {
             line_range: (side.lines[first].number, side.lines[last].number),
             original: original.to_owned(),

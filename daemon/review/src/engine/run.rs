@@ -111,7 +111,9 @@ impl Review<'_> {
                 scope.spawn(move || {
                     while !stop.load(Ordering::Relaxed) {
                         let index = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(file) = diff.files.get(index) else { break };
+                        let Some(file) = diff.files.get(index) else {
+                            break;
+                        };
                         if sender.send((index, self.one(file))).is_err() {
                             break;
                         }
@@ -140,16 +142,22 @@ impl Review<'_> {
     fn across(&self, view: &DiffView<'_>, emission: &mut Emission<'_>) {
         let mut per_file: BTreeMap<usize, Vec<Candidate>> = BTreeMap::new();
         for (index, rule) in rules_of(self.enabled) {
-            let Check::Diff(check) = rule.check else { continue };
+            let Check::Diff(check) = rule.check else {
+                continue;
+            };
             let mut sink = Sink::default();
             check(view, &mut sink);
             for placed in sink.hits {
                 let (file, hunk) = match placed.place {
                     Place::InFile(file, hunk) => (Some(file), Some(hunk)),
-                    Place::File(Some(path)) => (view.files.iter().position(|f| f.path == path), None),
+                    Place::File(Some(path)) => {
+                        (view.files.iter().position(|f| f.path == path), None)
+                    }
                     Place::File(None) | Place::Hunk(_) => (None, None),
                 };
-                let Some(file) = file.filter(|f| *f < view.files.len()) else { continue };
+                let Some(file) = file.filter(|f| *f < view.files.len()) else {
+                    continue;
+                };
                 let fits = hunk.is_none_or(|hunk| {
                     view.files[file]
                         .hunks
@@ -157,7 +165,11 @@ impl Review<'_> {
                         .is_some_and(|h| !h.new.lines.is_empty() && is_valid(h, &placed.hit))
                 });
                 if fits {
-                    let candidate = Candidate { rule: index, hunk, hit: placed.hit };
+                    let candidate = Candidate {
+                        rule: index,
+                        hunk,
+                        hit: placed.hit,
+                    };
                     per_file.entry(file).or_default().push(candidate);
                 }
             }
@@ -166,7 +178,11 @@ impl Review<'_> {
             let file = &view.files[index];
             let secrets = self.secrets_of(file);
             let allows: Vec<_> = file.hunks.iter().map(silence::inline_allows).collect();
-            let placement = Placement { file, secrets: &secrets, allows: &allows };
+            let placement = Placement {
+                file,
+                secrets: &secrets,
+                allows: &allows,
+            };
             emission.outcome(file, placement.place(candidates));
             if emission.stopped {
                 return;
@@ -212,7 +228,10 @@ impl Emission<'_> {
         coverage.files += 1;
         match view.left_out {
             Some(reason) => {
-                coverage.left_out.push(LeftOutFile { path: view.path.to_owned(), reason });
+                coverage.left_out.push(LeftOutFile {
+                    path: view.path.to_owned(),
+                    reason,
+                });
             }
             None => {
                 coverage.files_reviewed += 1;
@@ -251,11 +270,19 @@ impl Emission<'_> {
     }
 
     fn finding(&mut self, raw: Raw, outcome: &mut FileOutcome, per_rule: &mut HashMap<usize, u32>) {
-        let Raw { mut finding, matched, inline, rule } = raw;
+        let Raw {
+            mut finding,
+            matched,
+            inline,
+            rule,
+        } = raw;
         finding.fingerprint = self.fingerprint(&finding, &matched);
         let options = &self.review.options;
         if silence::is_recorded(&options.allowed_fingerprints, &finding) {
-            outcome.silenced.push(Silenced { finding, by: SilencedBy::Recorded });
+            outcome.silenced.push(Silenced {
+                finding,
+                by: SilencedBy::Recorded,
+            });
             return;
         }
         if let Some(reason) = self.review.allow_file.allows(&finding) {
@@ -265,7 +292,10 @@ impl Emission<'_> {
         }
         match inline {
             Some(true) => {
-                outcome.silenced.push(Silenced { finding, by: SilencedBy::Comment });
+                outcome.silenced.push(Silenced {
+                    finding,
+                    by: SilencedBy::Comment,
+                });
                 return;
             }
             Some(false) if !RULES[rule].never_silenced_by_change => {
@@ -286,9 +316,16 @@ impl Emission<'_> {
         let count = per_rule.entry(rule).or_insert(0);
         *count += 1;
         if *count > max {
-            match outcome.held_back.iter_mut().find(|h| h.rule == finding.rule) {
+            match outcome
+                .held_back
+                .iter_mut()
+                .find(|h| h.rule == finding.rule)
+            {
                 Some(held) => held.count += 1,
-                None => outcome.held_back.push(HeldBack { rule: finding.rule, count: 1 }),
+                None => outcome.held_back.push(HeldBack {
+                    rule: finding.rule,
+                    count: 1,
+                }),
             }
             return;
         }
@@ -306,12 +343,14 @@ impl Emission<'_> {
         hash.update(ordinal.to_le_bytes());
         *ordinal += 1;
         let digest: [u8; 32] = hash.finalize().into();
-        digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
-            const DIGITS: &[u8; 16] = b"0123456789abcdef";
-            hex.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            hex.push(char::from(DIGITS[usize::from(byte & 15)]));
-            hex
-        })
+        digest
+            .iter()
+            .fold(String::with_capacity(64), |mut hex, byte| {
+                const DIGITS: &[u8; 16] = b"0123456789abcdef";
+                hex.push(char::from(DIGITS[usize::from(byte >> 4)]));
+                hex.push(char::from(DIGITS[usize::from(byte & 15)]));
+                hex
+            })
     }
 }
 

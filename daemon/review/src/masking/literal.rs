@@ -1,24 +1,21 @@
-//! Strings of all kinds, here documents, regular expressions.
+//! Strings and characters between quotes.
 
 use super::{
     scan::Scanner,
     syntax::{Family, Interpolation, Quote},
 };
 
-const HEREDOCS_MAX: usize = 8;
-const REGEX_MAX_BYTES: usize = 1_000;
-
 /// The inside of a string, up to and including its end.
-struct Body<'c> {
-    close: &'c [u8],
-    escape: Option<u8>,
-    multi: bool,
-    interpolation: Interpolation,
+pub(super) struct Body<'c> {
+    pub(super) close: &'c [u8],
+    pub(super) escape: Option<u8>,
+    pub(super) multi: bool,
+    pub(super) interpolation: Interpolation,
     /// Counts as a comment (docstrings).
-    comment: bool,
+    pub(super) comment: bool,
 }
 
-fn is_word(byte: u8) -> bool {
+pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
 
@@ -68,14 +65,25 @@ impl Scanner<'_> {
             return;
         }
         let prefix = self.prefix(at);
-        let mut interpolation =
-            if byte == b'"' || byte == b'`' { self.syntax.interpolation } else { Interpolation::No };
+        // Dart is the one without traits of its own whose single quotes interpolate.
+        let both = self.syntax.family == Family::Other;
+        let mut interpolation = if byte != b'\'' || both {
+            self.syntax.interpolation
+        } else {
+            Interpolation::No
+        };
         let mut escape = (quote != Quote::Raw).then_some(b'\\');
         let mut multi = multi;
         match self.syntax.family {
             Family::Python => {
-                let formatted = prefix.iter().any(|b| matches!(b, b'f' | b'F' | b't' | b'T'));
-                interpolation = if formatted { Interpolation::Brace } else { Interpolation::No };
+                let formatted = prefix
+                    .iter()
+                    .any(|b| matches!(b, b'f' | b'F' | b't' | b'T'));
+                interpolation = if formatted {
+                    Interpolation::Brace
+                } else {
+                    Interpolation::No
+                };
             }
             Family::CSharp => {
                 let verbatim = self.before(at) == b'@'
@@ -91,13 +99,23 @@ impl Scanner<'_> {
             }
             Family::PowerShell => {
                 escape = (byte == b'"').then_some(b'`');
-                interpolation = if byte == b'"' { Interpolation::Shell } else { Interpolation::No };
+                interpolation = if byte == b'"' {
+                    Interpolation::Shell
+                } else {
+                    Interpolation::No
+                };
             }
             Family::Sql | Family::Script => interpolation = Interpolation::No,
             _ => {}
         }
         self.at += 1;
-        self.body(&Body { close: &[byte], escape, multi, interpolation, comment: false });
+        self.body(&Body {
+            close: &[byte],
+            escape,
+            multi,
+            interpolation,
+            comment: false,
+        });
     }
 
     /// True if the quote at `at` ends a string that began before the text.
@@ -111,8 +129,10 @@ impl Scanner<'_> {
             return false;
         }
         self.unknown_start = false;
-        matches!(rest.first(), Some(b',' | b')' | b';' | b']' | b'}' | b'.' | b'?'))
-            && self.syntax.family != Family::Shell
+        matches!(
+            rest.first(),
+            Some(b',' | b')' | b';' | b']' | b'}' | b'.' | b'?')
+        ) && self.syntax.family != Family::Shell
     }
 
     /// The letters directly before a quote, where they are no part of a longer word.
@@ -132,12 +152,18 @@ impl Scanner<'_> {
         let at = self.at;
         let prefix = self.prefix(at);
         let start = at - prefix.len();
-        let formatted = prefix.iter().any(|b| matches!(b, b'f' | b'F' | b't' | b'T'));
+        let formatted = prefix
+            .iter()
+            .any(|b| matches!(b, b'f' | b'F' | b't' | b'T'));
         let (mut comment, mut interpolation) = (false, self.syntax.interpolation);
         match self.syntax.family {
             Family::Python => {
                 comment = !formatted && self.is_statement_start(start);
-                interpolation = if formatted { Interpolation::Brace } else { Interpolation::No };
+                interpolation = if formatted {
+                    Interpolation::Brace
+                } else {
+                    Interpolation::No
+                };
             }
             Family::Elixir => {
                 let line = &self.text[self.line_start(at)..at];
@@ -155,7 +181,13 @@ impl Scanner<'_> {
         }
         self.at += 3;
         let close = [byte; 3];
-        self.body(&Body { close: &close, escape: Some(b'\\'), multi: true, interpolation, comment });
+        self.body(&Body {
+            close: &close,
+            escape: Some(b'\\'),
+            multi: true,
+            interpolation,
+            comment,
+        });
     }
 
     /// True if a string at `at` is a statement of its own: a docstring.
@@ -165,7 +197,8 @@ impl Scanner<'_> {
                 !matches!(
                     self.code[last],
                     b'(' | b',' | b'=' | b'[' | b'{' | b'+' | b'%' | b'\\' | b'"' | b'\''
-                ) || matches!(self.code[last], b'"' | b'\'') && self.line_start(at) > last + 1
+                ) || matches!(self.code[last], b'"' | b'\'')
+                    && self.line_start(at) > last + 1
                     && self.line_break_between(last, at)
             })
     }
@@ -181,7 +214,9 @@ impl Scanner<'_> {
         match self.syntax.family {
             Family::Rust | Family::Swift if byte == b'"' => self.hashed(),
             Family::Cpp if byte == b'"' && self.before(at) == b'R' => self.cpp_raw(),
-            Family::Cpp if byte == b'\'' && is_word(self.before(at)) && is_word(self.byte(at + 1)) => {
+            Family::Cpp
+                if byte == b'\'' && is_word(self.before(at)) && is_word(self.byte(at + 1)) =>
+            {
                 // `1'000'000`, and `L'x'`, whose one character needs no masking.
                 self.at += 1;
                 true
@@ -204,7 +239,9 @@ impl Scanner<'_> {
                 self.at += 1;
                 true
             }
-            Family::Perl if byte == b'\'' && is_word(self.before(at)) && is_word(self.byte(at + 1)) => {
+            Family::Perl
+                if byte == b'\'' && is_word(self.before(at)) && is_word(self.byte(at + 1)) =>
+            {
                 self.at += 1;
                 true
             }
@@ -311,7 +348,7 @@ impl Scanner<'_> {
         }
     }
 
-    fn body(&mut self, body: &Body<'_>) {
+    pub(super) fn body(&mut self, body: &Body<'_>) {
         let opened = self.at;
         let mut from = self.at;
         let last = body.close[0];
@@ -329,7 +366,8 @@ impl Scanner<'_> {
                 break;
             }
             if Some(byte) == body.escape {
-                if body.interpolation == Interpolation::Backslash && self.byte(self.at + 1) == b'(' {
+                if body.interpolation == Interpolation::Backslash && self.byte(self.at + 1) == b'('
+                {
                     self.inside(body, from, self.at);
                     self.at += 2;
                     self.interpolated(b'(', b')', !body.multi);
@@ -344,6 +382,13 @@ impl Scanner<'_> {
             }
             if byte == b'\n' {
                 self.unknown_start = false;
+            }
+            if body.interpolation == Interpolation::Brace
+                && byte == b'{'
+                && self.byte(self.at + 1) == b'{'
+            {
+                self.at += 2;
+                continue;
             }
             if let Some((open, close, skip)) = self.opens(body.interpolation, byte) {
                 self.inside(body, from, self.at);
@@ -376,213 +421,8 @@ impl Scanner<'_> {
             Interpolation::Dollar if byte == b'$' && next == b'{' => Some((b'{', b'}', 2)),
             Interpolation::Hash if byte == b'#' && next == b'{' => Some((b'{', b'}', 2)),
             Interpolation::Shell if byte == b'$' && next == b'(' => Some((b'(', b')', 2)),
-            Interpolation::Brace if byte == b'{' && next != b'{' && self.before(self.at) != b'{' => {
-                Some((b'{', b'}', 1))
-            }
+            Interpolation::Brace if byte == b'{' => Some((b'{', b'}', 1)),
             _ => None,
         }
     }
-
-    /// A regular expression literal. True if one was read.
-    pub(super) fn regex(&mut self) -> bool {
-        let at = self.at;
-        let words: &[&[u8]] = match self.syntax.family {
-            Family::Script => &[
-                b"return", b"typeof", b"case", b"in", b"of", b"delete", b"void", b"throw", b"else",
-                b"do", b"await", b"yield",
-            ],
-            Family::Ruby | Family::Perl => {
-                &[b"if", b"unless", b"when", b"and", b"or", b"not", b"return", b"while", b"until", b"split"]
-            }
-            _ => return false,
-        };
-        if matches!(self.byte(at + 1), b' ' | b'>' | b'=' | b'\n') && self.syntax.family != Family::Script
-            || self.byte(at + 1) == b'>'
-        {
-            return false;
-        }
-        let fits = match self.code_before(at) {
-            None => true,
-            Some(last) => match self.code[last] {
-                b'<' => false,
-                b')' | b']' | b'"' | b'\'' | b'`' => false,
-                b'}' => last + 1 < self.line_start(at),
-                byte if is_word(byte) => {
-                    let mut from = last;
-                    while from > 0 && last - from < 12 && is_word(self.code[from - 1]) {
-                        from -= 1;
-                    }
-                    words.contains(&&self.code[from..=last])
-                }
-                b'.' | b'@' | b'$' => false,
-                _ => true,
-            },
-        };
-        if !fits {
-            return false;
-        }
-        let limit = self.line_end(at).min(at + REGEX_MAX_BYTES);
-        let (mut p, mut class) = (at + 1, false);
-        while p < limit {
-            match self.text[p] {
-                b'\\' => p += 1,
-                b'[' => class = true,
-                b']' => class = false,
-                b'/' if !class => {
-                    self.blank_string(at + 1, p);
-                    self.at = p + 1;
-                    return true;
-                }
-                _ => {}
-            }
-            p += 1;
-        }
-        false
-    }
-
-    /// Notes the here document that the `<<` at the cursor announces.
-    pub(super) fn heredoc(&mut self) {
-        let at = self.at;
-        let family = self.syntax.family;
-        let mut p = at + 2;
-        let php = self.byte(p) == b'<';
-        if php != (family == Family::Php) {
-            self.at += if php { 3 } else { 2 };
-            return;
-        }
-        p += usize::from(php);
-        let marked = matches!(self.byte(p), b'-' | b'~');
-        p += usize::from(marked);
-        if matches!(family, Family::Shell | Family::Php) {
-            while self.byte(p) == b' ' {
-                p += 1;
-            }
-        }
-        let quoted = matches!(self.byte(p), b'"' | b'\'').then(|| self.byte(p));
-        p += usize::from(quoted.is_some());
-        let from = p;
-        while is_word(self.byte(p)) && p - from < 64 {
-            p += 1;
-        }
-        let word = self.text[from.min(self.end)..p.min(self.end)].to_vec();
-        self.at = at + 2;
-        let names = word.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_');
-        let shift = family == Family::Ruby && !marked && quoted.is_none()
-            && !word.first().is_some_and(u8::is_ascii_uppercase);
-        if !names || shift || quoted.is_some_and(|q| self.byte(p) != q) {
-            return;
-        }
-        self.at = p + usize::from(quoted.is_some());
-        if self.heredocs.len() < HEREDOCS_MAX {
-            self.heredocs.push(word);
-        }
-    }
-
-    /// Passes over the bodies of the here documents that the last line announced.
-    pub(super) fn heredoc_bodies(&mut self) {
-        self.unknown_start = false;
-        for word in std::mem::take(&mut self.heredocs) {
-            let from = self.at;
-            while self.at < self.end {
-                let end = self.line_end(self.at);
-                let line = self.text[self.at..end].trim_ascii();
-                let over = line == word
-                    || self.syntax.family == Family::Php
-                        && line.starts_with(&word)
-                        && !line.get(word.len()).is_some_and(|b| is_word(*b));
-                if over {
-                    break;
-                }
-                self.at = (end + 1).min(self.end);
-            }
-            self.blank_string(from, self.at);
-            // The terminator's own line is code, but its word must not look like a name.
-            self.at = self.line_end(self.at);
-        }
-    }
-
-    /// How many `=` stand between the brackets of a Lua long bracket at `at`.
-    pub(super) fn bracket_level(&self, at: usize) -> Option<usize> {
-        let mut level = 0;
-        while self.byte(at + 1 + level) == b'=' && level < 32 {
-            level += 1;
-        }
-        (self.byte(at + 1 + level) == b'[').then_some(level)
-    }
-
-    pub(super) fn long_bracket(&mut self, at: usize) {
-        let Some(level) = self.bracket_level(at) else {
-            self.at += 1;
-            return;
-        };
-        let mut close = vec![b'='; level + 2];
-        close[0] = b']';
-        close[level + 1] = b']';
-        self.at = at + level + 2;
-        self.body(&Body {
-            close: &close,
-            escape: None,
-            multi: true,
-            interpolation: Interpolation::No,
-            comment: false,
-        });
-    }
-
-    /// `%w[…]`, `%q(…)`, `%(…)` in Ruby.
-    pub(super) fn percent_literal(&mut self) {
-        let at = self.at;
-        let letter = matches!(self.byte(at + 1), b'w' | b'W' | b'i' | b'I' | b'q' | b'Q' | b'r' | b'x');
-        let open_at = at + 1 + usize::from(letter);
-        let operand = !matches!(self.before(at), b' ' | b'\t' | b'\n' | b'(' | b',' | b'=' | b'[' | b'{');
-        let close = closing(self.byte(open_at));
-        match close {
-            Some(close) if !operand => self.bracketed(open_at, close, true),
-            _ => self.at += 1,
-        }
-    }
-
-    /// `~s(…)`, `~r/…/` in Elixir.
-    pub(super) fn sigil(&mut self) {
-        let at = self.at;
-        let open = self.byte(at + 2);
-        let close = closing(open).or(matches!(open, b'/' | b'|').then_some(open));
-        match close {
-            Some(close) if self.byte(at + 1).is_ascii_alphabetic() => {
-                self.bracketed(at + 2, close, false);
-            }
-            _ => self.at += 1,
-        }
-    }
-
-    fn bracketed(&mut self, open_at: usize, close: u8, multi: bool) {
-        let open = self.text[open_at];
-        let mut nested = 0_u32;
-        let mut p = open_at + 1;
-        let limit = if multi { self.end } else { self.line_end(p) };
-        while p < limit {
-            match self.text[p] {
-                b'\\' => p += 1,
-                byte if byte == close && nested == 0 => {
-                    self.blank_string(open_at + 1, p);
-                    self.at = p + 1;
-                    return;
-                }
-                byte if byte == close => nested -= 1,
-                byte if byte == open => nested += 1,
-                _ => {}
-            }
-            p += 1;
-        }
-        self.at = open_at + 1;
-    }
-}
-
-fn closing(open: u8) -> Option<u8> {
-    Some(match open {
-        b'(' => b')',
-        b'[' => b']',
-        b'{' => b'}',
-        b'<' => b'>',
-        _ => return None,
-    })
 }

@@ -4,6 +4,7 @@
 //! not: it must be right about what is comment, string and code, and recover where a hunk starts
 //! in the middle of something.
 
+mod document;
 mod literal;
 mod scan;
 mod start;
@@ -23,22 +24,33 @@ pub(crate) struct Masked {
 pub(crate) fn mask(language: Language, text: &str, whole: bool) -> Masked {
     let syntax = syntax::of(language);
     if syntax.plain {
-        return Masked { code: text.to_owned(), live: text.to_owned() };
+        return Masked {
+            code: text.to_owned(),
+            live: text.to_owned(),
+        };
     }
     let mut scanner = scan::Scanner::new(text, syntax);
-    if !whole {
+    if whole {
+        start::begin(&mut scanner);
+    } else {
         start::recover(&mut scanner);
     }
     scanner.run();
     let scan::Scanner { code, live, .. } = scanner;
-    Masked { code: into_text(code, text), live: into_text(live, text) }
+    Masked {
+        code: into_text(code, text),
+        live: into_text(live, text),
+    }
 }
 
 /// Blanking replaces whole characters between ASCII borders, so this never fails; if it did,
 /// showing nothing would be right and showing the wrong thing wouldn't.
 fn into_text(bytes: Vec<u8>, text: &str) -> String {
-    String::from_utf8(bytes)
-        .unwrap_or_else(|_| text.bytes().map(|b| if b == b'\n' { '\n' } else { ' ' }).collect())
+    String::from_utf8(bytes).unwrap_or_else(|_| {
+        text.bytes()
+            .map(|b| if b == b'\n' { '\n' } else { ' ' })
+            .collect()
+    })
 }
 
 #[cfg(test)]

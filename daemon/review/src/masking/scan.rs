@@ -95,7 +95,10 @@ impl<'t> Scanner<'t> {
     /// Position of the last byte of code before `at` that is no blank (newlines count as blanks).
     pub(super) fn code_before(&self, at: usize) -> Option<usize> {
         let from = at.saturating_sub(LOOK_BACK_MAX_BYTES);
-        self.code[from..at].iter().rposition(|b| !b.is_ascii_whitespace()).map(|p| from + p)
+        self.code[from..at]
+            .iter()
+            .rposition(|b| !b.is_ascii_whitespace())
+            .map(|p| from + p)
     }
 
     /// Scans code up to the bracket that closes `brackets` (which is passed), or to the end.
@@ -230,9 +233,14 @@ impl<'t> Scanner<'t> {
         let before = self.before(self.at);
         match self.syntax.hash {
             Hash::No => false,
-            Hash::Anywhere => !(self.syntax.family == Family::Php && self.byte(self.at + 1) == b'['),
+            Hash::Anywhere => {
+                !(self.syntax.family == Family::Php && self.byte(self.at + 1) == b'[')
+            }
             Hash::AfterBlank => {
-                matches!(before, b' ' | b'\t' | b'\n' | b'\r' | b';' | b'(' | b'|' | b'&')
+                matches!(
+                    before,
+                    b' ' | b'\t' | b'\n' | b'\r' | b';' | b'(' | b'|' | b'&'
+                )
             }
             Hash::LineStart => self.at_line_start(self.at),
         }
@@ -273,9 +281,9 @@ impl<'t> Scanner<'t> {
     }
 
     fn is_script_tag(&self, at: usize) -> bool {
-        self.text[at..self.end]
-            .get(..8)
-            .is_some_and(|tag| tag[..7].eq_ignore_ascii_case(b"<script") && matches!(tag[7], b' ' | b'>' | b'\n'))
+        self.text[at..self.end].get(..8).is_some_and(|tag| {
+            tag[..7].eq_ignore_ascii_case(b"<script") && matches!(tag[7], b' ' | b'>' | b'\n')
+        })
     }
 
     /// `=begin` … `=end` in Ruby, `=pod` … `=cut` in Perl.
@@ -304,7 +312,11 @@ fn blank(bytes: &mut [u8]) {
 fn stops(syntax: &Syntax) -> [bool; 256] {
     let mut stops = [false; 256];
     let mut on = |byte: u8| stops[usize::from(byte)] = true;
-    for (quote, byte) in [(syntax.double, b'"'), (syntax.single, b'\''), (syntax.backtick, b'`')] {
+    for (quote, byte) in [
+        (syntax.double, b'"'),
+        (syntax.single, b'\''),
+        (syntax.backtick, b'`'),
+    ] {
         if quote != Quote::No {
             on(byte);
         }

@@ -7,6 +7,13 @@ use super::{
     syntax::{Family, Quote, script},
 };
 
+/// Puts the cursor to the first code of a whole file.
+pub(super) fn begin(scanner: &mut Scanner<'_>) {
+    if scanner.syntax.family == Family::Php {
+        scanner.at = scanner.find(0, b"<?");
+    }
+}
+
 /// Blanks what belongs to something that began before the text, and puts the cursor behind it.
 pub(super) fn recover(scanner: &mut Scanner<'_>) {
     scanner.unknown_start = true;
@@ -47,7 +54,9 @@ pub(super) fn recover(scanner: &mut Scanner<'_>) {
         Family::Script if scanner.syntax.backtick == Quote::Template => {
             let to = template(text);
             scanner.blank_string(0, to);
-            scanner.at = scanner.at.max((to + 1).min(text.len()) * usize::from(to > 0));
+            scanner.at = scanner
+                .at
+                .max((to + 1).min(text.len()) * usize::from(to > 0));
         }
         _ => {}
     }
@@ -61,7 +70,9 @@ fn comment(scanner: &mut Scanner<'_>, to: usize) {
 }
 
 fn closed_by(text: &[u8], open: &[u8], close: &[u8]) -> usize {
-    let Some(end) = memmem::find(text, close) else { return 0 };
+    let Some(end) = memmem::find(text, close) else {
+        return 0;
+    };
     match memmem::find(text, open) {
         Some(start) if start < end => 0,
         _ => end + close.len(),
@@ -74,8 +85,11 @@ fn block_comment(text: &[u8]) -> usize {
         let opened = memmem::find(&text[..end + 1], b"/*").is_some();
         let line_start = memchr::memrchr(b'\n', &text[..end]).map_or(0, |p| p + 1);
         let line = text[line_start..end].trim_ascii_start();
-        let in_string = line.iter().any(|b| matches!(b, b'"' | b'\'' | b'`' | b'/'));
-        if !opened && (line.is_empty() || line[0] == b'*' || !in_string) {
+        // `"*/5 * * * *"` is a string, `/.*/` a regular expression.
+        let detached = line
+            .last()
+            .is_none_or(|b| b.is_ascii_whitespace() || *b == b'*');
+        if !opened && detached && !in_string(line) {
             return end + 2;
         }
     }
@@ -89,6 +103,22 @@ fn block_comment(text: &[u8]) -> usize {
         to += line.len();
     }
     to
+}
+
+/// True if `line` leaves a quote open that is no apostrophe.
+fn in_string(line: &[u8]) -> bool {
+    let mut open = None;
+    for (at, &byte) in line.iter().enumerate() {
+        match open {
+            Some(quote) if byte == quote => open = None,
+            None if matches!(byte, b'"' | b'`') => open = Some(byte),
+            None if byte == b'\'' && (at == 0 || !line[at - 1].is_ascii_alphanumeric()) => {
+                open = Some(byte)
+            }
+            _ => {}
+        }
+    }
+    open.is_some()
 }
 
 /// Length of the docstring that the text starts in, or 0.
@@ -114,14 +144,21 @@ fn docstring(text: &[u8]) -> usize {
             && prose_before(&text[..line_start])
     } else {
         // `words of prose."""` closes; `x = """`, `f("""`, `return r"""`, `@doc """` open.
-        let word_start =
-            before.iter().rposition(|b| !b.is_ascii_alphabetic()).map_or(0, |p| p + 1);
-        let opens = matches!(before.last(), Some(b'=' | b'(' | b',' | b'[' | b'{' | b':' | b'+' | b'~' | b'%'))
-            || before.starts_with(b"@")
+        let word_start = before
+            .iter()
+            .rposition(|b| !b.is_ascii_alphabetic())
+            .map_or(0, |p| p + 1);
+        let opens = matches!(
+            before.last(),
+            Some(b'=' | b'(' | b',' | b'[' | b'{' | b':' | b'+' | b'~' | b'%')
+        ) || before.starts_with(b"@")
             || before.starts_with(b"return")
             || word_start > 0
                 && before.len() - word_start <= 2
-                && matches!(before[word_start - 1], b'=' | b'(' | b',' | b' ' | b'[' | b'{' | b'~');
+                && matches!(
+                    before[word_start - 1],
+                    b'=' | b'(' | b',' | b' ' | b'[' | b'{' | b'~'
+                );
         !opens && after.is_empty()
     };
     if closes { at + 3 } else { 0 }
@@ -130,8 +167,14 @@ fn docstring(text: &[u8]) -> usize {
 /// True if the last lines before a bare `"""` read like prose and not like the `def` that a
 /// docstring follows.
 fn prose_before(text: &[u8]) -> bool {
-    let lines = || text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|l| !l.is_empty());
-    let Some(last) = lines().next_back() else { return true };
+    let lines = || {
+        text.split(|b| *b == b'\n')
+            .map(<[u8]>::trim_ascii)
+            .filter(|l| !l.is_empty())
+    };
+    let Some(last) = lines().next_back() else {
+        return true;
+    };
     if last.ends_with(b":") && !last.contains(&b' ')
         || last.starts_with(b"def ")
         || last.starts_with(b"class ")
@@ -169,7 +212,11 @@ fn is_markup(text: &[u8]) -> bool {
 fn looks_like_script(text: &[u8]) -> bool {
     let mut script = 0;
     let mut lines = 0;
-    for line in text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|l| !l.is_empty()) {
+    for line in text
+        .split(|b| *b == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|l| !l.is_empty())
+    {
         if line.starts_with(b"<") || line.starts_with(b"{{") {
             return false;
         }
@@ -192,9 +239,15 @@ fn template(text: &[u8]) -> usize {
     if memchr::memchr_iter(b'`', text).count() % 2 == 0 {
         return 0;
     }
-    let Some(at) = memchr::memchr(b'`', text) else { return 0 };
+    let Some(at) = memchr::memchr(b'`', text) else {
+        return 0;
+    };
     let line_start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |p| p + 1);
     let rest = text.get(at + 1).copied().unwrap_or(b'\n');
     let bare = text[line_start..at].trim_ascii().is_empty();
-    if bare && matches!(rest, b';' | b')' | b',' | b'\n') { at } else { 0 }
+    if bare && matches!(rest, b';' | b')' | b',' | b'\n') {
+        at
+    } else {
+        0
+    }
 }

@@ -108,10 +108,20 @@ const NONE: Syntax = Syntax {
     triple: false,
     interpolation: Interpolation::No,
 };
-const C: Syntax = Syntax { slashes: true, block: true, ..NONE };
+const C: Syntax = Syntax {
+    slashes: true,
+    block: true,
+    ..NONE
+};
 
-static PLAIN: Syntax = Syntax { plain: true, ..NONE };
-static CPP: Syntax = Syntax { family: Family::Cpp, ..C };
+static PLAIN: Syntax = Syntax {
+    plain: true,
+    ..NONE
+};
+static CPP: Syntax = Syntax {
+    family: Family::Cpp,
+    ..C
+};
 static JAVA: Syntax = Syntax { triple: true, ..C };
 static RUST: Syntax = Syntax {
     family: Family::Rust,
@@ -133,10 +143,23 @@ static SCRIPT: Syntax = Syntax {
     interpolation: Interpolation::Dollar,
     ..C
 };
-static GO: Syntax = Syntax { backtick: Quote::Raw, ..C };
-static KOTLIN: Syntax =
-    Syntax { nested: true, triple: true, interpolation: Interpolation::Dollar, ..C };
-static SCALA: Syntax = Syntax { single: Quote::Char, nested: true, triple: true, interpolation: Interpolation::Dollar, ..C };
+static GO: Syntax = Syntax {
+    backtick: Quote::Raw,
+    ..C
+};
+static KOTLIN: Syntax = Syntax {
+    nested: true,
+    triple: true,
+    interpolation: Interpolation::Dollar,
+    ..C
+};
+static SCALA: Syntax = Syntax {
+    single: Quote::Char,
+    nested: true,
+    triple: true,
+    interpolation: Interpolation::Dollar,
+    ..C
+};
 static CSHARP: Syntax = Syntax {
     family: Family::CSharp,
     triple: true,
@@ -176,9 +199,17 @@ static PERL: Syntax = Syntax {
     backtick: Quote::Line,
     ..NONE
 };
-static LUA: Syntax = Syntax { family: Family::Lua, dashes: true, ..NONE };
-static DART: Syntax =
-    Syntax { nested: true, triple: true, interpolation: Interpolation::Dollar, ..C };
+static LUA: Syntax = Syntax {
+    family: Family::Lua,
+    dashes: true,
+    ..NONE
+};
+static DART: Syntax = Syntax {
+    nested: true,
+    triple: true,
+    interpolation: Interpolation::Dollar,
+    ..C
+};
 static ELIXIR: Syntax = Syntax {
     family: Family::Elixir,
     hash: Hash::AfterBlank,
@@ -219,14 +250,21 @@ static MARKUP: Syntax = Syntax {
     ..NONE
 };
 static CSS: Syntax = C;
-static JSON: Syntax = Syntax { single: Quote::No, ..C };
+static JSON: Syntax = Syntax {
+    single: Quote::No,
+    ..C
+};
 static YAML: Syntax = Syntax {
     hash: Hash::AfterBlank,
     double: Quote::Value,
     single: Quote::Value,
     ..NONE
 };
-static TOML: Syntax = Syntax { hash: Hash::Anywhere, triple: true, ..NONE };
+static TOML: Syntax = Syntax {
+    hash: Hash::Anywhere,
+    triple: true,
+    ..NONE
+};
 static INI: Syntax = Syntax {
     hash: Hash::LineStart,
     semicolon: true,
@@ -234,7 +272,10 @@ static INI: Syntax = Syntax {
     single: Quote::No,
     ..NONE
 };
-static MAKEFILE: Syntax = Syntax { hash: Hash::AfterBlank, ..NONE };
+static MAKEFILE: Syntax = Syntax {
+    hash: Hash::AfterBlank,
+    ..NONE
+};
 static TERRAFORM: Syntax = Syntax {
     family: Family::Terraform,
     hash: Hash::Anywhere,

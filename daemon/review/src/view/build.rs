@@ -18,7 +18,10 @@ impl<'d> FileView<'d> {
     pub(crate) fn build_marked(file: &'d FileDiff<'d>) -> (Self, bool) {
         let path: &'d str = &file.path;
         let first_line = file.hunks.first().and_then(|hunk| {
-            hunk.lines.iter().find(|l| l.new_line == Some(1)).map(|l| l.text)
+            hunk.lines
+                .iter()
+                .find(|l| l.new_line == Some(1))
+                .map(|l| l.text)
         });
         let language = language_of(path, first_line);
         let role = role_of(path, language);
@@ -58,7 +61,12 @@ impl<'d> HunkView<'d> {
         } else {
             (Side::default(), Side::default())
         };
-        Self { lines: hunk.lines.clone(), section: hunk.section, new, old }
+        Self {
+            lines: hunk.lines.clone(),
+            section: hunk.section,
+            new,
+            old,
+        }
     }
 }
 
@@ -76,7 +84,9 @@ fn side(
     let mut text = String::with_capacity(lines.iter().map(|l| l.text.len() + 1).sum());
     let mut places = Vec::with_capacity(lines.len());
     for line in lines {
-        let Some(number) = number_of(line) else { continue };
+        let Some(number) = number_of(line) else {
+            continue;
+        };
         if !places.is_empty() {
             text.push('\n');
         }
@@ -90,7 +100,12 @@ fn side(
     }
     let whole = places.first().is_none_or(|l| l.number <= 1);
     let masked = masking::mask(language, &text, whole);
-    let mut side = Side { text, code: masked.code, live: masked.live, lines: places };
+    let mut side = Side {
+        text,
+        code: masked.code,
+        live: masked.live,
+        lines: places,
+    };
     if role != Role::Test {
         test_code::mark(&mut side, section, language);
     }

@@ -52,7 +52,9 @@ pub(super) fn mark(side: &mut Side, section: &str, language: Language) {
             let over = match ends {
                 Ends::Bracket => body_seen && indent <= level && content.starts_with('}'),
                 Ends::End => indent <= level && (content == "end" || content.starts_with("end ")),
-                Ends::Dedent => indent <= level && body_seen && !content.starts_with([')', ']', '}', '@']),
+                Ends::Dedent => {
+                    indent <= level && body_seen && !content.starts_with([')', ']', '}', '@'])
+                }
             };
             if over && ends != Ends::Dedent {
                 side.lines[index].in_test = true;
@@ -85,9 +87,16 @@ fn opens(line: &str, language: Language) -> bool {
         names.iter().any(|name| {
             line.strip_prefix(name).is_some_and(|rest| {
                 rest.starts_with('(')
-                    || [".only(", ".skip(", ".each(", ".concurrent(", ".todo(", ".each`"]
-                        .iter()
-                        .any(|m| rest.starts_with(m))
+                    || [
+                        ".only(",
+                        ".skip(",
+                        ".each(",
+                        ".concurrent(",
+                        ".todo(",
+                        ".each`",
+                    ]
+                    .iter()
+                    .any(|m| rest.starts_with(m))
             })
         })
     };
@@ -100,42 +109,85 @@ fn opens(line: &str, language: Language) -> bool {
                 || line.starts_with("#[rstest")
                 || line.starts_with("#[test_case")
                 || line.starts_with("#[") && line.contains("::test")
-                || ["mod tests", "mod test ", "mod test{", "pub mod tests", "pub(crate) mod tests"]
-                    .iter()
-                    .any(|m| line.starts_with(m))
+                || [
+                    "mod tests",
+                    "mod test ",
+                    "mod test{",
+                    "pub mod tests",
+                    "pub(crate) mod tests",
+                ]
+                .iter()
+                .any(|m| line.starts_with(m))
                 || line.starts_with("mod ") && line.trim_end_matches([' ', '{']).ends_with("_tests")
         }
         Language::Python => {
-            ["def test_", "async def test_", "class Test"].iter().any(|m| line.starts_with(m))
+            ["def test_", "async def test_", "class Test"]
+                .iter()
+                .any(|m| line.starts_with(m))
                 || line.starts_with("class ") && line.contains("TestCase)")
         }
         Language::JavaScript | Language::TypeScript | Language::Vue => {
-            calls(&["describe", "it", "test", "context", "beforeEach", "afterEach", "beforeAll", "afterAll"])
-                || line.starts_with("if (import.meta.vitest)")
+            calls(&[
+                "describe",
+                "it",
+                "test",
+                "context",
+                "beforeEach",
+                "afterEach",
+                "beforeAll",
+                "afterAll",
+            ]) || line.starts_with("if (import.meta.vitest)")
         }
         Language::Go => ["func Test", "func Benchmark", "func Fuzz", "func Example"]
             .iter()
             .any(|m| line.starts_with(m)),
-        Language::Java | Language::Kotlin | Language::Scala => {
-            ["@Test", "@ParameterizedTest", "@RepeatedTest", "@BeforeEach", "@AfterEach", "@BeforeAll"]
-                .iter()
-                .any(|m| line.starts_with(m))
-        }
-        Language::CSharp => ["[Fact", "[Theory", "[Test", "[TestMethod", "[SetUp", "[TestFixture", "[TestClass"]
-            .iter()
-            .any(|m| line.starts_with(m)),
+        Language::Java | Language::Kotlin | Language::Scala => [
+            "@Test",
+            "@ParameterizedTest",
+            "@RepeatedTest",
+            "@BeforeEach",
+            "@AfterEach",
+            "@BeforeAll",
+        ]
+        .iter()
+        .any(|m| line.starts_with(m)),
+        Language::CSharp => [
+            "[Fact",
+            "[Theory",
+            "[Test",
+            "[TestMethod",
+            "[SetUp",
+            "[TestFixture",
+            "[TestClass",
+        ]
+        .iter()
+        .any(|m| line.starts_with(m)),
         Language::Swift => line.starts_with("func test") || line.contains(": XCTestCase"),
         Language::Php => line.contains("function test") || line.contains("extends TestCase"),
         Language::Dart => calls(&["test", "testWidgets", "group"]),
-        Language::C | Language::Cpp => {
-            ["TEST(", "TEST_F(", "TEST_P(", "TEST_CASE(", "BOOST_AUTO_TEST_CASE("]
-                .iter()
-                .any(|m| line.starts_with(m))
-        }
-        Language::Ruby => ["describe ", "RSpec.describe", "it ", "it(", "context ", "def test_", "test \""]
+        Language::C | Language::Cpp => [
+            "TEST(",
+            "TEST_F(",
+            "TEST_P(",
+            "TEST_CASE(",
+            "BOOST_AUTO_TEST_CASE(",
+        ]
+        .iter()
+        .any(|m| line.starts_with(m)),
+        Language::Ruby => [
+            "describe ",
+            "RSpec.describe",
+            "it ",
+            "it(",
+            "context ",
+            "def test_",
+            "test \"",
+        ]
+        .iter()
+        .any(|m| line.starts_with(m)),
+        Language::Elixir => ["test \"", "describe \"", "property \""]
             .iter()
             .any(|m| line.starts_with(m)),
-        Language::Elixir => ["test \"", "describe \"", "property \""].iter().any(|m| line.starts_with(m)),
         Language::Lua => ["describe(", "it("].iter().any(|m| line.starts_with(m)),
         _ => false,
     }
