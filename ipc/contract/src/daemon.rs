@@ -1,5 +1,7 @@
 //! The daemon itself: handshake, shutdown, self-description.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +67,9 @@ pub struct ClientEnv {
     /// The client's folder, absolute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
+    /// Its `CONVERGIO_*` variables: settings of this client, in place of the daemon's own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
 }
 
 /// The daemon's side of the handshake.

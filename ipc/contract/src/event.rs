@@ -12,6 +12,19 @@ use crate::{
 /// The notification that carries a [`RunEvent`].
 pub const RUN_EVENT: &str = "run.event";
 
+/// The notification that carries a [`RunClosed`].
+pub const RUN_CLOSED: &str = "run.closed";
+
+/// A subscription ended before its run did: the client did not read for 30 s. What follows
+/// `after_seq` is had by subscribing again; the connection still counts as a reader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunClosed {
+    /// The run.
+    pub run_id: Uuid,
+    /// No event after this one was sent.
+    pub after_seq: u64,
+}
+
 /// One event of one run. `seq` counts durable events only, from 1, without gaps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunEvent {

@@ -3,7 +3,11 @@
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use crate::{ErrorCode, Method, PROTOCOL_VERSIONS, RunEvent, event::RUN_EVENT, for_each_method};
+use crate::{
+    ErrorCode, Method, PROTOCOL_VERSIONS, RunEvent,
+    event::{RUN_CLOSED, RUN_EVENT, RunClosed},
+    for_each_method,
+};
 
 /// The document, with keys in a stable order.
 pub fn document() -> Value {
@@ -16,6 +20,7 @@ pub fn document() -> Value {
     }
     for_each_method!(describe_all);
     let event = generator.subschema_for::<RunEvent>();
+    let closed = generator.subschema_for::<RunClosed>();
     let errors: Map<String, Value> = ErrorCode::ALL
         .iter()
         .map(|code| {
@@ -40,6 +45,7 @@ pub fn document() -> Value {
         "components": {"schemas": schemas, "errors": errors},
         "x-notifications": [
             {"name": RUN_EVENT, "direction": "server to client", "params": event},
+            {"name": RUN_CLOSED, "direction": "server to client", "params": closed},
             {"name": "$/cancel", "direction": "client to server", "params": {
                 "type": "object",
                 "properties": {"id": {"description": "The id of the request to cancel."}},
