@@ -3,6 +3,11 @@
 
 #![no_main]
 
+use std::{
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
 use convergio_transport::{
     frame::{self, FrameReader, Line},
     message,
@@ -12,8 +17,7 @@ use libfuzzer_sys::fuzz_target;
 const LIMIT_BYTES: usize = 256;
 
 fuzz_target!(|input: &[u8]| {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(async {
+    let read = async {
         let mut reader = FrameReader::with_limit(input, LIMIT_BYTES);
         let mut lines = 0;
         while let Some(line) = reader.next().await.expect("memory does not fail") {
@@ -24,6 +28,14 @@ fuzz_target!(|input: &[u8]| {
                 let _ = message::parse(text);
             }
         }
-        assert_eq!(lines, input.iter().filter(|byte| **byte == b'\n').count());
-    });
+        lines
+    };
+    // Memory is always ready, so one poll is enough and no runtime is needed.
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(read).poll(&mut context) {
+        Poll::Ready(lines) => {
+            assert_eq!(lines, input.iter().filter(|byte| **byte == b'\n').count());
+        }
+        Poll::Pending => panic!("reading from memory waits"),
+    }
 });
