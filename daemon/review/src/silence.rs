@@ -176,6 +176,8 @@ pub(crate) struct InlineAllow {
     /// Index in the new side's lines.
     line: usize,
     rules: Vec<String>,
+    /// Nothing but the comment stands on its line, so that it counts for the next one too.
+    alone: bool,
     /// It stands in the base revision too.
     in_base: bool,
 }
@@ -206,7 +208,9 @@ pub(crate) fn inline_allows(hunk: &HunkView<'_>) -> Vec<InlineAllow> {
                 .lines
                 .iter()
                 .any(|l| l.kind == LineKind::Removed && l.text.contains(mark));
+        let alone = side.live[range].trim().is_empty();
         found.push(InlineAllow {
+            alone,
             line: index,
             rules,
             in_base,
@@ -225,7 +229,11 @@ pub(crate) fn inline_silence(
 ) -> Option<bool> {
     allows
         .iter()
-        .filter(|a| a.line + 1 >= first && a.line <= last && a.rules.iter().any(|id| id == rule))
+        .filter(|a| {
+            a.line + usize::from(a.alone) >= first
+                && a.line <= last
+                && a.rules.iter().any(|id| id == rule)
+        })
         .map(|a| a.in_base)
         .max()
 }

@@ -3,14 +3,13 @@
 use super::{
     Review,
     mask::Secrets,
-    matcher::{RuleSet, bit, matcher},
+    matcher::{RuleSet, bit},
     place::{Placement, Raw},
 };
 use crate::{
     coverage::LeftOut,
     language::Language,
     rule::{Check, Hit, Place, Placed, Rule, Sink},
-    rules::RULES,
     silence::{self, InlineAllow},
     view::{FileView, HunkView},
 };
@@ -31,17 +30,8 @@ pub(super) struct Candidate {
     pub(super) hit: Hit,
 }
 
-fn looks_at(rule: &Rule, language: Language) -> bool {
+pub(super) fn looks_at(rule: &Rule, language: Language) -> bool {
     rule.languages.is_empty() || rule.languages.contains(&language)
-}
-
-/// The rules that know `language`.
-fn for_language(set: RuleSet, language: Language) -> RuleSet {
-    RULES
-        .iter()
-        .enumerate()
-        .filter(|(index, rule)| set & bit(*index) != 0 && looks_at(rule, language))
-        .fold(0, |all, (index, _)| all | bit(index))
 }
 
 /// A range that lies in the side and on character borders.
@@ -50,12 +40,33 @@ pub(super) fn is_valid(hunk: &HunkView<'_>, hit: &Hit) -> bool {
 }
 
 impl Review<'_> {
+    /// The rules that know `language`.
+    fn for_language(&self, set: RuleSet, language: Language) -> RuleSet {
+        self.table
+            .rules_of(set)
+            .filter(|(_, rule)| looks_at(rule, language))
+            .fold(0, |all, (index, _)| all | bit(index))
+    }
+
+    /// The rules of `set` that look at hunks, and those that look at files.
+    fn by_level(&self, set: RuleSet) -> (RuleSet, RuleSet) {
+        let mut levels = (0, 0);
+        for (index, rule) in self.table.rules_of(set) {
+            match rule.check {
+                Check::Hunk(_) => levels.0 |= bit(index),
+                Check::File(_) => levels.1 |= bit(index),
+                Check::Diff(_) => {}
+            }
+        }
+        levels
+    }
+
     /// Runs the hunk and file rules over `file`.
     pub(super) fn check(&self, file: &FileView<'_>, marked_by_change: bool) -> Checked {
         let mut checked = Checked::default();
         let reviewed = file.left_out.is_none();
-        let known = for_language(self.enabled | self.masking, file.language);
-        let (hunk_rules, file_rules) = by_level(known);
+        let known = self.for_language(self.enabled | self.masking, file.language);
+        let (hunk_rules, file_rules) = self.by_level(known);
         let mut candidates = Vec::new();
         let mut secrets = Secrets::default();
         let mut woken = 0;
@@ -76,7 +87,7 @@ impl Review<'_> {
                     checked.hunks += 1;
                     checked.added_lines += u32::try_from(added).unwrap_or(u32::MAX);
                 }
-                let awake = matcher().wake(&hunk.new, wanted, false);
+                let awake = self.table.matcher.wake(&hunk.new, wanted, false);
                 woken |= awake;
                 let before = candidates.len();
                 let ran = awake & hunk_rules;
@@ -84,7 +95,7 @@ impl Review<'_> {
                 // Another rule may quote a context line that holds a secret.
                 if candidates.len() > before {
                     let rest = wanted & hunk_rules & self.masking & !ran;
-                    let awake = matcher().wake(&hunk.new, rest, true);
+                    let awake = self.table.matcher.wake(&hunk.new, rest, true);
                     self.hunk(file, index, awake & rest, &mut candidates, &mut secrets);
                 }
             }
@@ -92,7 +103,7 @@ impl Review<'_> {
         let at_file_level =
             reviewed || matches!(file.left_out, Some(LeftOut::Binary | LeftOut::DeleteOnly));
         if at_file_level {
-            for (index, rule) in rules_of(file_rules & self.enabled) {
+            for (index, rule) in self.table.rules_of(file_rules & self.enabled) {
                 if !rule.triggers.is_empty() && woken & bit(index) == 0 {
                     continue;
                 }
@@ -110,6 +121,7 @@ impl Review<'_> {
             file.hunks.iter().map(silence::inline_allows).collect()
         };
         let placement = Placement {
+            rules: self.table.rules,
             file,
             secrets: &secrets,
             allows: &allows,
@@ -126,7 +138,7 @@ impl Review<'_> {
         candidates: &mut Vec<Candidate>,
         secrets: &mut Secrets,
     ) {
-        for (index, rule) in rules_of(set) {
+        for (index, rule) in self.table.rules_of(set) {
             if let Check::Hunk(check) = rule.check {
                 let mut sink = Sink::default();
                 check(file, &file.hunks[hunk_index], &mut sink);
@@ -183,25 +195,4 @@ impl Review<'_> {
             }
         }
     }
-}
-
-/// The rules of `set` with their index.
-pub(super) fn rules_of(set: RuleSet) -> impl Iterator<Item = (usize, &'static Rule)> {
-    RULES
-        .iter()
-        .enumerate()
-        .filter(move |(index, _)| set & bit(*index) != 0)
-        .map(|(i, r)| (i, *r))
-}
-
-fn by_level(set: RuleSet) -> (RuleSet, RuleSet) {
-    let mut levels = (0, 0);
-    for (index, rule) in rules_of(set) {
-        match rule.check {
-            Check::Hunk(_) => levels.0 |= bit(index),
-            Check::File(_) => levels.1 |= bit(index),
-            Check::Diff(_) => {}
-        }
-    }
-    levels
 }

@@ -9,7 +9,7 @@ use crate::{rule::Rule, rules::RULES, view::Side};
 /// A set of rules by their index in the table.
 pub(crate) type RuleSet = u128;
 
-/// The table of rules as one automaton. Built once per process.
+/// The triggers of all rules as one automaton. Built once per process.
 pub(crate) struct Matcher {
     automaton: Option<AhoCorasick>,
     /// For each pattern, the rules that it wakes.
@@ -24,10 +24,38 @@ pub(crate) fn bit(index: usize) -> RuleSet {
     1 << index
 }
 
-/// The matcher of the whole table.
-pub(crate) fn matcher() -> &'static Matcher {
-    static MATCHER: LazyLock<Matcher> = LazyLock::new(|| Matcher::new(RULES));
-    &MATCHER
+/// Rules and the automaton that wakes them.
+pub(crate) struct Table {
+    pub(crate) rules: &'static [&'static Rule],
+    pub(crate) matcher: Matcher,
+}
+
+impl Table {
+    pub(crate) fn new(rules: &'static [&'static Rule]) -> Self {
+        Self {
+            rules,
+            matcher: Matcher::new(rules),
+        }
+    }
+
+    /// The rules of `set` with their index.
+    pub(crate) fn rules_of(
+        &self,
+        set: RuleSet,
+    ) -> impl Iterator<Item = (usize, &'static Rule)> + use<> {
+        let rules = self.rules;
+        rules
+            .iter()
+            .enumerate()
+            .filter(move |(index, _)| set & bit(*index) != 0)
+            .map(|(i, r)| (i, *r))
+    }
+}
+
+/// The table that the product uses.
+pub(crate) fn table() -> &'static Table {
+    static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(RULES));
+    &TABLE
 }
 
 impl Matcher {

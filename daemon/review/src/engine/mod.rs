@@ -7,6 +7,9 @@ mod matcher;
 mod place;
 mod run;
 
+#[cfg(test)]
+mod tests;
+
 use std::{borrow::Cow, collections::HashSet};
 
 use serde::{Deserialize, Serialize};
@@ -15,10 +18,9 @@ use crate::{
     coverage::{Coverage, LeftOut},
     diff::{self, DiffText, Problem, Unparsed},
     finding::{Finding, Severity},
-    rules::RULES,
     silence::{AllowFile, AllowFileError},
 };
-use matcher::{RuleSet, bit};
+use matcher::{RuleSet, Table, bit, table};
 
 /// What a review looks for.
 #[derive(Clone, Debug)]
@@ -73,6 +75,7 @@ pub enum ReviewError {
 /// One diff under review.
 pub struct Review<'d> {
     text: DiffText<'d>,
+    table: &'static Table,
     options: ReviewOptions,
     allow_file: AllowFile,
     /// Rules whose findings count.
@@ -183,12 +186,21 @@ impl ReviewSummary {
 impl<'d> Review<'d> {
     /// Prepares the review of `diff`: any bytes; what is no diff is reported by the run.
     pub fn new(diff: &'d [u8], options: ReviewOptions) -> Result<Self, ReviewError> {
+        Self::with_table(table(), diff, options)
+    }
+
+    fn with_table(
+        table: &'static Table,
+        diff: &'d [u8],
+        options: ReviewOptions,
+    ) -> Result<Self, ReviewError> {
+        let rules = table.rules;
         let allow_file = match &options.base_allow_toml {
             Some(text) => AllowFile::parse(text)?,
             None => AllowFile::default(),
         };
         for id in options.rules_off.iter().chain(&options.rules_only) {
-            if !RULES.iter().any(|rule| rule.id == id) {
+            if !rules.iter().any(|rule| rule.id == id) {
                 return Err(ReviewError::UnknownRule { id: id.clone() });
             }
         }
@@ -196,12 +208,12 @@ impl<'d> Review<'d> {
             .rules_off
             .iter()
             .chain(&allow_file.rules_on)
-            .filter(|id| !RULES.iter().any(|rule| rule.id == id.as_str()))
+            .filter(|id| !rules.iter().any(|rule| rule.id == id.as_str()))
             .cloned()
             .collect();
         let named = |ids: &[String], id: &str| ids.iter().any(|other| other == id);
         let (mut enabled, mut masking) = (0, 0);
-        for (index, rule) in RULES.iter().enumerate() {
+        for (index, rule) in rules.iter().enumerate() {
             let on = if options.rules_only.is_empty() {
                 !rule.strict_only || options.strict || named(&allow_file.rules_on, rule.id)
             } else {
@@ -217,6 +229,7 @@ impl<'d> Review<'d> {
         let text = diff::decode(diff);
         Ok(Self {
             text,
+            table,
             options,
             allow_file,
             enabled,

@@ -6,8 +6,7 @@ use std::{cmp::Reverse, ops::Range};
 use super::{check::Candidate, mask::Secrets};
 use crate::{
     finding::{Finding, Severity, Suggestion},
-    rule::{Fix, Hit},
-    rules::RULES,
+    rule::{Fix, Hit, Rule},
     silence::{InlineAllow, inline_silence},
     view::{FileView, Side},
 };
@@ -28,29 +27,11 @@ pub(super) struct Raw {
 }
 
 pub(super) struct Placement<'a, 'd> {
+    pub(super) rules: &'static [&'static Rule],
     pub(super) file: &'a FileView<'d>,
     pub(super) secrets: &'a Secrets,
     /// Per hunk; empty where nothing was found.
     pub(super) allows: &'a [Vec<InlineAllow>],
-}
-
-fn severity(candidate: &Candidate) -> Severity {
-    candidate
-        .hit
-        .severity
-        .unwrap_or(RULES[candidate.rule].severity)
-}
-
-/// Rules that say more about the same text go first.
-fn rank(candidate: &Candidate) -> (Severity, bool, u32) {
-    let id = RULES[candidate.rule].id;
-    let general = id == "secret-assignment";
-    // Confidence as an integer, so that it can be compared.
-    (
-        severity(candidate),
-        !general,
-        (candidate.hit.confidence * 1000.0) as u32,
-    )
 }
 
 /// True if two hits name the same fault: nearly the same text, or the same secret.
@@ -76,10 +57,29 @@ fn same_place(a: &Candidate, b: &Candidate) -> bool {
 }
 
 impl Placement<'_, '_> {
+    fn severity(&self, candidate: &Candidate) -> Severity {
+        candidate
+            .hit
+            .severity
+            .unwrap_or(self.rules[candidate.rule].severity)
+    }
+
+    /// Rules that say more about the same text go first.
+    fn rank(&self, candidate: &Candidate) -> (Severity, bool, u32) {
+        let id = self.rules[candidate.rule].id;
+        let general = id == "secret-assignment";
+        // Confidence as an integer, so that it can be compared.
+        (
+            self.severity(candidate),
+            !general,
+            (candidate.hit.confidence * 1000.0) as u32,
+        )
+    }
+
     pub(super) fn place(&self, mut candidates: Vec<Candidate>) -> Vec<Raw> {
         candidates.sort_by_key(|c| (c.hunk, c.hit.range.start, c.hit.range.end, c.rule));
         let mut by_rank: Vec<usize> = (0..candidates.len()).collect();
-        by_rank.sort_by_key(|&i| Reverse(rank(&candidates[i])));
+        by_rank.sort_by_key(|&i| Reverse(self.rank(&candidates[i])));
         let mut kept: Vec<usize> = Vec::new();
         for index in by_rank {
             // Hits are sorted by place, so whatever shares one lies near.
@@ -99,7 +99,7 @@ impl Placement<'_, '_> {
     }
 
     fn raw(&self, candidate: &Candidate) -> Raw {
-        let rule = RULES[candidate.rule];
+        let rule = self.rules[candidate.rule];
         let hit = &candidate.hit;
         let title = hit.title.as_deref().unwrap_or(rule.title);
         let clean = |text: &str| self.secrets.clean(text).unwrap_or_else(|| text.to_owned());
@@ -107,7 +107,7 @@ impl Placement<'_, '_> {
             rule: rule.id.to_owned(),
             title: clean(title).chars().take(TITLE_MAX_CHARS).collect(),
             body: clean(rule.reason),
-            severity: severity(candidate),
+            severity: self.severity(candidate),
             confidence: hit.confidence.clamp(0.0, 1.0),
             path: self.file.path.to_owned(),
             line_range: (1, 1),

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     FileOutcome, HeldBack, Review, ReviewSummary, Silenced, SilencedBy,
-    check::{Candidate, Checked, is_valid, rules_of},
+    check::{Candidate, Checked, is_valid, looks_at},
     mask::Secrets,
     place::{Placement, Raw},
 };
@@ -22,7 +22,6 @@ use crate::{
     diff::{self, Diff, FileDiff},
     finding::{Finding, Severity},
     rule::{Check, Place, Sink},
-    rules::RULES,
     silence,
     view::{DiffView, FileView},
 };
@@ -141,7 +140,7 @@ impl Review<'_> {
     /// Rules that weigh files against each other.
     fn across(&self, view: &DiffView<'_>, emission: &mut Emission<'_>) {
         let mut per_file: BTreeMap<usize, Vec<Candidate>> = BTreeMap::new();
-        for (index, rule) in rules_of(self.enabled) {
+        for (index, rule) in self.table.rules_of(self.enabled) {
             let Check::Diff(check) = rule.check else {
                 continue;
             };
@@ -179,6 +178,7 @@ impl Review<'_> {
             let secrets = self.secrets_of(file);
             let allows: Vec<_> = file.hunks.iter().map(silence::inline_allows).collect();
             let placement = Placement {
+                rules: self.table.rules,
                 file,
                 secrets: &secrets,
                 allows: &allows,
@@ -194,9 +194,8 @@ impl Review<'_> {
     fn secrets_of(&self, file: &FileView<'_>) -> Secrets {
         let mut secrets = Secrets::default();
         for (index, hunk) in file.hunks.iter().enumerate() {
-            for (_, rule) in rules_of(self.masking) {
-                let fits = rule.languages.is_empty() || rule.languages.contains(&file.language);
-                if let (Check::Hunk(check), true) = (&rule.check, fits) {
+            for (_, rule) in self.table.rules_of(self.masking) {
+                if let (Check::Hunk(check), true) = (&rule.check, looks_at(rule, file.language)) {
                     let mut sink = Sink::default();
                     check(file, hunk, &mut sink);
                     for placed in sink.hits {
@@ -298,7 +297,7 @@ impl Emission<'_> {
                 });
                 return;
             }
-            Some(false) if !RULES[rule].never_silenced_by_change => {
+            Some(false) if !self.review.table.rules[rule].never_silenced_by_change => {
                 outcome.silenced_by_change.push(finding);
                 return;
             }
