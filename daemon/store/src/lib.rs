@@ -36,5 +36,7 @@ pub use files::{BACKUPS_DIR, DATABASE_FILE};
 pub use health::Health;
 pub use migrate::{KNOWN_VERSION, MIGRATIONS, Migration};
 pub use options::StoreOptions;
+/// What a reader gets, so that an adapter can compose readings without naming the library.
+pub use rusqlite::Connection;
 pub use store::Store;
 pub use writer::Tx;
