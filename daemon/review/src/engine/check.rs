@@ -30,7 +30,7 @@ pub(super) struct Candidate {
     pub(super) hit: Hit,
 }
 
-pub(super) fn looks_at(rule: &Rule, language: Language) -> bool {
+fn looks_at(rule: &Rule, language: Language) -> bool {
     rule.languages.is_empty() || rule.languages.contains(&language)
 }
 
@@ -77,7 +77,8 @@ impl Review<'_> {
         } else {
             0
         };
-        if wanted != 0 {
+        let mut ran = vec![0; file.hunks.len()];
+        if reviewed || wanted != 0 {
             for (index, hunk) in file.hunks.iter().enumerate() {
                 let added = hunk.new.lines.iter().filter(|l| l.changed).count();
                 if added == 0 {
@@ -89,15 +90,14 @@ impl Review<'_> {
                 }
                 let awake = self.table.matcher.wake(&hunk.new, wanted, false);
                 woken |= awake;
-                let before = candidates.len();
-                let ran = awake & hunk_rules;
-                self.hunk(file, index, ran, &mut candidates, &mut secrets);
-                // Another rule may quote a context line that holds a secret.
-                if candidates.len() > before {
-                    let rest = wanted & hunk_rules & self.masking & !ran;
-                    let awake = self.table.matcher.wake(&hunk.new, rest, true);
-                    self.hunk(file, index, awake & rest, &mut candidates, &mut secrets);
-                }
+                ran[index] = awake & hunk_rules;
+                let mut take = Take {
+                    file,
+                    enabled: self.enabled,
+                    candidates: &mut candidates,
+                    secrets: &mut secrets,
+                };
+                self.hunk(index, ran[index], &mut take);
             }
         }
         let at_file_level =
@@ -110,10 +110,23 @@ impl Review<'_> {
                 if let Check::File(check) = rule.check {
                     let mut sink = Sink::default();
                     check(file, &mut sink);
-                    self.take(index, 0, false, sink, file, &mut candidates, &mut secrets);
+                    let mut take = Take {
+                        file,
+                        enabled: self.enabled,
+                        candidates: &mut candidates,
+                        secrets: &mut secrets,
+                    };
+                    take.hits(index, 0, false, sink);
                 }
             }
         }
+        self.mask_context(
+            file,
+            hunk_rules & self.masking,
+            &ran,
+            &candidates,
+            &mut secrets,
+        );
         secrets.settle();
         let allows: Vec<Vec<InlineAllow>> = if candidates.is_empty() {
             Vec::new()
@@ -130,44 +143,68 @@ impl Review<'_> {
         checked
     }
 
-    fn hunk(
-        &self,
-        file: &FileView<'_>,
-        hunk_index: usize,
-        set: RuleSet,
-        candidates: &mut Vec<Candidate>,
-        secrets: &mut Secrets,
-    ) {
+    fn hunk(&self, hunk_index: usize, set: RuleSet, take: &mut Take<'_, '_>) {
         for (index, rule) in self.table.rules_of(set) {
             if let Check::Hunk(check) = rule.check {
                 let mut sink = Sink::default();
-                check(file, &file.hunks[hunk_index], &mut sink);
-                self.take(index, hunk_index, true, sink, file, candidates, secrets);
+                check(take.file, &take.file.hunks[hunk_index], &mut sink);
+                take.hits(index, hunk_index, true, sink);
             }
         }
     }
 
-    /// Takes over what one rule reported.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "two of them are where the result goes"
-    )]
-    fn take(
+    /// A finding may quote a context line that holds a secret, which no added line has woken a
+    /// rule for: those rules look at the quoted hunks again, for what has to be masked.
+    pub(super) fn mask_context(
         &self,
-        rule: usize,
-        default_hunk: usize,
-        only_added: bool,
-        sink: Sink,
         file: &FileView<'_>,
-        candidates: &mut Vec<Candidate>,
+        masking: RuleSet,
+        ran: &[RuleSet],
+        candidates: &[Candidate],
         secrets: &mut Secrets,
     ) {
+        let mut quoted: Vec<usize> = candidates.iter().filter_map(|c| c.hunk).collect();
+        quoted.sort_unstable();
+        quoted.dedup();
+        for index in quoted {
+            let rest = masking & !ran.get(index).copied().unwrap_or(0);
+            let awake = self.table.matcher.wake(&file.hunks[index].new, rest, true);
+            let mut none = Vec::new();
+            let mut take = Take {
+                file,
+                enabled: 0,
+                candidates: &mut none,
+                secrets,
+            };
+            self.hunk(index, awake & rest, &mut take);
+        }
+    }
+
+    /// The rules that know this language, look at hunks and know secrets.
+    pub(super) fn masking_for(&self, language: Language) -> RuleSet {
+        self.by_level(self.for_language(self.masking, language)).0
+    }
+}
+
+/// Where the hits of one file go.
+struct Take<'a, 'd> {
+    file: &'a FileView<'d>,
+    /// Rules whose hits count; the others only tell what to mask.
+    enabled: RuleSet,
+    candidates: &'a mut Vec<Candidate>,
+    secrets: &'a mut Secrets,
+}
+
+impl Take<'_, '_> {
+    /// Takes over what one rule reported.
+    fn hits(&mut self, rule: usize, default_hunk: usize, only_added: bool, sink: Sink) {
+        let enabled = self.enabled & bit(rule) != 0;
         for Placed { place, hit } in sink.hits {
             let index = match place {
                 Place::Hunk(index) => index.unwrap_or(default_hunk),
                 Place::File(_) | Place::InFile(..) => {
-                    if self.enabled & bit(rule) != 0 {
-                        candidates.push(Candidate {
+                    if enabled {
+                        self.candidates.push(Candidate {
                             rule,
                             hunk: None,
                             hit,
@@ -176,18 +213,18 @@ impl Review<'_> {
                     continue;
                 }
             };
-            let Some(hunk) = file.hunks.get(index) else {
+            let Some(hunk) = self.file.hunks.get(index) else {
                 continue;
             };
             for secret in &hit.secrets {
-                secrets.note(index, &hunk.new, secret.clone());
+                self.secrets.note(index, &hunk.new, secret.clone());
             }
-            let counts = self.enabled & bit(rule) != 0
+            let counts = enabled
                 && is_valid(hunk, &hit)
                 && !hunk.new.lines.is_empty()
                 && (!only_added || hunk.new.touches_change(&hit.range));
             if counts {
-                candidates.push(Candidate {
+                self.candidates.push(Candidate {
                     rule,
                     hunk: Some(index),
                     hit,

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     FileOutcome, HeldBack, Review, ReviewSummary, Silenced, SilencedBy,
-    check::{Candidate, Checked, is_valid, looks_at},
+    check::{Candidate, Checked, is_valid},
     mask::Secrets,
     place::{Placement, Raw},
 };
@@ -175,7 +175,10 @@ impl Review<'_> {
         }
         for (index, candidates) in per_file {
             let file = &view.files[index];
-            let secrets = self.secrets_of(file);
+            let mut secrets = Secrets::default();
+            let masking = self.masking_for(file.language);
+            self.mask_context(file, masking, &[], &candidates, &mut secrets);
+            secrets.settle();
             let allows: Vec<_> = file.hunks.iter().map(silence::inline_allows).collect();
             let placement = Placement {
                 rules: self.table.rules,
@@ -188,26 +191,6 @@ impl Review<'_> {
                 return;
             }
         }
-    }
-
-    /// What has to be masked wherever this file is quoted.
-    fn secrets_of(&self, file: &FileView<'_>) -> Secrets {
-        let mut secrets = Secrets::default();
-        for (index, hunk) in file.hunks.iter().enumerate() {
-            for (_, rule) in self.table.rules_of(self.masking) {
-                if let (Check::Hunk(check), true) = (&rule.check, looks_at(rule, file.language)) {
-                    let mut sink = Sink::default();
-                    check(file, hunk, &mut sink);
-                    for placed in sink.hits {
-                        for range in placed.hit.secrets {
-                            secrets.note(index, &hunk.new, range);
-                        }
-                    }
-                }
-            }
-        }
-        secrets.settle();
-        secrets
     }
 }
 
