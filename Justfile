@@ -14,7 +14,7 @@ lint:
 
 # What the dependency tree may contain; see deny.toml.
 deny:
-    cargo deny --offline check bans licenses sources
+    cargo deny check bans licenses sources
 
 # Rewrite everything that is generated and committed.
 generate:
