@@ -101,14 +101,16 @@ fn connect(
     };
     let error = match attempt(Mode::Shared) {
         Ok(conn) => return Ok((conn, Mode::Shared, Health::Ok)),
+        // "Unable to open" and "I/O error" are how a disk without room for one more file sounds.
+        Err(StoreError::Device { .. }) if is_full(&options.dir) => StoreError::DiskFull {
+            path: target.path.clone(),
+            activity: OPEN,
+        },
         Err(error) => error,
     };
-    let unwritable = error.is_unwritable();
-    let blocked = matches!(error, StoreError::Device { .. });
-    if !(unwritable || blocked) {
+    if !(error.is_unwritable() || matches!(error, StoreError::Device { .. })) {
         return Err(error);
     }
-    let why = error.to_string();
     for mode in [Mode::Exclusive, Mode::Immutable] {
         // Without its log a database is not what it was.
         if mode == Mode::Immutable && has_log {
@@ -116,15 +118,9 @@ fn connect(
         }
         if let Ok(conn) = attempt(mode) {
             tracing::warn!(%error, ?mode, "opened with what the disk allows");
+            let why = error.to_string();
             return Ok((conn, mode, Health::ReadOnly { why }));
         }
-    }
-    // "Unable to open" is how a disk without room for one more file sounds.
-    if blocked && is_full(&options.dir) {
-        return Err(StoreError::DiskFull {
-            path: target.path.clone(),
-            activity: OPEN,
-        });
     }
     Err(error)
 }

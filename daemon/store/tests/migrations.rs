@@ -237,7 +237,9 @@ async fn a_migration_backs_up_first_and_keeps_three() {
     put(&store, "old").await;
     store.close().await.unwrap();
     std::fs::create_dir(dir.join(BACKUPS_DIR)).unwrap();
-    for made_ms in 1..=4 {
+    let now_ms = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
+    // One is older than 35 days, three are of a moment ago.
+    for made_ms in [1, now_ms - 3, now_ms - 2, now_ms - 1] {
         let name = format!("before-schema-1-from-0-{made_ms:013}.db");
         std::fs::write(dir.join(BACKUPS_DIR).join(name), "old").unwrap();
     }
@@ -246,10 +248,16 @@ async fn a_migration_backs_up_first_and_keeps_three() {
     let store = Store::open(&options(&dir, TWO)).unwrap();
     store.close().await.unwrap();
     let kept = backups(&dir);
-    assert_eq!(kept.len(), 2, "what is older than 35 days goes: {kept:?}");
-    assert!(kept[1].ends_with("mine.db"));
-    assert_eq!(kept[0].metadata().unwrap().mode() & 0o777, 0o600);
-    let backup = Connection::open(&kept[0]).unwrap();
+    assert_eq!(kept.len(), 4, "three, and what a person made: {kept:?}");
+    assert!(kept[3].ends_with("mine.db"));
+    assert!(
+        kept[0]
+            .to_string_lossy()
+            .contains(&(now_ms - 2).to_string()),
+        "{kept:?}"
+    );
+    assert_eq!(kept[2].metadata().unwrap().mode() & 0o777, 0o600);
+    let backup = Connection::open(&kept[2]).unwrap();
     let version: i64 = backup
         .pragma_query_value(None, "user_version", |r| r.get(0))
         .unwrap();
@@ -365,12 +373,12 @@ async fn an_unfit_backup_changes_nothing() {
     let error = bad("noise.db", &|bytes| bytes[4096..12_288].fill(0x5a));
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
     let error = bad("text.db", &|bytes| {
-        *bytes = b"hello, this is not a database".repeat(99)
+        *bytes = b"hello, this is not a database".repeat(99);
     });
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
     // user_version, in the header at offset 60.
     let error = bad("newer.db", &|bytes| {
-        bytes[60..64].copy_from_slice(&999_u32.to_be_bytes())
+        bytes[60..64].copy_from_slice(&999_u32.to_be_bytes());
     });
     assert!(
         matches!(error, StoreError::SchemaNewer { found: 999, .. }),
