@@ -11,6 +11,7 @@ pub mod engine;
 pub mod finding;
 pub mod language;
 mod masking;
+pub mod matching;
 pub mod rule;
 pub mod rules;
 pub mod silence;

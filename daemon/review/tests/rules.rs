@@ -6,6 +6,9 @@ use std::{collections::HashSet, env, fs, path::PathBuf};
 
 use convergio_review::{FileOutcome, Review, ReviewOptions, Severity, rule::Rule, rules::RULES};
 
+#[path = "corpus/mint.rs"]
+mod mint;
+
 fn crate_folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -31,6 +34,7 @@ fn cases(rule: &str) -> Vec<Case> {
     let Ok(text) = fs::read_to_string(&path) else {
         return Vec::new();
     };
+    let text = mint::expand(&text);
     let mut cases: Vec<Case> = Vec::new();
     for (index, line) in text.split_inclusive('\n').enumerate() {
         if let Some(head) = line.strip_prefix("### ") {

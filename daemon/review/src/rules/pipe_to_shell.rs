@@ -1,0 +1,68 @@
+//! `pipe-to-shell`: a download that runs as it arrives.
+
+use crate::{
+    finding::Severity,
+    language::{Language, Role},
+    matching::rows::{self, Row, row},
+    rule::{Check, Hit, Rule, Sink},
+    view::{FileView, HunkView},
+};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    id: "pipe-to-shell",
+    severity: Severity::Major,
+    title: "Download is run unseen",
+    reason: "Whoever controls the server, or the way to it, runs commands here; a broken transfer runs half a script.",
+    explain: "\
+Finds `curl … | sh`, `wget -O- … | bash`, `bash <(curl …)`, `sh -c \"$(curl …)\"`, `source <(curl …)`, \
+`eval \"$(curl …)\"`, `iwr … | iex`, `iex (New-Object Net.WebClient).DownloadString(…)`, also with `sudo`, `python` and over \
+several lines, in scripts, container files, CI definitions and strings of other languages.\n\n\
+Leaves alone: documentation, comments, tests, messages that show the command to a reader.\n\n\
+Do: download a named version, compare its checksum, then run it.",
+    languages: &[],
+    triggers: &["curl", "wget", "iwr", "invoke-webrequest", "downloadstring", "irm", "invoke-restmethod", "http -b", "fetch -o"],
+    strict_only: false,
+    never_silenced_by_change: false,
+    check: Check::Hunk(check),
+};
+
+const TRIGGER: &str = "The server, or a proxy on the way, answers with another script, and it runs with these rights.";
+
+static ROWS: [Row; 3] = [
+    row!(Live, [], r#"\b((?:curl|wget|fetch)(?:\.exe)?[ \t](?:[^|\n;&#]|\\\n|\|\|?\s*true|&[^&\n ])*(?:\\\n\s*)?\|(?:\s|\\\n)*(?:(?:tee|gunzip|tr|sed|base64|gzip|zcat|xz|cat)\b[^|\n]*\|(?:\s|\\\n)*)*(?:sudo\s+(?:-\w+\s+)*|env\s+|exec\s+)?(?:[A-Z_][A-Z0-9_]*=\S*\s+)*(?:/usr/bin/env\s+|/(?:usr/)?bin/)?(?:bash|sh|zsh|dash|ash|ksh|fish|python[23]?|perl|ruby|node|php))(?:\s|$|["'`;)\\])"#, TRIGGER),
+    row!(Live, [], r#"\b((?:bash|sh|zsh|dash|source|python[23]?|perl|ruby|\.)\s+(?:-\w+\s+)*<\(\s*(?:curl|wget)\b[^\n]*?\))|\b((?:bash|sh|zsh|dash|eval|python[23]?|perl|ruby)\s+(?:-\w+\s+)*\\?["']?(?:\$\(|`)\s*(?:curl|wget)\b[^\n]*)|(?m)(?:^|[;&|]\s*)(\.\s+<\(\s*(?:curl|wget)\b[^\n]*?\))"#, TRIGGER),
+    row!(Live, [], r#"(?i)\b((?:iwr|irm|curl|wget|Invoke-WebRequest|Invoke-RestMethod)\b[^|\n]*\|\s*(?:iex|Invoke-Expression))\b|\b((?:iex|Invoke-Expression)\s*[("'&{$]*\s*\(?\s*(?:\(?New-Object\s+(?:System\.)?Net\.WebClient\)?\s*\.\s*DownloadString|iwr|irm|Invoke-WebRequest|Invoke-RestMethod)\b[^\n]*)|(DownloadString\s*\([^)\n]*\)\s*\)?\s*\|\s*(?:iex|Invoke-Expression))"#, TRIGGER),
+];
+
+fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
+    if matches!(file.role, Role::Docs | Role::Test | Role::Fixture)
+        || matches!(file.language, Language::Markdown | Language::Html | Language::Text | Language::Css | Language::Vue)
+    {
+        return;
+    }
+    let side = &hunk.new;
+    for (row, range) in rows::merge(rows::matches(&ROWS, file, hunk), hunk, 0) {
+        let line = side.line_range(side.line_at(range.start));
+        let head = side.live[line.start..range.start].trim_start();
+        if is_shown(head) || hash_is_checked(&side.live[range.clone()]) {
+            continue;
+        }
+        sink.hit(Hit::at(range, row.trigger));
+    }
+}
+
+/// The command is printed for a reader.
+fn is_shown(head: &str) -> bool {
+    const PRINTS: [&str; 22] = [
+        "echo ", "printf ", "print(", "println", "log", "console.", "puts ", "info ", "warn", "error", "die ", "fail ", "help",
+        "usage", "description", "message", "raise ", "throw ", "Write-Host", "Write-Output", "echo(", "cat <<",
+    ];
+    let head = head.trim_start_matches(['-', '@', ' ']);
+    let head = head.strip_prefix("run:").map_or(head, str::trim_start);
+    PRINTS.iter().any(|p| head.starts_with(p) || head.contains(&format!("&& {p}")) || (p.ends_with('(') && head.contains(p)))
+}
+
+fn hash_is_checked(text: &str) -> bool {
+    text.contains("sha256sum") || text.contains("shasum") || text.contains("gpg")
+}
