@@ -85,7 +85,7 @@ pattern!(LUA_STOP, r"\bdebug\.debug\s*\(|\bmobdebug\b[^\n]*\.start\s*\(");
 pattern!(LUA_PRINT, r"(?m)^[ \t]*print\s*\(");
 pattern!(SQL_PRINT, r"(?i)\bRAISE\s+(?:NOTICE|INFO)\b|(?m:^)[ \t]*PRINT\s+N?'");
 
-/// A first argument that only a debugging print has.
+// A first argument that only a debugging print has.
 pattern!(
     DEBUG_TEXT,
     r#"(?i)^[a-z]{0,2}["'`](?:\W*(?:debug|dbg|here\b|got here|in here|i'?m here|reached\b|xxx+|wtf|asdf|foo\b|bar\b|test\s*\d*["'`]|hello|tmp:|temp:|remove ?me|trace:|checkpoint|entering\b|inside\b)|\s*(?:>>>+|={3,}|\*{3,}|-{3,}|#{3,}|!{2,}|@{2,}|\d+["'`]))"#

@@ -36,13 +36,13 @@ pub static RULE: Rule = Rule {
 
 const TRIGGER: &str = "The service behind it stays down: the loop never ends, holds its thread or task, and hammers the service.";
 
-/// Words of a bound: a counter, a deadline, a pause that grows.
+// Words of a bound: a counter, a deadline, a pause that grows.
 pattern!(
     BOUND,
     r"(?i)attempt|\btries\b|tries_|_tries|retry_?count|retr(?:y|ies)(?:_?(?:left|remaining|number|limit|max|budget|no))|\bretries\b|max_?retr|\bcount(?:er)?\b|deadline|timeout|time_?limit|elapsed|\bctx\.(?:done|err)|\.done\s*\(|cancel|backoff|back_off|exponential|delay\s*\*|delay\s*=|\*=\s*2|<<=|shutdown|stop|is_?running|\bremaining\b|budget|expir|give_?up|interrupt"
 );
 pattern!(PAUSE, r"(?i)sleep|\bwait\b|\bwait\s*\(|settimeout|delay\s*\(|time\.after|\bticker?\b|\bafter\s*\(|\busleep|thread\.sleep|park|yield_now|timer|debounce|throttle");
-/// Loops that wait for the next thing, not for a repair.
+// Loops that wait for the next thing, not for a repair.
 pattern!(
     SERVES,
     r"(?i)\.(?:get|recv|receive|accept|next|poll|read|readline|take|pop|popleft|dequeue|listen|consume|lpop|brpop|blpop|fetchone|scan|iter|lines|read_line|try_recv|select|advance|peek|tokenize?|lex)\s*\(|\binput\s*\(|\braw_input|prompt|readline|\bselect\s*\{|<-\s*\w|\baccept\s*\(|\brecv\w*\s*\(|\bread\s*\(|getline|fgets|scanf|compare_exchange|compareAndSet|CompareAndSwap|EINTR|Interrupted|WouldBlock|EAGAIN|readMessage|ReadMessage|nextToken|StopIteration|Empty\b"

@@ -12,7 +12,7 @@ use crate::{
 
 pattern!(PY_LOOP, r"(?m)^([ \t]*)while[ \t]*\(?[ \t]*(?:True|1)[ \t]*\)?[ \t]*:|^([ \t]*)for[ \t]+\w+[ \t]+in[ \t]+(?:itertools\.)?(?:count|repeat|cycle)\([^\n]*:|^([ \t]*)while[ \t]+not[ \t]+(?:\w*(?:success|succeeded|done|ok|sent|connected|saved))[ \t]*:");
 pattern!(PY_HANDLER, r"(?m)^([ \t]*)except\b([^\n:]*(?:\([^)]*\))?[^\n:]*):[ \t]*(\S*)");
-/// Errors that come from elsewhere and may go away.
+// Errors that come from elsewhere and may go away.
 pattern!(
     TRANSIENT,
     r"(?i)^\s*$|\b(?:Base)?Exception\b|connect|request|http|timeout|oserror|ioerror|socket|network|client|api|operational|database|deadlock|temporar|transient|throttl|rate|service|botocore|redis|kafka|rpc|grpc|unavailable|urlerror|sshexception|smtp|\bError\b"
