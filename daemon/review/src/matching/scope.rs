@@ -97,7 +97,8 @@ pub fn comment_around(side: &Side, range: Range<usize>) -> String {
 /// True if line `index` holds a comment and nothing else.
 pub fn is_comment_line(side: &Side, index: usize) -> bool {
     let range = side.line_range(index);
-    side.live[range.clone()].trim().is_empty() && !side.text[range].trim().is_empty()
+    let text = side.text[range.clone()].trim();
+    side.live[range].trim().is_empty() && !text.is_empty() && !text.starts_with("#!")
 }
 
 /// The code of line `index`, strings and comments blanked.
@@ -141,7 +142,12 @@ pub fn starts_line(code: &str, at: usize) -> bool {
 ///
 /// Blank lines and comments at its end belong to it only if they are indented like it.
 pub fn indented(side: &Side, header: usize) -> (Range<usize>, bool) {
-    let floor = indent(side, header);
+    indented_below(side, header, indent(side, header))
+}
+
+/// As [`indented`], for a header whose last line is `header` and whose first line is indented by
+/// `floor`.
+pub fn indented_below(side: &Side, header: usize, floor: usize) -> (Range<usize>, bool) {
     let mut end = header + 1;
     for index in header + 1..side.lines.len() {
         let text = &side.text[side.line_range(index)];

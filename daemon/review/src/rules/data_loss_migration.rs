@@ -98,7 +98,8 @@ fn sql(file: &FileView<'_>, hunk: &HunkView<'_>, side: &Side, sink: &mut Sink) {
         let Some((group, name)) = group.and_then(|g| found.get(g).map(|m| (g, m))) else { continue };
         // In a program the statement stands in a string.
         let is_code = file.language != Language::Sql && file.language != Language::Xml && file.language != Language::Yaml;
-        if is_code && side.code.as_bytes()[whole.start()] != b' ' {
+        let in_string = side.code.as_bytes()[whole.start()] == b' ';
+        if is_code != in_string && !(file.language == Language::Xml || file.language == Language::Yaml) {
             continue;
         }
         let start = if group == 3 { last_drop(&side.live, whole.range()) } else { whole.start() };

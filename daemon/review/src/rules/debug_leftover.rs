@@ -166,7 +166,8 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         }
         let name = side.code[at..found.end()].trim_end().trim_end_matches(['(', '[', '{']).trim_end();
         let always = is_always_debugging(file.language, name);
-        if !always && *is_program.get_or_insert_with(|| habitat::is_program(file)) {
+        let is_script = file.language == Language::Shell;
+        if !always && !is_script && *is_program.get_or_insert_with(|| habitat::is_program(file)) {
             break;
         }
         if always && !matches!(file.role, Role::Source | Role::Build) && !is_rust {

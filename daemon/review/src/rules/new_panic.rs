@@ -231,7 +231,8 @@ fn documents_panics(side: &Side, line: usize) -> bool {
 
 /// True if a line shortly before asks about the same value.
 fn was_checked(side: &Side, line: usize, before: &str) -> bool {
-    let expression = before.trim().rsplit(['=', '(', ',', '|', '&']).next().unwrap_or("").trim();
+    let expression = before.rsplit(['=', ',', '|', '&', '!', '\n']).find(|p| !p.trim().is_empty()).unwrap_or("").trim();
+    let expression = expression.trim_start_matches("return ").trim_start_matches(['*', '(']).trim();
     let root: String = expression.chars().take_while(|c| c.is_alphanumeric() || *c == '_' || *c == '.').collect();
     let mut parts = root.split('.').filter(|p| !p.is_empty());
     let name = match parts.next() {

@@ -26,7 +26,7 @@ pub static RULE: Rule = Rule {
     check: Check::Hunk(check),
 };
 
-pattern!(MARK, r"\b(?:TODO|FIXME|XXX|HACK|(?:@|\b)(?:Todo|todo|fixme|Fixme):)");
+pattern!(MARK, r"\b(?:TODO|FIXME|XXX|HACK|(?:Todo|todo|fixme|Fixme):)|@(?:todo|fixme)\b");
 pattern!(OWNER, r"^(?:TODO|FIXME|XXX|HACK|todo|Todo|fixme|Fixme)\s*[:\-]?\s*(?:\(\s*[^)\s][^)]*\)|\[\s*[^\]\s][^\]]*\]|<[^>]+>|@\w+)");
 /// What may stand between a comment's start and the mark.
 const LEADERS: &[char] = &['/', '*', '#', '-', '<', '!', ';', '%', '"', '\'', '@', '[', '(', '{', ':', '.', '>', '=', '|', ' ', '\t'];

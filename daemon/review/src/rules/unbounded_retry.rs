@@ -45,7 +45,7 @@ pattern!(PAUSE, r"(?i)sleep|\bwait\b|\bwait\s*\(|settimeout|delay\s*\(|time\.aft
 // Loops that wait for the next thing, not for a repair.
 pattern!(
     SERVES,
-    r"(?i)\.(?:get|recv|receive|accept|next|poll|read|readline|take|pop|popleft|dequeue|listen|consume|lpop|brpop|blpop|fetchone|scan|iter|lines|read_line|try_recv|select|advance|peek|tokenize?|lex)\s*\(|\binput\s*\(|\braw_input|prompt|readline|\bselect\s*\{|<-\s*\w|\baccept\s*\(|\brecv\w*\s*\(|\bread\s*\(|getline|fgets|scanf|compare_exchange|compareAndSet|CompareAndSwap|EINTR|Interrupted|WouldBlock|EAGAIN|readMessage|ReadMessage|nextToken|StopIteration|Empty\b"
+    r"(?i)\b\w*(?:queue|jobs?|inbox|mailbox|tasks?|q)\.get\w*\s*\(|\.(?:recv|receive|accept|next|poll|read|readline|take|pop|popleft|dequeue|listen|consume|lpop|brpop|blpop|fetchone|scan|iter|lines|read_line|try_recv|select|advance|peek|tokenize?|lex)\s*\(|\binput\s*\(|\braw_input|prompt|readline|\bselect\s*\{|<-\s*\w|\baccept\s*\(|\brecv\w*\s*\(|\bread\s*\(|getline|fgets|scanf|compare_exchange|compareAndSet|CompareAndSwap|EINTR|Interrupted|WouldBlock|EAGAIN|readMessage|ReadMessage|nextToken|StopIteration|Empty\b"
 );
 pattern!(
     ENDLESS_LIBRARY,

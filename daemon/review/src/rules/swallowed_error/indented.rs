@@ -35,8 +35,7 @@ pub(super) fn python(side: &Side, sink: &mut Sink) {
         let last_header = side.line_at(colon);
         let rest = &code[colon + 1..side.line_range(last_header).end];
         let (body, end) = if rest.trim().is_empty() {
-            // Nested headers over several lines are indented like their body: count from `except`.
-            let (lines, is_whole) = block(side, header, last_header);
+            let (lines, is_whole) = scope::indented_below(side, last_header, scope::indent(side, header));
             if lines.is_empty() || (!is_whole && side.lines.len() > lines.end) {
                 continue;
             }
@@ -75,11 +74,6 @@ fn header_end(code: &str, from: usize) -> Option<usize> {
         }
     }
     None
-}
-
-fn block(side: &Side, header: usize, last_header: usize) -> (Range<usize>, bool) {
-    let (lines, is_whole) = scope::indented(side, header);
-    (lines.start.max(last_header + 1)..lines.end.max(last_header + 1), is_whole)
 }
 
 enum Drops {

@@ -15,7 +15,7 @@ pattern!(PY_HANDLER, r"(?m)^([ \t]*)except\b([^\n:]*(?:\([^)]*\))?[^\n:]*):[ \t]
 // Errors that come from elsewhere and may go away.
 pattern!(
     TRANSIENT,
-    r"(?i)^\s*$|\b(?:Base)?Exception\b|connect|request|http|timeout|oserror|ioerror|socket|network|client|api|operational|database|deadlock|temporar|transient|throttl|rate|service|botocore|redis|kafka|rpc|grpc|unavailable|urlerror|sshexception|smtp|\bError\b"
+    r"(?i)^\s*$|\b(?:Base)?Exception\b|connect|request|http|timeout|oserror|ioerror|ioexception|webexception|sqlexception|pdoexception|socket|network|client|api|operational|database|deadlock|temporar|transient|throttl|rate|service|botocore|redis|kafka|rpc|grpc|unavailable|urlerror|sshexception|smtp|\bError\b"
 );
 pattern!(ENDS, r"\b(?:return|break|raise|throw|exit|panic!?|last|fatal|Fatal\w*)\b");
 pattern!(GROWS, r"(?i)backoff|\*\s*=\s*2|\*\s*2\b|\*\*|<<|exponential|jitter|random|min\s*\(");
