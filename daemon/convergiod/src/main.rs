@@ -1,2 +1,7 @@
-//! The daemon.
-fn main() {}
+//! The program: `convergiod`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    convergiod::program::run()
+}

@@ -1,0 +1,3 @@
+//! What happens right now, and who listens to it.
+
+pub(crate) mod live;

@@ -1,0 +1,98 @@
+//! The settings as requests see them: read again when a file changed, an error with its place
+//! when a file is broken, never a silent default.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    sync::{Mutex, PoisonError},
+};
+
+use convergio_config::{Catalog, Config, ConfigError, Environment, ErrorKind, Paths, Settings};
+use convergio_contract::{ErrorCode, RpcError};
+
+/// Where the settings come from.
+pub(crate) struct Configuration {
+    pub(crate) paths: Paths,
+    pub(crate) environment: Environment,
+    pub(crate) catalog: Catalog,
+    loaded: Mutex<Option<Config>>,
+}
+
+impl Configuration {
+    /// Nothing is read yet.
+    pub(crate) fn new(paths: Paths, environment: Environment) -> Self {
+        Self {
+            paths,
+            environment,
+            catalog: catalog(),
+            loaded: Mutex::new(None),
+        }
+    }
+
+    /// Both files, as they are now.
+    pub(crate) fn load(&self) -> Result<Config, ConfigError> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = loaded.as_ref().filter(|config| !config.is_stale()) {
+            return Ok(config.clone());
+        }
+        *loaded = None;
+        let config = Config::load(&self.paths, &self.environment, &self.catalog)?;
+        Ok(loaded.insert(config).clone())
+    }
+
+    /// The settings that hold for a caller with these variables.
+    pub(crate) fn settings(
+        &self,
+        variables: &BTreeMap<String, OsString>,
+    ) -> Result<Settings, RpcError> {
+        let settings = self
+            .load()
+            .and_then(|config| config.settings(variables, &[]));
+        settings.map_err(|error| self.error(&error))
+    }
+
+    /// The settings of the daemon's own life: its environment, and the defaults where a file is
+    /// broken, because the daemon must be there to say so.
+    pub(crate) fn own(&self) -> Settings {
+        let settings = self
+            .load()
+            .and_then(|config| config.settings(&self.environment.variables, &[]));
+        settings.unwrap_or_else(|_| Settings::defaults())
+    }
+
+    /// As it travels. What the managed policy says or lacks is a refusal, not a mistake.
+    pub(crate) fn error(&self, error: &ConfigError) -> RpcError {
+        let first = error.first();
+        let of_policy = error.path() == Some(self.environment.policy_file.as_path());
+        let code = match error.kind() {
+            ErrorKind::FixedByPolicy | ErrorKind::PolicyUntrusted | ErrorKind::ForeignOwner => {
+                ErrorCode::Forbidden
+            }
+            _ if of_policy => ErrorCode::Forbidden,
+            ErrorKind::Conflict => ErrorCode::Conflict,
+            ErrorKind::TooLarge => ErrorCode::TooLarge,
+            ErrorKind::Io | ErrorKind::NotAFile | ErrorKind::NoFolder => ErrorCode::StorageError,
+            ErrorKind::Syntax
+            | ErrorKind::UnknownKey
+            | ErrorKind::WrongType
+            | ErrorKind::OutOfRange
+            | ErrorKind::NewerVersion => ErrorCode::InvalidParams,
+        };
+        let mut why = match &first.origin {
+            Some(origin) => format!("{origin}: {}", first.reason),
+            None => first.reason.clone(),
+        };
+        let more = error.faults().count() - 1;
+        if more > 0 {
+            why.push_str(&format!(" (and {more} more)"));
+        }
+        RpcError::new(code, format!("can't {}", first.activity))
+            .why(why)
+            .hint(&first.hint)
+    }
+}
+
+/// The keys that exist, every review rule's switch among them.
+pub(crate) fn catalog() -> Catalog {
+    Catalog::with_rules(convergio_review::rules::RULES.iter().map(|rule| rule.id))
+}

@@ -1,0 +1,124 @@
+//! What every part of the running daemon shares.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use convergio_contract::{RpcError, health::StartedBy};
+use convergio_runs::Runs;
+use convergio_store::Store;
+use convergio_transport::Endpoint;
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    Surroundings, accept::Connections, background::Background, bus::live::LiveRuns,
+    configuration::Configuration, failure, log::Log,
+};
+
+/// Where the daemon stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Everything is served.
+    Serving,
+    /// No new run; what runs may end.
+    Draining,
+    /// Nothing is waited for.
+    Ending,
+}
+
+/// The daemon's shared state. The methods of the contract are implemented on it, a file per
+/// resource in [`crate::rpc`].
+pub(crate) struct Daemon {
+    pub(crate) this: Weak<Daemon>,
+    pub(crate) surroundings: Surroundings,
+    /// Changes with every start.
+    pub(crate) epoch: String,
+    pub(crate) started_by: StartedBy,
+    pub(crate) started: Instant,
+    pub(crate) endpoint: Endpoint,
+    /// What is listened on; the endpoint's, unless a service manager opened another.
+    pub(crate) socket: PathBuf,
+    /// The only user that is served.
+    pub(crate) peer_uid: u32,
+    pub(crate) configuration: Configuration,
+    pub(crate) log: Arc<Log>,
+    pub(crate) store: Store,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) background: Background,
+    pub(crate) live: Arc<LiveRuns>,
+    pub(crate) phase: watch::Sender<Phase>,
+    /// Somebody newer was here, or asked for it: end as soon as nobody needs us.
+    pub(crate) restart_when_idle: AtomicBool,
+    /// The wish above was made.
+    pub(crate) wish: Notify,
+    /// Set when the database was opened and recovered, before anybody is served.
+    pub(crate) bound_runs: OnceLock<Runs>,
+    pub(crate) timing: RunsTiming,
+}
+
+/// Times in the life of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct RunsTiming {
+    /// Between the last reader's going and the run's end.
+    pub grace: Duration,
+    /// What a draining daemon gives its runs.
+    pub drain: Duration,
+}
+
+impl Daemon {
+    /// The runs in the database.
+    #[expect(
+        clippy::expect_used,
+        reason = "set before the first connection is accepted"
+    )]
+    pub(crate) fn runs(&self) -> &Runs {
+        self.bound_runs.get().expect("the database was opened")
+    }
+
+    /// The daemon for a task that outlives its caller.
+    pub(crate) fn shared(&self) -> Result<Arc<Self>, RpcError> {
+        let gone = || failure::internal("the daemon is ending", "its state is gone");
+        self.this.upgrade().ok_or_else(gone)
+    }
+
+    /// Where the daemon stands.
+    pub(crate) fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    /// Goes on to `phase`, never back.
+    pub(crate) fn advance(&self, phase: Phase) {
+        self.phase.send_if_modified(|now| {
+            let later = phase > *now;
+            if later {
+                *now = phase;
+            }
+            later
+        });
+    }
+
+    /// Ends the daemon as soon as nothing runs and nobody is connected.
+    pub(crate) fn end_when_idle(&self) {
+        self.restart_when_idle.store(true, Ordering::Release);
+        self.wish.notify_one();
+    }
+
+    /// Nobody is connected and nothing runs.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.connections.count() == 0 && self.live.running_count() == 0
+    }
+}
+
+/// Milliseconds since 1970, UTC.
+pub(crate) fn now_ms() -> i64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| {
+            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        })
+}

@@ -1,0 +1,387 @@
+//! What waits to be written to one connection: two lanes in front of one socket.
+//!
+//! Responses and notices take the control lane, which always has room: a connection whose control
+//! lane is long is not read from, so what a peer can make us hold is bounded. Events take the
+//! stream lane, into which a subscription puts the next one only when there is room, so a reader
+//! that stalls costs its lane and nothing more.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncWrite, AsyncWriteExt},
+    sync::Notify,
+    time::timeout,
+};
+
+/// What goes to the socket in one system call, at most, unless one message is longer.
+const WRITE_BYTES: usize = 64 * 1024;
+/// Control lane length, in bytes, above which no further request is read.
+const CONTROL_FULL_BYTES: usize = 256 * 1024;
+/// Stream lane length, in bytes, above which subscriptions wait.
+const STREAM_FULL_BYTES: usize = 256 * 1024;
+/// How long a write may stand still.
+pub(crate) const STALL: Duration = Duration::from_secs(30);
+
+/// One message, newline included.
+enum Message {
+    Response(Vec<u8>),
+    Notice(Vec<u8>),
+}
+
+impl Message {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Response(bytes) | Self::Notice(bytes) => bytes,
+        }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    control: VecDeque<Message>,
+    control_bytes: usize,
+    stream: VecDeque<Arc<[u8]>>,
+    stream_bytes: usize,
+    /// Counts stalls: a subscription that was opened before the last one is closed.
+    stalls: u64,
+    /// The writer has taken bytes that are not on the socket yet.
+    writing: bool,
+}
+
+/// Why an event cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StreamEnd {
+    /// The connection is gone.
+    Closed,
+    /// The peer has not read for [`STALL`]; the connection stands.
+    Stalled,
+}
+
+/// The outgoing side of one connection.
+pub(crate) struct Outbox {
+    state: Mutex<State>,
+    filled: Notify,
+    emptied: Notify,
+    closed: AtomicBool,
+    closing: Notify,
+    stall: Duration,
+}
+
+impl Outbox {
+    /// An empty one; `stall` is [`STALL`] outside of tests.
+    pub(crate) fn new(stall: Duration) -> Self {
+        Self {
+            state: Mutex::default(),
+            filled: Notify::new(),
+            emptied: Notify::new(),
+            closed: AtomicBool::new(false),
+            closing: Notify::new(),
+            stall,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues a response. Never waits, never drops.
+    pub(crate) fn respond(&self, line: Vec<u8>) {
+        self.push(Message::Response(line));
+    }
+
+    /// Queues a notice that nobody waits for: it does not count as unanswered.
+    pub(crate) fn notice(&self, line: Vec<u8>) {
+        self.push(Message::Notice(line));
+    }
+
+    fn push(&self, message: Message) {
+        if self.is_closed() {
+            return;
+        }
+        let mut state = self.state();
+        state.control_bytes += message.bytes().len();
+        state.control.push_back(message);
+        drop(state);
+        self.filled.notify_one();
+    }
+
+    /// The number that a new subscription passes to [`Self::send_event`].
+    pub(crate) fn stalls(&self) -> u64 {
+        self.state().stalls
+    }
+
+    /// Queues an event as soon as the stream lane has room.
+    pub(crate) async fn send_event(&self, line: &Arc<[u8]>, opened: u64) -> Result<(), StreamEnd> {
+        loop {
+            let emptied = self.emptied.notified();
+            tokio::pin!(emptied);
+            emptied.as_mut().enable();
+            {
+                let mut state = self.state();
+                if self.is_closed() {
+                    return Err(StreamEnd::Closed);
+                }
+                if state.stalls != opened {
+                    return Err(StreamEnd::Stalled);
+                }
+                if state.stream_bytes < STREAM_FULL_BYTES {
+                    state.stream_bytes += line.len();
+                    state.stream.push_back(Arc::clone(line));
+                    drop(state);
+                    self.filled.notify_one();
+                    return Ok(());
+                }
+            }
+            emptied.await;
+        }
+    }
+
+    /// Waits until the control lane is short enough for another request to be read.
+    pub(crate) async fn has_room(&self) {
+        self.wait_until(|state| state.control_bytes < CONTROL_FULL_BYTES)
+            .await;
+    }
+
+    /// Waits until everything queued is on the socket, or the connection is closed.
+    pub(crate) async fn flushed(&self) {
+        self.wait_until(|state| {
+            state.control.is_empty() && state.stream.is_empty() && !state.writing
+        })
+        .await;
+    }
+
+    async fn wait_until(&self, ready: impl Fn(&State) -> bool) {
+        loop {
+            let emptied = self.emptied.notified();
+            tokio::pin!(emptied);
+            emptied.as_mut().enable();
+            if self.is_closed() || ready(&self.state()) {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    /// Whether the connection has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Waits for the end of the connection.
+    pub(crate) async fn closed(&self) {
+        loop {
+            let closing = self.closing.notified();
+            tokio::pin!(closing);
+            closing.as_mut().enable();
+            if self.is_closed() {
+                return;
+            }
+            closing.await;
+        }
+    }
+
+    /// Ends the connection; what is queued is dropped.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        let mut state = self.state();
+        state.control = VecDeque::new();
+        state.stream = VecDeque::new();
+        state.writing = false;
+        drop(state);
+        self.filled.notify_one();
+        self.emptied.notify_waiters();
+        self.closing.notify_waiters();
+    }
+
+    /// Moves the next messages into `buffer`, control first; whether a response is among them.
+    async fn take(&self, buffer: &mut Vec<u8>) -> Option<bool> {
+        loop {
+            if self.is_closed() {
+                return None;
+            }
+            let mut response = false;
+            {
+                let mut state = self.state();
+                while let Some(message) = state.control.front() {
+                    if !buffer.is_empty() && buffer.len() + message.bytes().len() > WRITE_BYTES {
+                        break;
+                    }
+                    response |= matches!(message, Message::Response(_));
+                    buffer.extend_from_slice(message.bytes());
+                    state.control_bytes -= message.bytes().len();
+                    state.control.pop_front();
+                }
+                while let Some(line) = state.stream.front() {
+                    if !state.control.is_empty()
+                        || (!buffer.is_empty() && buffer.len() + line.len() > WRITE_BYTES)
+                    {
+                        break;
+                    }
+                    buffer.extend_from_slice(line);
+                    state.stream_bytes -= line.len();
+                    state.stream.pop_front();
+                }
+                state.writing = !buffer.is_empty();
+            }
+            if !buffer.is_empty() {
+                return Some(response);
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    fn written(&self) {
+        self.state().writing = false;
+        self.emptied.notify_waiters();
+    }
+
+    /// Nothing could be written for [`STALL`]. Events are dropped (they are in the run's log);
+    /// whether the connection must end, because a response waits.
+    fn stalled(&self, response: bool) -> bool {
+        let mut state = self.state();
+        state.stalls += 1;
+        state.stream = VecDeque::new();
+        state.stream_bytes = 0;
+        let waiting = |message: &Message| matches!(message, Message::Response(_));
+        let must_end = response || state.control.iter().any(waiting);
+        drop(state);
+        self.emptied.notify_waiters();
+        must_end
+    }
+}
+
+/// Writes what the outbox holds until the connection ends.
+pub(crate) async fn write_out(outbox: Arc<Outbox>, mut socket: impl AsyncWrite + Unpin) {
+    let mut buffer = Vec::new();
+    while let Some(response) = outbox.take(&mut buffer).await {
+        if !write_all(&outbox, &mut socket, &buffer, response).await {
+            break;
+        }
+        outbox.written();
+        if buffer.capacity() > WRITE_BYTES {
+            buffer = Vec::new();
+        } else {
+            buffer.clear();
+        }
+    }
+    outbox.close();
+}
+
+async fn write_all(
+    outbox: &Outbox,
+    socket: &mut (impl AsyncWrite + Unpin),
+    mut bytes: &[u8],
+    response: bool,
+) -> bool {
+    while !bytes.is_empty() {
+        let written = tokio::select! {
+            biased;
+            written = timeout(outbox.stall, socket.write(bytes)) => written,
+            () = outbox.closed() => return false,
+        };
+        match written {
+            Ok(Ok(0) | Err(_)) => return false,
+            Ok(Ok(count)) => bytes = &bytes[count..],
+            Err(_) if outbox.stalled(response) => return false,
+            Err(_) => {}
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    fn event(text: &str) -> Arc<[u8]> {
+        Arc::from(format!("{text}\n").into_bytes())
+    }
+
+    async fn read_all(mut reader: impl tokio::io::AsyncRead + Unpin) -> String {
+        let mut text = String::new();
+        reader.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn responses_pass_events_and_keep_their_own_order() {
+        let outbox = Arc::new(Outbox::new(STALL));
+        outbox.send_event(&event("e1"), 0).await.unwrap();
+        outbox.send_event(&event("e2"), 0).await.unwrap();
+        outbox.respond(b"r1\n".to_vec());
+        outbox.respond(b"r2\n".to_vec());
+        let (near, far) = tokio::io::duplex(1024);
+        let writer = tokio::spawn(write_out(Arc::clone(&outbox), near));
+        outbox.flushed().await;
+        outbox.close();
+        writer.await.unwrap();
+        assert_eq!(read_all(far).await, "r1\nr2\ne1\ne2\n");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stalled_stream_ends_its_subscription_and_not_the_connection() {
+        let outbox = Arc::new(Outbox::new(STALL));
+        let (near, mut far) = tokio::io::duplex(16);
+        let writer = tokio::spawn(write_out(Arc::clone(&outbox), near));
+        let line = event(&"x".repeat(10_000));
+        let opened = outbox.stalls();
+        let mut sent = 0;
+        let end = loop {
+            match outbox.send_event(&line, opened).await {
+                Ok(()) => sent += 1,
+                Err(end) => break end,
+            }
+        };
+        assert_eq!(end, StreamEnd::Stalled);
+        assert!(sent < 60, "held {sent} events of 10 kB");
+        assert!(!outbox.is_closed());
+        // The peer wakes up: what was begun is finished, then the connection goes on.
+        outbox.respond(b"pong\n".to_vec());
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"pong\n") {
+            let mut chunk = [0; 4096];
+            let count = far.read(&mut chunk).await.unwrap();
+            assert!(count > 0);
+            seen.extend_from_slice(&chunk[..count]);
+        }
+        let lines: Vec<&[u8]> = seen.split(|byte| *byte == b'\n').collect();
+        assert!(
+            lines[..lines.len() - 2]
+                .iter()
+                .all(|line| line.len() == 10_000)
+        );
+        outbox.close();
+        writer.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_response_that_nobody_reads_ends_the_connection() {
+        let outbox = Arc::new(Outbox::new(STALL));
+        let (near, _far) = tokio::io::duplex(16);
+        outbox.respond(vec![b'x'; 1000]);
+        let begun = tokio::time::Instant::now();
+        write_out(Arc::clone(&outbox), near).await;
+        assert!(outbox.is_closed());
+        assert_eq!(begun.elapsed().as_secs(), 30);
+    }
+
+    #[tokio::test]
+    async fn a_long_control_lane_has_no_room() {
+        let outbox = Outbox::new(STALL);
+        outbox.has_room().await;
+        outbox.respond(vec![b'x'; CONTROL_FULL_BYTES]);
+        let soon = timeout(Duration::from_millis(20), outbox.has_room()).await;
+        assert!(soon.is_err());
+        outbox.close();
+        outbox.has_room().await;
+    }
+}

@@ -1,0 +1,535 @@
+//! The daemon's life: taking the lock, opening, serving, draining, ending.
+
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt,
+    os::unix::net::UnixListener as StdListener,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use convergio_config::{
+    ConfigError, DAEMON_IDLE_EXIT_MS, LOG_KEEP_FILES, LOG_MAX_BYTES, Paths,
+    RETENTION_EVENT_LOG_DAYS, RETENTION_REVIEW_DAYS, RETENTION_UNDO_DAYS, Settings,
+};
+use convergio_contract::{ErrorCode, RpcError, Uuid, health::StartedBy};
+use convergio_runs::{Retention, Runs, RunsError};
+use convergio_store::{Store, StoreError, StoreOptions};
+use convergio_transport::{
+    Endpoint,
+    endpoint::EndpointError,
+    folder::{self, FolderError},
+    lock::{InstanceLock, LockError, Owner, StartLock},
+    socket::{self, ListenError},
+};
+use thiserror::Error;
+use tokio::{
+    net::UnixListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+    time::timeout,
+};
+
+use crate::{
+    BootOptions,
+    accept::{self, Connections},
+    background::Background,
+    bus::live::LiveRuns,
+    configuration::Configuration,
+    daemon::{Daemon, Phase, RunsTiming},
+    log::{Log, LogOptions},
+    service::notify::Notifier,
+    tick::Timer,
+    version,
+};
+
+/// Between two looks at the world.
+const TICK: Duration = Duration::from_secs(30);
+/// Ticks between two rounds of removing what has expired.
+const RETENTION_TICKS: u64 = 120;
+/// What is queued for clients is written for so long at the end.
+const FLUSH_WITHIN: Duration = Duration::from_secs(1);
+/// How long the liveness probe may take.
+const PROBE_WITHIN: Duration = Duration::from_secs(20);
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Why the daemon did not start.
+#[derive(Debug, Error)]
+pub enum BootError {
+    /// Another daemon lives.
+    #[error("another daemon is running{}", .owner.as_ref().map(|owner| format!(" (process {})", owner.pid)).unwrap_or_default())]
+    AlreadyRunning {
+        /// What it wrote about itself.
+        owner: Option<Owner>,
+    },
+    /// There is no place for the files.
+    #[error(transparent)]
+    Paths(#[from] ConfigError),
+    /// There is no place for the socket.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// A folder is not safe.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The lock could not be had.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The socket could not be opened.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The database could not be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The runs could not be read.
+    #[error(transparent)]
+    Runs(#[from] RunsError),
+    /// The event loop, its timer or a thread could not be had.
+    #[error("cannot {activity}: {source}")]
+    Io {
+        /// What was tried.
+        activity: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl BootError {
+    /// As a client that waits for the start reads it.
+    pub fn to_rpc(&self) -> RpcError {
+        let (code, hint) = match self {
+            Self::AlreadyRunning { .. } => (ErrorCode::Overloaded, "cv status".to_owned()),
+            Self::Folder(FolderError::WritableByOthers { path, .. })
+            | Self::Listen(ListenError::Folder(FolderError::WritableByOthers { path, .. })) => (
+                ErrorCode::Forbidden,
+                format!("chmod go-w '{}'", path.display()),
+            ),
+            Self::Folder(FolderError::NotASocket { path, .. })
+            | Self::Listen(ListenError::Folder(FolderError::NotASocket { path, .. })) => {
+                (ErrorCode::Forbidden, format!("rm '{}'", path.display()))
+            }
+            Self::Folder(_) | Self::Listen(_) | Self::Lock(_) => {
+                (ErrorCode::Forbidden, "cv doctor".to_owned())
+            }
+            Self::Paths(error) => (ErrorCode::Forbidden, error.hint().to_owned()),
+            Self::Endpoint(_) => (ErrorCode::Forbidden, "export HOME=~".to_owned()),
+            Self::Store(_) | Self::Runs(_) => (ErrorCode::StorageError, "cv doctor".to_owned()),
+            Self::Io { .. } => (ErrorCode::Internal, "cv doctor".to_owned()),
+        };
+        RpcError::new(code, self.to_string()).hint(hint)
+    }
+}
+
+fn io_error(activity: &'static str) -> impl FnOnce(io::Error) -> BootError {
+    move |source| BootError::Io { activity, source }
+}
+
+/// Everything that is open and not yet served.
+pub(crate) struct Opened {
+    pub(crate) daemon: Arc<Daemon>,
+    listener: StdListener,
+    /// The socket as it was bound; none where its folder cannot be looked into.
+    bound: Option<Place>,
+    /// Whether the socket is removed at the end: not one that a service manager opened.
+    ours: bool,
+    lock: InstanceLock,
+    signals: bool,
+    notifier: Notifier,
+}
+
+/// What identifies a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    device: u64,
+    inode: u64,
+}
+
+fn place(path: &Path) -> Option<Place> {
+    let found = fs::symlink_metadata(path).ok()?;
+    Some(Place {
+        device: found.dev(),
+        inode: found.ino(),
+    })
+}
+
+fn acquire(endpoint: &Endpoint, service: bool) -> Result<InstanceLock, BootError> {
+    match InstanceLock::acquire(&endpoint.lock_file) {
+        // Somebody may have been looking at the lock in this instant. A client that starts a
+        // daemon holds the start lock, and looks before; a service manager does not.
+        Err(LockError::Held { .. }) if service => {
+            let _nobody_looks = StartLock::acquire(&endpoint.start_lock)?;
+            InstanceLock::acquire(&endpoint.lock_file)
+        }
+        other => other,
+    }
+    .map_err(|error| match error {
+        LockError::Held { owner, .. } => BootError::AlreadyRunning { owner },
+        other => other.into(),
+    })
+}
+
+/// Takes the lock, opens log, socket and database. Blocks; needs no runtime.
+pub(crate) fn open(options: &mut BootOptions) -> Result<Opened, BootError> {
+    let paths = Paths::derive(&options.surroundings.settings)?;
+    let endpoint = Endpoint::resolve(&options.surroundings.transport)?;
+    let uid = options.surroundings.transport.uid;
+    folder::prepare(&paths.data_dir, uid)?;
+    let given = options.listener.take();
+    let mut lock = match acquire(&endpoint, given.is_some()) {
+        Ok(lock) => lock,
+        Err(error) => {
+            options.listener = given;
+            return Err(error);
+        }
+    };
+    let configuration = Configuration::new(paths, options.surroundings.settings.clone());
+    let broken = configuration.load().err();
+    let settings = configuration.own();
+    let log = Log::open(LogOptions {
+        path: configuration.paths.log_file.clone(),
+        max_bytes: settings.value(&LOG_MAX_BYTES),
+        keep_files: settings.value(&LOG_KEEP_FILES),
+    });
+    if let Some(install) = options.log_to.take() {
+        install(Arc::clone(&log), &settings);
+    }
+    if let Some(error) = broken {
+        tracing::warn!(%error, "settings are broken; defaults hold for the daemon's own life");
+    }
+    let ours = given.is_none();
+    let listener = match given {
+        Some(listener) => listener,
+        None => socket::bind_listener(&endpoint.socket, uid)?,
+    };
+    let socket = listening_at(&listener).unwrap_or_else(|| endpoint.socket.clone());
+    let owner = Owner {
+        pid: std::process::id(),
+        socket: socket.clone(),
+        version: version::OURS.to_owned(),
+    };
+    if let Err(error) = lock.write_owner(&owner) {
+        tracing::warn!(%error, "the lock does not say who holds it");
+    }
+    let store = Store::open(&StoreOptions::new(&configuration.paths.data_dir))?;
+    let connections = Arc::new(Connections::from_file_limit());
+    let (surroundings, started_by) = (options.surroundings.clone(), options.started_by);
+    let (peer_uid, timing) = (
+        options.peer_uid.unwrap_or(uid),
+        options.timing.unwrap_or_default(),
+    );
+    let daemon = Arc::new_cyclic(|this| Daemon {
+        this: this.clone(),
+        surroundings,
+        epoch: Uuid::now_v7().simple().to_string()[..12].to_owned(),
+        started_by,
+        started: Instant::now(),
+        bound_runs: std::sync::OnceLock::new(),
+        peer_uid,
+        endpoint,
+        socket,
+        configuration,
+        log,
+        connections,
+        background: Background::new(),
+        live: Arc::new(LiveRuns::default()),
+        phase: watch::Sender::new(Phase::Serving),
+        restart_when_idle: std::sync::atomic::AtomicBool::new(false),
+        wish: tokio::sync::Notify::new(),
+        timing,
+        store,
+    });
+    Ok(Opened {
+        bound: place(&daemon.socket),
+        daemon,
+        listener,
+        ours,
+        lock,
+        signals: options.signals,
+        notifier: options.notifier,
+    })
+}
+
+fn listening_at(listener: &StdListener) -> Option<PathBuf> {
+    listener
+        .local_addr()
+        .ok()?
+        .as_pathname()
+        .map(Path::to_owned)
+}
+
+fn retention(settings: &Settings) -> Retention {
+    let days = |days: u64| {
+        i64::try_from(days)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(DAY_MS)
+    };
+    let review = days(settings.value(&RETENTION_REVIEW_DAYS));
+    let events = days(settings.value(&RETENTION_EVENT_LOG_DAYS));
+    Retention {
+        content_ms: review.min(events),
+        undo_ms: days(settings.value(&RETENTION_UNDO_DAYS)),
+        ..Retention::default()
+    }
+}
+
+/// Serves until somebody or something ends the daemon. `ready` is called when clients are
+/// answered; it is told what went wrong where they never will be.
+pub(crate) async fn serve(
+    opened: Opened,
+    ready: impl FnOnce(Result<(), &BootError>),
+) -> Result<(), BootError> {
+    match begin(&opened).await {
+        Ok((listener, timer, signals)) => {
+            ready(Ok(()));
+            Life {
+                opened,
+                listener,
+                timer,
+                signals,
+            }
+            .run()
+            .await
+        }
+        Err(error) => {
+            ready(Err(&error));
+            Err(error)
+        }
+    }
+}
+
+type Begun = (Arc<UnixListener>, Timer, Option<(Signal, Signal)>);
+
+async fn begin(opened: &Opened) -> Result<Begun, BootError> {
+    let daemon = &opened.daemon;
+    let listener = opened
+        .listener
+        .try_clone()
+        .and_then(socket::into_tokio)
+        .map_err(io_error("listen"))?;
+    let timer = Timer::new().map_err(io_error("open a timer"))?;
+    let signals = match opened.signals {
+        true => Some((
+            signal(SignalKind::terminate()).map_err(io_error("hear signals"))?,
+            signal(SignalKind::interrupt()).map_err(io_error("hear signals"))?,
+        )),
+        false => None,
+    };
+    let runs = Runs::new(daemon.store.clone(), retention(&daemon.configuration.own())).await?;
+    match runs.recover(crate::rpc::interrupted_payload()).await {
+        Ok(interrupted) if interrupted.is_empty() => {}
+        Ok(interrupted) => tracing::warn!(
+            runs = interrupted.len(),
+            "a former daemon left runs: failed, interrupted"
+        ),
+        // On a full disk they are ended by the next start that can write.
+        Err(RunsError::Store(error)) if error.is_unwritable() => {
+            tracing::warn!(%error, "interrupted runs could not be ended");
+        }
+        Err(error) => return Err(error.into()),
+    }
+    // Set once, here.
+    let _ = daemon.bound_runs.set(runs);
+    Ok((Arc::new(listener), timer, signals))
+}
+
+struct Life {
+    opened: Opened,
+    listener: Arc<UnixListener>,
+    timer: Timer,
+    signals: Option<(Signal, Signal)>,
+}
+
+async fn asked_to_end(signals: &mut Option<(Signal, Signal)>) {
+    match signals {
+        Some((terminate, interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        None => std::future::pending().await,
+    }
+}
+
+impl Life {
+    async fn run(mut self) -> Result<(), BootError> {
+        let daemon = Arc::clone(&self.opened.daemon);
+        tracing::info!(
+            version = version::OURS,
+            socket = %daemon.socket.display(),
+            started_by = ?daemon.started_by,
+            "serving"
+        );
+        self.opened.notifier.ready();
+        let mut accepting = tokio::spawn(accept::accept(
+            Arc::clone(&daemon),
+            Arc::clone(&self.listener),
+        ));
+        let mut phase = daemon.phase.subscribe();
+        let mut ticks = 0u64;
+        let mut idle_since = Instant::now();
+        let outcome = loop {
+            if !daemon.is_idle() {
+                idle_since = Instant::now();
+            }
+            if self.may_leave(idle_since) {
+                tracing::info!("idle: ending");
+                break Ok(());
+            }
+            let sleep = self.until_next_look(idle_since);
+            self.timer.set(sleep).map_err(io_error("set the timer"))?;
+            tokio::select! {
+                fired = self.timer.fired() => {
+                    fired.map_err(io_error("wait for the timer"))?;
+                    ticks += 1;
+                    if !self.tick(ticks, !accepting.is_finished()).await {
+                        break Ok(());
+                    }
+                }
+                () = asked_to_end(&mut self.signals) => {
+                    tracing::info!("asked to end by a signal");
+                    break Ok(());
+                }
+                _ = phase.wait_for(|phase| *phase != Phase::Serving) => break Ok(()),
+                () = daemon.wish.notified() => {}
+                () = daemon.connections.freed.notified() => idle_since = Instant::now(),
+                () = daemon.live.one_ended() => idle_since = Instant::now(),
+                failed = &mut accepting => {
+                    let source = match failed {
+                        Ok(error) => error,
+                        Err(panic) => io::Error::other(panic),
+                    };
+                    tracing::error!(%source, "the socket is broken");
+                    break Err(BootError::Io { activity: "accept connections", source });
+                }
+            }
+        };
+        self.end(accepting).await;
+        outcome
+    }
+
+    fn idle_exit(&self) -> Duration {
+        let settings = self.opened.daemon.configuration.own();
+        Duration::from_millis(settings.value(&DAEMON_IDLE_EXIT_MS))
+    }
+
+    fn may_leave(&self, idle_since: Instant) -> bool {
+        let daemon = &self.opened.daemon;
+        if !daemon.is_idle() {
+            return false;
+        }
+        if daemon.restart_when_idle.load(Ordering::Acquire) {
+            return true;
+        }
+        daemon.started_by == StartedBy::OnDemand && idle_since.elapsed() >= self.idle_exit()
+    }
+
+    fn until_next_look(&self, idle_since: Instant) -> Duration {
+        let daemon = &self.opened.daemon;
+        if daemon.started_by != StartedBy::OnDemand || !daemon.is_idle() {
+            return TICK;
+        }
+        TICK.min(self.idle_exit().saturating_sub(idle_since.elapsed()))
+    }
+
+    /// Looks at the world; whether the daemon stays.
+    async fn tick(&mut self, ticks: u64, accepting: bool) -> bool {
+        let daemon = &self.opened.daemon;
+        if self.opened.notifier.watched() && accepting && self.alive().await {
+            self.opened.notifier.watchdog();
+        }
+        if self.opened.bound.is_some() && place(&daemon.socket) != self.opened.bound {
+            tracing::warn!(socket = %daemon.socket.display(), "the socket is no longer ours: ending");
+            return false;
+        }
+        if ticks % RETENTION_TICKS == 1 {
+            let runs = daemon.runs().clone();
+            tokio::spawn(async move {
+                match runs.prune().await {
+                    Ok(pruned) if pruned.total() > 0 => {
+                        tracing::info!(?pruned, "removed what has expired")
+                    }
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(%error, "what has expired could not be removed"),
+                }
+            });
+        }
+        true
+    }
+
+    /// Whether the database answers.
+    async fn alive(&self) -> bool {
+        let probe = self
+            .opened
+            .daemon
+            .store
+            .read("answer the watchdog", |_| Ok::<_, StoreError>(()));
+        match timeout(PROBE_WITHIN, probe).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the database does not answer; no word to the watchdog");
+                false
+            }
+            Err(_) => {
+                tracing::error!("the database does not answer in time; no word to the watchdog");
+                false
+            }
+        }
+    }
+
+    /// Refuses new runs, lets running ones end, settles the rest, says goodbye.
+    async fn end(mut self, accepting: tokio::task::JoinHandle<io::Error>) {
+        let daemon = Arc::clone(&self.opened.daemon);
+        daemon.advance(Phase::Draining);
+        self.opened.notifier.stopping();
+        let drained = tokio::select! {
+            drained = timeout(daemon.timing.drain, daemon.live.settled()) => drained.is_ok(),
+            // The second one: nothing is waited for. The next start ends what is left.
+            () = asked_to_end(&mut self.signals) => {
+                tracing::warn!("asked to end again: runs are left as they are");
+                return self.leave();
+            }
+        };
+        if !drained {
+            for run in daemon.live.running() {
+                run.cancel("the daemon is ending");
+            }
+            if timeout(FLUSH_WITHIN, daemon.live.settled()).await.is_err() {
+                tracing::warn!("runs did not end in time; the next start ends them");
+            }
+        }
+        daemon.advance(Phase::Ending);
+        accepting.abort();
+        if self.opened.ours && place(&daemon.socket) == self.opened.bound {
+            // A socket that stays is stale, and probed by whoever comes next.
+            let _ = fs::remove_file(&daemon.socket);
+        }
+        let error = RpcError::new(ErrorCode::Overloaded, "the daemon is ending")
+            .why("it was asked to, or nobody needed it")
+            .hint("cv status");
+        accept::refuse_queued(&self.listener, &error).await;
+        // Clients that don't read don't hold up the end.
+        let _ = timeout(FLUSH_WITHIN, daemon.connections.flushed()).await;
+        daemon.connections.close_all();
+        if let Err(error) = daemon.store.clone().close().await {
+            tracing::warn!(%error, "the database was not closed well; the next start mends it");
+        }
+        self.leave();
+    }
+
+    fn leave(self) {
+        tracing::info!("ended");
+        self.opened.daemon.log.sync();
+        // Last: from here on another daemon may start.
+        drop(self.opened.lock);
+    }
+}
+
+impl Default for RunsTiming {
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_secs(2),
+            drain: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! How the daemon is.
+
+use convergio_contract::{
+    RpcError,
+    health::{HealthDoctor, HealthDoctorResponse, HealthGet, HealthGetResponse, HealthState},
+    method::Empty,
+};
+
+use crate::{
+    daemon::{Daemon, Phase},
+    dispatch::{Call, Handle},
+    doctor, version,
+};
+
+impl Handle<HealthGet> for Daemon {
+    async fn handle(&self, _call: Call, _params: Empty) -> Result<HealthGetResponse, RpcError> {
+        let mut reasons = Vec::new();
+        let store = self.store.health();
+        reasons.extend(store.why().map(str::to_owned));
+        if let Err(error) = self.configuration.load() {
+            reasons.push(error.to_string());
+        }
+        let draining = self.phase() != Phase::Serving;
+        let state = if draining {
+            HealthState::Draining
+        } else if reasons.is_empty() {
+            HealthState::Ok
+        } else {
+            HealthState::Degraded
+        };
+        let paths = &self.configuration.paths;
+        Ok(HealthGetResponse {
+            state,
+            reasons,
+            version: version::OURS.to_owned(),
+            pid: std::process::id(),
+            started_by: self.started_by,
+            uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            socket: self.socket.display().to_string(),
+            data_dir: paths.data_dir.display().to_string(),
+            log_file: self.log.path().display().to_string(),
+            config_file: paths.config_file.display().to_string(),
+            saving: store.is_ok(),
+            connections: u32::try_from(self.connections.count()).unwrap_or(u32::MAX),
+            runs_active: u32::try_from(self.live.running_count()).unwrap_or(u32::MAX),
+            // Nothing in this daemon can send anything; whatever is added that can, counts here.
+            bytes_sent: 0,
+        })
+    }
+}
+
+impl Handle<HealthDoctor> for Daemon {
+    async fn handle(&self, _call: Call, _params: Empty) -> Result<HealthDoctorResponse, RpcError> {
+        let subject = doctor::Subject::of_daemon(self);
+        let problems = self.store.integrity_check().await;
+        let checks = self
+            .background
+            .run("examine the installation", move || {
+                doctor::examine(&subject, Some(problems))
+            })
+            .await?;
+        Ok(HealthDoctorResponse { checks })
+    }
+}

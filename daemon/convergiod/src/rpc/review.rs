@@ -1,0 +1,272 @@
+//! Reviews.
+
+use std::{collections::BTreeMap, ffi::OsString, path::Path, sync::Arc};
+
+use convergio_config::{REVIEW_MIN_SEVERITY, REVIEW_STRICT};
+use convergio_contract::{
+    ErrorCode, EventBody, RpcError,
+    finding::{Coverage, ReviewSummary, Severity},
+    method::Empty,
+    review::{
+        ReviewAllow, ReviewAllowParams, ReviewLatest, ReviewLatestParams, ReviewLatestResponse,
+        ReviewStart, ReviewStartParams,
+    },
+    run::{RunAccepted, RunInfo, RunState},
+};
+use convergio_runs::NewSilence;
+use tokio::sync::oneshot;
+
+use super::{run_info, runs_error};
+use crate::{
+    bus::live::LiveRun,
+    conn::Conn,
+    daemon::{Daemon, Phase, now_ms},
+    dispatch::{Call, Handle},
+    failure,
+    run_kinds::{record::keeps, review},
+};
+
+/// The longest folder or selection that is kept, in bytes.
+const TEXT_MAX_BYTES: usize = 4096;
+
+impl Conn {
+    /// The settings among the client's variables.
+    pub(crate) fn variables(&self) -> BTreeMap<String, OsString> {
+        let variables = self.client().map(|client| client.env.variables.iter());
+        let owned = |(name, value): (&String, &String)| (name.clone(), OsString::from(value));
+        variables.into_iter().flatten().map(owned).collect()
+    }
+}
+
+fn absolute(root: &str) -> Result<(), RpcError> {
+    if Path::new(root).is_absolute() && root.len() <= TEXT_MAX_BYTES {
+        return Ok(());
+    }
+    Err(failure::invalid(format!(
+        "`root` takes an absolute path of at most {TEXT_MAX_BYTES} bytes"
+    )))
+}
+
+impl Daemon {
+    fn rules(&self, call: &Call, params: &ReviewStartParams) -> Result<review::Rules, RpcError> {
+        let settings = self.configuration.settings(&call.conn.variables())?;
+        let configured = settings.value(&REVIEW_MIN_SEVERITY);
+        let configured = Severity::ALL
+            .iter()
+            .copied()
+            .find(|severity| severity.as_str() == configured);
+        let off = settings.rules().into_iter().filter(|(_, on)| !on);
+        Ok(review::Rules {
+            strict: params.strict.unwrap_or(settings.value(&REVIEW_STRICT)),
+            off: off.map(|(rule, _)| rule).collect(),
+            min_severity: params.min_severity.or(configured).unwrap_or(Severity::Nit),
+        })
+    }
+
+    fn check_start(&self, params: &ReviewStartParams) -> Result<(), RpcError> {
+        if self.phase() != Phase::Serving {
+            return Err(
+                RpcError::new(ErrorCode::Overloaded, "the daemon takes no new runs")
+                    .why("it is ending")
+                    .hint("cv review"),
+            );
+        }
+        review::run_id_v7(params.run_id)?;
+        absolute(&params.root)?;
+        if params.selection.len() > TEXT_MAX_BYTES {
+            return Err(failure::invalid(format!(
+                "`selection` takes at most {TEXT_MAX_BYTES} bytes"
+            )));
+        }
+        let rules = convergio_review::rules::RULES;
+        match params
+            .rules
+            .iter()
+            .find(|id| !rules.iter().any(|rule| rule.id == *id))
+        {
+            None => Ok(()),
+            Some(unknown) => Err(RpcError::new(
+                ErrorCode::NotFound,
+                format!("there is no review rule {unknown:?}"),
+            )
+            .hint("cv config get")),
+        }
+    }
+
+    /// The same run id again, while the first one is in progress or held in memory.
+    async fn again(
+        &self,
+        run: Arc<LiveRun>,
+        mut params: ReviewStartParams,
+    ) -> Result<RunAccepted, RpcError> {
+        if !run.accepted().await {
+            return Err(
+                RpcError::new(ErrorCode::Conflict, "this run was refused a moment ago")
+                    .hint("cv review"),
+            );
+        }
+        let id = params.run_id;
+        let hash = self
+            .background
+            .run("compare a request", move || {
+                let blob = std::mem::replace(
+                    &mut params.diff,
+                    convergio_contract::review::Blob {
+                        encoding: convergio_contract::review::Encoding::Utf8,
+                        data: String::new(),
+                    },
+                );
+                review::decode(blob).map(|diff| review::request_hash(&params, &diff))
+            })
+            .await??;
+        if run.request_hash.get() != Some(&review::hex(&hash)) {
+            return Err(RpcError::new(
+                ErrorCode::Conflict,
+                format!("run {id} was started with another request"),
+            ));
+        }
+        Ok(RunAccepted {
+            run_id: id,
+            replayed: true,
+            saved: run.info().saved,
+        })
+    }
+}
+
+impl Handle<ReviewStart> for Daemon {
+    async fn handle(&self, call: Call, params: ReviewStartParams) -> Result<RunAccepted, RpcError> {
+        // Nothing is waited for before the run is registered: a subscription that comes behind
+        // in the same write finds it.
+        self.check_start(&params)?;
+        let rules = self.rules(&call, &params)?;
+        let info = RunInfo {
+            run_id: params.run_id,
+            kind: "review".to_owned(),
+            state: RunState::Running,
+            root: params.root.clone(),
+            selection: params.selection.clone(),
+            started_ms: now_ms(),
+            ended_ms: None,
+            findings: None,
+            last_seq: 0,
+            saved: true,
+            error: None,
+        };
+        let place = match self.live.register(info) {
+            Ok(place) => place,
+            Err(run) => return self.again(run, params).await,
+        };
+        let (answer, answered) = oneshot::channel();
+        let daemon = self.shared()?;
+        // Its own task: once accepted it outlives this call and its connection.
+        tokio::spawn(review::drive(daemon, place, params, rules, answer));
+        answered.await.unwrap_or_else(|_| {
+            Err(failure::internal(
+                "the review failed inside the daemon",
+                "its task ended",
+            ))
+        })
+    }
+}
+
+impl Handle<ReviewLatest> for Daemon {
+    async fn handle(
+        &self,
+        _call: Call,
+        params: ReviewLatestParams,
+    ) -> Result<ReviewLatestResponse, RpcError> {
+        absolute(&params.root)?;
+        let tenant = self.runs().tenant();
+        let saved = keeps(&self.store);
+        let root = params.root.clone();
+        let read = self
+            .store
+            .read("find the latest review", move |connection| {
+                let found = convergio_runs::latest_review(connection, tenant, &root, None)?;
+                let Some((run, findings)) = found else {
+                    return Ok(None);
+                };
+                let last =
+                    convergio_runs::events(connection, run.id, run.last_seq.saturating_sub(2), 2)?;
+                let info = run_info(run, last.events.last(), saved);
+                Ok::<_, convergio_runs::RunsError>(Some((info, findings, last.events)))
+            });
+        let stored = read
+            .await
+            .map_err(runs_error)?
+            .map(|(run, findings, last)| {
+                let bodies = last
+                    .iter()
+                    .filter_map(|event| serde_json::from_str(event.payload.get()).ok());
+                let (coverage, summary) = numbers(bodies);
+                ReviewLatestResponse {
+                    run,
+                    findings: review::standing(&findings),
+                    coverage,
+                    summary,
+                }
+            });
+        let unsaved = self.live.latest_unsaved(&params.root).map(|(run, bodies)| {
+            let (coverage, summary) = numbers(bodies.iter().cloned());
+            ReviewLatestResponse {
+                run,
+                findings: review::standing_bodies(bodies),
+                coverage,
+                summary,
+            }
+        });
+        let latest = match (stored, unsaved) {
+            (Some(stored), Some(unsaved)) if stored.run.ended_ms > unsaved.run.ended_ms => stored,
+            (_, Some(unsaved)) => unsaved,
+            (Some(stored), None) => stored,
+            (None, None) => {
+                return Err(RpcError::new(
+                    ErrorCode::NotFound,
+                    format!("there is no review of {}", params.root),
+                )
+                .why("none ran to its end here, or its result is no longer kept")
+                .hint("cv review"));
+            }
+        };
+        Ok(latest)
+    }
+}
+
+fn numbers(bodies: impl Iterator<Item = EventBody>) -> (Coverage, ReviewSummary) {
+    let mut found = (Coverage::default(), ReviewSummary::default());
+    for body in bodies {
+        match body {
+            EventBody::Coverage(coverage) => found.0 = coverage,
+            EventBody::Completed {
+                summary: Some(summary),
+            } => found.1 = summary,
+            _ => {}
+        }
+    }
+    found
+}
+
+impl Handle<ReviewAllow> for Daemon {
+    async fn handle(&self, _call: Call, params: ReviewAllowParams) -> Result<Empty, RpcError> {
+        absolute(&params.root)?;
+        if params.reason.trim().is_empty() {
+            return Err(failure::invalid(
+                "`reason` must say why it is no fault here",
+            ));
+        }
+        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if params.fingerprint.len() != 64 || !params.fingerprint.bytes().all(hex) {
+            return Err(failure::invalid(
+                "`fingerprint` takes 64 hexadecimal digits",
+            ));
+        }
+        let silence = NewSilence {
+            root: params.root,
+            fingerprint: params.fingerprint,
+            rule: params.rule,
+            reason: params.reason,
+        };
+        self.runs().add_silence(silence).await.map_err(runs_error)?;
+        Ok(Empty {})
+    }
+}

@@ -1,0 +1,671 @@
+//! A review by rules: the diff is read and checked on a thread of its own while the run is being
+//! accepted, and what is found is recorded in as few commits as it allows, then shown.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    future::Future,
+    ops::ControlFlow,
+    pin::Pin,
+    sync::{Arc, mpsc as blocking},
+    time::Instant,
+};
+
+use convergio_contract::{
+    ErrorCode, EventBody, RpcError, Uuid,
+    finding::{self as wire, FindingStatus, ReviewSummary, SilencedFinding},
+    limits::DIFF_MAX_BYTES,
+    review::{Blob, ReviewStartParams},
+    run::{OnLastReaderGone, RunAccepted},
+};
+use convergio_review::{FileOutcome, Review, ReviewOptions};
+use convergio_runs::{Event, NewRun, RunKind, RunsError};
+use sha2::{Digest, Sha256};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    blob, convert,
+    record::{Begun, Recorder},
+};
+use crate::{
+    bus::live::{LiveRun, Registered},
+    daemon::Daemon,
+    failure, rpc,
+};
+
+/// Outcomes of files that wait to be recorded; then the rules wait.
+const OUTCOMES_MAX: usize = 1_024;
+/// Findings that wait for a commit; then outcomes wait.
+const PENDING_MAX: usize = 4_096;
+/// Silenced findings that are listed one by one.
+const SILENCED_MAX: usize = 2_000;
+
+/// What the settings say for this review.
+pub(crate) struct Rules {
+    pub(crate) strict: bool,
+    pub(crate) off: Vec<String>,
+    pub(crate) min_severity: wire::Severity,
+}
+
+/// What the database says before the first finding.
+struct Before {
+    /// Fingerprints that were silenced in this folder.
+    silences: HashSet<String>,
+    /// Findings of the last complete review of the same selection, if there was one.
+    last: Option<Vec<wire::Finding>>,
+}
+
+/// What the reviewing thread sends.
+enum Report {
+    /// One file's outcome.
+    File(Box<FileOutcome>),
+    /// The end.
+    Done(Box<convergio_review::ReviewSummary>),
+}
+
+/// The hash that makes a repeated request the same request.
+pub(crate) fn request_hash(params: &ReviewStartParams, diff: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    part(params.root.as_bytes());
+    part(params.selection.as_bytes());
+    part(params.base_sha.as_deref().unwrap_or_default().as_bytes());
+    part(
+        params
+            .base_silences
+            .as_deref()
+            .unwrap_or_default()
+            .as_bytes(),
+    );
+    part(&[
+        params.strict.map_or(2, u8::from),
+        params.options.ephemeral.into(),
+    ]);
+    part(
+        params
+            .min_severity
+            .map_or("", wire::Severity::as_str)
+            .as_bytes(),
+    );
+    part(params.rules.join("\n").as_bytes());
+    part(diff);
+    hash.finalize().into()
+}
+
+/// Text form of a hash, for comparing.
+pub(crate) fn hex(hash: &[u8]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Decodes the diff as every review does.
+pub(crate) fn decode(diff: Blob) -> Result<Vec<u8>, RpcError> {
+    blob::decode(
+        diff,
+        DIFF_MAX_BYTES,
+        "the diff",
+        "git diff -- PATH | cv review",
+    )
+}
+
+/// Reviews from acceptance to the terminal event. `answer` is told how the start went.
+pub(crate) async fn drive(
+    daemon: Arc<Daemon>,
+    place: Registered,
+    params: ReviewStartParams,
+    rules: Rules,
+    answer: oneshot::Sender<Result<RunAccepted, RpcError>>,
+) {
+    let begun = Instant::now();
+    let on_last_reader_gone = params.options.on_last_reader_gone;
+    let ephemeral = params.options.ephemeral;
+    let root = params.root.clone();
+    let selection = params.selection.clone();
+    let run = Arc::clone(&place.run);
+    let recorder = Recorder::new(daemon.runs().clone(), Arc::clone(&run));
+
+    let (hash_sender, hashed) = oneshot::channel();
+    let (before_sender, before_receiver) = blocking::sync_channel::<Before>(1);
+    let (reports_sender, reports) = mpsc::channel(OUTCOMES_MAX);
+    let only = params.rules.clone();
+    let options = options(&params, &rules);
+    let base_silences = params.base_silences.clone();
+    let idempotency_key = params.options.idempotency_key.clone();
+    let base_sha = params.base_sha.clone();
+    let worker_daemon = daemon.clone();
+    let worker = tokio::spawn(async move {
+        let work = move || {
+            review(
+                params,
+                options,
+                hash_sender,
+                &before_receiver,
+                &reports_sender,
+            )
+        };
+        worker_daemon.background.run("review", work).await
+    });
+
+    let selected = (root.clone(), selection.clone());
+    let (hash, before) = tokio::join!(hashed, before(&daemon, selected.0, selected.1));
+    let hash: Result<[u8; 32], RpcError> =
+        hash.unwrap_or_else(|_| Err(failure::internal("the review failed", "its thread ended")));
+    let (hash, before) = match (hash, before) {
+        (Ok(hash), Ok(before)) => (hash, before),
+        (Err(error), _) => return drop(answer.send(Err(error))),
+        (_, Err(error)) => return drop(answer.send(Err(rpc::runs_error(error)))),
+    };
+    // Set once, here.
+    let _ = run.request_hash.set(hex(&hash));
+    let ledger = Ledger::new(before.last, only, rules, base_silences.as_deref());
+    // The thread waits for this; if it is gone, its end says why.
+    let _ = before_sender.send(Before {
+        silences: before.silences,
+        last: None,
+    });
+    let new = NewRun {
+        id: run.id,
+        kind: RunKind::Review,
+        session_id: None,
+        root: Some(root),
+        selection: Some(selection.clone()),
+        base_sha,
+        request_hash: hash,
+        idempotency_key,
+        ephemeral,
+    };
+    let started = EventBody::Started {
+        kind: RunKind::Review.as_str().to_owned(),
+        selection,
+    };
+    let mut course = Course {
+        recorder: &recorder,
+        run: &run,
+        reports,
+        ledger,
+        pending: VecDeque::new(),
+        end: None,
+        last_seq: 1,
+        begun,
+    };
+    let ended = course
+        .run(new, started, answer, on_last_reader_gone, &daemon)
+        .await;
+    drop(course);
+    if let Err(error) = ended {
+        fail(&recorder, &run, error).await;
+    }
+    drop(place);
+    // Its thread ends by itself: nobody takes its reports any more.
+    drop(worker);
+    if ephemeral {
+        let runs = daemon.runs().clone();
+        if let Err(error) = runs.prune().await {
+            tracing::warn!(%error, "an ephemeral run's content is removed later");
+        }
+    }
+}
+
+async fn fail(recorder: &Recorder, run: &Arc<LiveRun>, error: RpcError) {
+    tracing::error!(run = %run.id, %error, "a review failed");
+    let info = run.info();
+    if info.ended_ms.is_some() || info.last_seq == 0 {
+        return;
+    }
+    let slug = error
+        .data
+        .as_ref()
+        .map_or("internal", |data| data.slug.as_str())
+        .to_owned();
+    let terminal = |_| EventBody::Failed {
+        error: error.clone(),
+    };
+    if let Err(error) = recorder
+        .finish(info.last_seq, Vec::new(), &slug, terminal)
+        .await
+    {
+        tracing::error!(run = %run.id, %error, "the failure could not be recorded");
+        recorder.give_up(info.last_seq, terminal(false));
+    }
+}
+
+fn options(params: &ReviewStartParams, rules: &Rules) -> ReviewOptions {
+    ReviewOptions {
+        strict: rules.strict,
+        rules_off: rules.off.clone(),
+        rules_only: params.rules.clone(),
+        min_severity: convert::severity_back(rules.min_severity),
+        base_allow_toml: params.base_silences.clone(),
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        ..ReviewOptions::default()
+    }
+}
+
+/// The thread: decodes, hashes, waits for what the database says, reviews.
+fn review(
+    mut params: ReviewStartParams,
+    mut options: ReviewOptions,
+    hashed: oneshot::Sender<Result<[u8; 32], RpcError>>,
+    before: &blocking::Receiver<Before>,
+    reports: &mpsc::Sender<Report>,
+) {
+    let blob = std::mem::replace(
+        &mut params.diff,
+        Blob {
+            encoding: convergio_contract::review::Encoding::Utf8,
+            data: String::new(),
+        },
+    );
+    let diff = match decode(blob) {
+        Ok(diff) => diff,
+        Err(error) => return drop(hashed.send(Err(error))),
+    };
+    let hash = request_hash(&params, &diff);
+    // Bad options must be answered before the run is accepted.
+    let invalid = |error: convergio_review::ReviewError| {
+        RpcError::new(ErrorCode::InvalidParams, "the review cannot start").why(error.to_string())
+    };
+    if let Err(error) = Review::new(b"", options.clone()) {
+        return drop(hashed.send(Err(invalid(error))));
+    }
+    if hashed.send(Ok(hash)).is_err() {
+        return;
+    }
+    // Not answered: the start was refused.
+    let Ok(before) = before.recv() else { return };
+    options.allowed_fingerprints = before.silences;
+    let review = match Review::new(&diff, options) {
+        Ok(review) => review,
+        // Checked above with the same options.
+        Err(_) => return,
+    };
+    let summary =
+        review.run(
+            |outcome| match reports.blocking_send(Report::File(Box::new(outcome))) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            },
+        );
+    // Nobody waits for it: the run was cancelled.
+    let _ = reports.blocking_send(Report::Done(Box::new(summary)));
+}
+
+async fn before(daemon: &Daemon, root: String, selection: String) -> Result<Before, RunsError> {
+    let tenant = daemon.runs().tenant();
+    let read = daemon
+        .store
+        .read("find the last review", move |connection| {
+            let silences = convergio_runs::list_silences(connection, tenant, &root)?;
+            let last = convergio_runs::latest_review(connection, tenant, &root, Some(&selection))?;
+            Ok::<_, RunsError>((silences, last))
+        });
+    let (silences, last) = read.await?;
+    Ok(Before {
+        silences: silences
+            .into_iter()
+            .map(|silence| silence.fingerprint)
+            .collect(),
+        last: last.map(|(_, events)| standing(&events)),
+    })
+}
+
+/// The findings of a recorded review that stood at its end.
+pub(crate) fn standing(events: &[Event]) -> Vec<wire::Finding> {
+    events
+        .iter()
+        .filter_map(|event| match serde_json::from_str(event.payload.get()) {
+            Ok(EventBody::Finding(finding)) if finding.status != FindingStatus::Resolved => {
+                Some(*finding)
+            }
+            Ok(_) => None,
+            Err(error) => {
+                tracing::warn!(%error, run = %event.run_id, seq = event.seq, "a recorded finding cannot be read");
+                None
+            }
+        })
+        .collect()
+}
+
+/// The findings that stand among a run's events.
+pub(crate) fn standing_bodies(bodies: Vec<EventBody>) -> Vec<wire::Finding> {
+    bodies
+        .into_iter()
+        .filter_map(|body| match body {
+            EventBody::Finding(finding) if finding.status != FindingStatus::Resolved => {
+                Some(*finding)
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// What was found so far, compared with the last time.
+struct Ledger {
+    last: Option<HashMap<String, wire::Finding>>,
+    /// Fingerprints of the last time, in their order.
+    order: Vec<String>,
+    only: Vec<String>,
+    rules: Rules,
+    seen: HashSet<String>,
+    /// Paths of the diff.
+    paths: HashSet<String>,
+    /// Rules that held something back in a file: what is missing there may still be there.
+    held_back: HashSet<(String, String)>,
+    base_rules_off: Vec<String>,
+    summary: ReviewSummary,
+    next_n: u32,
+}
+
+impl Ledger {
+    fn new(
+        last: Option<Vec<wire::Finding>>,
+        only: Vec<String>,
+        rules: Rules,
+        base_silences: Option<&str>,
+    ) -> Self {
+        let base = base_silences
+            .and_then(|text| convergio_review::silence::AllowFile::parse(text).ok())
+            .unwrap_or_default();
+        let compared = last.is_some();
+        let findings = last.unwrap_or_default();
+        let order = findings
+            .iter()
+            .map(|finding| finding.fingerprint.clone())
+            .collect();
+        let by_fingerprint = findings
+            .into_iter()
+            .map(|finding| (finding.fingerprint.clone(), finding))
+            .collect();
+        Self {
+            last: compared.then_some(by_fingerprint),
+            order,
+            only,
+            rules,
+            seen: HashSet::new(),
+            paths: HashSet::new(),
+            held_back: HashSet::new(),
+            base_rules_off: base.rules_off,
+            summary: ReviewSummary {
+                reviewer: "rules only".to_owned(),
+                ..ReviewSummary::default()
+            },
+            next_n: 1,
+        }
+    }
+
+    /// A file's findings as events.
+    fn file(&mut self, outcome: FileOutcome) -> Vec<EventBody> {
+        self.paths.insert(outcome.path.clone());
+        for held in outcome.held_back {
+            self.summary.held_back += held.count;
+            self.held_back.insert((outcome.path.clone(), held.rule));
+        }
+        for silenced in outcome.silenced {
+            self.silenced(silenced.finding, false);
+        }
+        for finding in outcome.silenced_by_change {
+            self.silenced(finding, true);
+        }
+        outcome
+            .findings
+            .into_iter()
+            .map(|finding| self.finding(finding))
+            .collect()
+    }
+
+    fn silenced(&mut self, finding: convergio_review::Finding, by_this_change: bool) {
+        self.seen.insert(finding.fingerprint);
+        if self.summary.silenced.len() < SILENCED_MAX {
+            self.summary.silenced.push(SilencedFinding {
+                rule: finding.rule,
+                path: finding.path,
+                line: finding.line_range.0,
+                by_this_change,
+            });
+        }
+    }
+
+    fn finding(&mut self, finding: convergio_review::Finding) -> EventBody {
+        let known = self
+            .last
+            .as_ref()
+            .is_some_and(|last| last.contains_key(&finding.fingerprint));
+        let status = if known {
+            FindingStatus::Persisting
+        } else {
+            FindingStatus::New
+        };
+        self.seen.insert(finding.fingerprint.clone());
+        let finding = convert::finding(finding, self.next_n, status);
+        self.next_n += 1;
+        let summary = &mut self.summary;
+        summary.findings += 1;
+        match finding.severity {
+            wire::Severity::Critical => summary.critical += 1,
+            wire::Severity::Major => summary.major += 1,
+            wire::Severity::Minor => summary.minor += 1,
+            wire::Severity::Nit => summary.nit += 1,
+        }
+        match known {
+            true => summary.persisting += 1,
+            false => summary.new += 1,
+        }
+        EventBody::Finding(Box::new(finding))
+    }
+
+    /// Whether a finding that is not there any more would have been found again.
+    fn would_be_found(&self, finding: &wire::Finding, incomplete: bool) -> bool {
+        let named = |ids: &[String]| ids.contains(&finding.rule);
+        let in_diff = self.paths.contains(&finding.path);
+        let known = convergio_review::rules::RULES
+            .iter()
+            .find(|rule| rule.id == finding.rule);
+        let strict_only = known.is_none_or(|rule| rule.strict_only);
+        // A file that is not in a diff which was not read to its end may be in its rest.
+        (in_diff || !incomplete)
+            && finding.severity >= self.rules.min_severity
+            && (self.only.is_empty() || named(&self.only))
+            && !named(&self.rules.off)
+            && !named(&self.base_rules_off)
+            && (!strict_only || self.rules.strict || named(&self.only))
+            && !self
+                .held_back
+                .contains(&(finding.path.clone(), finding.rule.clone()))
+    }
+
+    /// What was there last time and is gone.
+    fn resolved(&mut self, incomplete: bool) -> Vec<EventBody> {
+        let Some(last) = self.last.take() else {
+            return Vec::new();
+        };
+        self.summary.compared = true;
+        let mut resolved = Vec::new();
+        for fingerprint in &self.order {
+            let Some(finding) = last.get(fingerprint) else {
+                continue;
+            };
+            if self.seen.contains(fingerprint) || !self.would_be_found(finding, incomplete) {
+                continue;
+            }
+            let mut finding = finding.clone();
+            finding.n = 0;
+            finding.status = FindingStatus::Resolved;
+            finding.suggestion = None;
+            resolved.push(EventBody::Finding(Box::new(finding)));
+        }
+        self.summary.resolved = u32::try_from(resolved.len()).unwrap_or(u32::MAX);
+        resolved
+    }
+}
+
+/// A run between its acceptance and its end.
+struct Course<'a> {
+    recorder: &'a Recorder,
+    run: &'a Arc<LiveRun>,
+    reports: mpsc::Receiver<Report>,
+    ledger: Ledger,
+    /// Found and not yet recorded.
+    pending: VecDeque<EventBody>,
+    end: Option<Box<convergio_review::ReviewSummary>>,
+    last_seq: u64,
+    begun: Instant,
+}
+
+/// What a commit that is under way will say.
+type Commit<'a> = Pin<Box<dyn Future<Output = Result<u64, RunsError>> + Send + 'a>>;
+
+impl<'a> Course<'a> {
+    async fn run(
+        &mut self,
+        new: NewRun,
+        started: EventBody,
+        answer: oneshot::Sender<Result<RunAccepted, RpcError>>,
+        gone: OnLastReaderGone,
+        daemon: &Daemon,
+    ) -> Result<(), RpcError> {
+        let recorder = self.recorder;
+        let accepting = recorder.begin(new, started);
+        tokio::pin!(accepting);
+        // Findings gather while the run is being accepted.
+        let begun = loop {
+            tokio::select! {
+                biased;
+                begun = &mut accepting => break begun,
+                report = self.reports.recv(), if self.takes_reports() => self.take(report)?,
+            }
+        };
+        let accepted = match begun {
+            Ok(Begun::New) => Ok(RunAccepted {
+                run_id: self.run.id,
+                replayed: false,
+                saved: self.run.info().saved,
+            }),
+            Ok(Begun::Replay(run_id)) => {
+                let saved = super::record::keeps(&daemon.store);
+                let replayed = Ok(RunAccepted {
+                    run_id,
+                    replayed: true,
+                    saved,
+                });
+                return Ok(drop(answer.send(replayed)));
+            }
+            Err(error) => return Ok(drop(answer.send(Err(rpc::runs_error(error))))),
+        };
+        // A caller that is gone does not end the run: that is its readers' affair.
+        let _ = answer.send(accepted);
+        let abandoned = abandoned(self.run, gone, daemon);
+        tokio::pin!(abandoned);
+        let mut commit: Option<Commit<'a>> = None;
+        loop {
+            if commit.is_none() {
+                if self.end.is_some() {
+                    return self.complete().await;
+                }
+                if !self.pending.is_empty() {
+                    let bodies: Vec<EventBody> = self.pending.drain(..).collect();
+                    let last_seq = self.last_seq;
+                    commit = Some(Box::pin(recorder.append(last_seq, bodies)));
+                }
+            }
+            tokio::select! {
+                biased;
+                reason = self.run.cancelled() => {
+                    if let Some(commit) = commit {
+                        self.last_seq = commit.await.map_err(rpc::runs_error)?;
+                    }
+                    return self.cancel(reason).await;
+                }
+                written = async { match &mut commit { Some(commit) => commit.await, None => std::future::pending().await } } => {
+                    self.last_seq = written.map_err(rpc::runs_error)?;
+                    commit = None;
+                }
+                report = self.reports.recv(), if self.takes_reports() => self.take(report)?,
+                () = &mut abandoned => self.run.cancel("nobody reads it any more"),
+            }
+        }
+    }
+
+    fn takes_reports(&self) -> bool {
+        self.end.is_none() && self.pending.len() < PENDING_MAX
+    }
+
+    fn take(&mut self, report: Option<Report>) -> Result<(), RpcError> {
+        match report {
+            Some(Report::File(outcome)) => self.pending.extend(self.ledger.file(*outcome)),
+            Some(Report::Done(summary)) => self.end = Some(summary),
+            None => {
+                return Err(failure::internal(
+                    "the review failed inside the daemon",
+                    "its thread ended without a result",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    async fn complete(&mut self) -> Result<(), RpcError> {
+        let Some(end) = self.end.take() else {
+            return Ok(());
+        };
+        if !end.unknown_rules.is_empty() {
+            tracing::warn!(rules = ?end.unknown_rules, "the base revision's silences name unknown rules");
+        }
+        let coverage = convert::coverage(&end);
+        let incomplete = !coverage.unreviewed.is_empty();
+        let resolved = self.ledger.resolved(incomplete);
+        self.pending.extend(resolved);
+        self.pending.push_back(EventBody::Coverage(coverage));
+        let mut summary = std::mem::take(&mut self.ledger.summary);
+        summary.duration_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let terminal = |saved| EventBody::Completed {
+            summary: Some(ReviewSummary {
+                saved,
+                ..summary.clone()
+            }),
+        };
+        let outcome = if incomplete { "incomplete" } else { "complete" };
+        self.finish(outcome, terminal).await
+    }
+
+    async fn cancel(&mut self, reason: String) -> Result<(), RpcError> {
+        let terminal = |_| EventBody::Cancelled {
+            reason: reason.clone(),
+        };
+        self.finish("cancelled", terminal).await
+    }
+
+    async fn finish(
+        &mut self,
+        outcome: &str,
+        terminal: impl Fn(bool) -> EventBody,
+    ) -> Result<(), RpcError> {
+        let bodies: Vec<EventBody> = self.pending.drain(..).collect();
+        self.recorder
+            .finish(self.last_seq, bodies, outcome, terminal)
+            .await
+            .map_err(rpc::runs_error)
+    }
+}
+
+/// Ends when nobody has read the run for the grace period; never for one that goes on alone.
+async fn abandoned(run: &Arc<LiveRun>, gone: OnLastReaderGone, daemon: &Daemon) {
+    match gone {
+        OnLastReaderGone::Continue => std::future::pending().await,
+        OnLastReaderGone::Cancel => loop {
+            run.readers(false).await;
+            tokio::select! {
+                () = tokio::time::sleep(daemon.timing.grace) => return,
+                () = run.readers(true) => {}
+            }
+        },
+    }
+}
+
+/// Lists of runs are in the order of their ids' time.
+pub(crate) fn run_id_v7(id: Uuid) -> Result<(), RpcError> {
+    if id.get_version_num() == 7 {
+        return Ok(());
+    }
+    Err(failure::invalid("`run_id` takes a UUID of version 7"))
+}
