@@ -129,6 +129,9 @@ impl Scanner<'_> {
             return false;
         }
         self.unknown_start = false;
+        if self.syntax.family == Family::Rust && rest.first() == Some(&b'#') {
+            return true;
+        }
         matches!(
             rest.first(),
             Some(b',' | b')' | b';' | b']' | b'}' | b'.' | b'?')

@@ -19,20 +19,32 @@ pub(super) fn recover(scanner: &mut Scanner<'_>) {
     scanner.unknown_start = true;
     let text = scanner.text;
     if scanner.syntax.block {
-        let to = block_comment(text);
+        // Queries read like prose.
+        let to = block_comment(text, scanner.syntax.family != Family::Sql);
         comment(scanner, to);
     }
     match scanner.syntax.family {
         Family::Python | Family::Elixir => {
-            let to = docstring(text);
+            let quoted =
+                memmem::find(text, b"\"\"\"").is_some() || memmem::find(text, b"'''").is_some();
+            let to = if quoted {
+                triple_quoted(text)
+            } else {
+                all_prose(text)
+            };
             comment(scanner, to);
+        }
+        Family::Other | Family::CSharp | Family::Swift if scanner.syntax.triple => {
+            let to = triple_quoted(text);
+            scanner.blank_string(0, to);
+            scanner.at = scanner.at.max(to);
         }
         Family::Ruby => {
             let to = closed_by(text, b"\n=begin", b"\n=end");
             comment(scanner, to);
         }
         Family::Perl => {
-            let to = closed_by(text, b"\n=pod", b"\n=cut");
+            let to = pod(text);
             comment(scanner, to);
         }
         Family::Markup => {
@@ -80,7 +92,7 @@ fn closed_by(text: &[u8], open: &[u8], close: &[u8]) -> usize {
 }
 
 /// Length of the block comment that the text starts in, or 0.
-fn block_comment(text: &[u8]) -> usize {
+fn block_comment(text: &[u8], prose: bool) -> usize {
     if let Some(end) = memmem::find(text, b"*/") {
         let opened = memmem::find(&text[..end + 1], b"/*").is_some();
         let line_start = memchr::memrchr(b'\n', &text[..end]).map_or(0, |p| p + 1);
@@ -102,7 +114,12 @@ fn block_comment(text: &[u8]) -> usize {
         }
         to += line.len();
     }
-    to
+    let silent = prose && to == 0 && memmem::find(text, b"/*").is_none();
+    if silent && is_prose(text, 3, 4) {
+        text.len()
+    } else {
+        to
+    }
 }
 
 /// True if `line` leaves a quote open that is no apostrophe.
@@ -121,16 +138,14 @@ fn in_string(line: &[u8]) -> bool {
     open.is_some()
 }
 
-/// Length of the docstring that the text starts in, or 0.
-fn docstring(text: &[u8]) -> usize {
+/// Length of the triple-quoted string that the text starts in, or 0.
+fn triple_quoted(text: &[u8]) -> usize {
     let double = memmem::find(text, b"\"\"\"");
     let single = memmem::find(text, b"'''");
-    let (at, quote): (usize, &[u8]) = match (double, single) {
-        (Some(d), Some(s)) if s < d => (s, b"'''"),
-        (Some(d), _) => (d, b"\"\"\""),
-        (None, Some(s)) => (s, b"'''"),
-        (None, None) => return 0,
+    let Some(at) = double.into_iter().chain(single).min() else {
+        return 0;
     };
+    let quote = &text[at..at + 3];
     let line_start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |p| p + 1);
     let line_end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |p| at + p);
     let before = text[line_start..at].trim_ascii();
@@ -138,67 +153,176 @@ fn docstring(text: &[u8]) -> usize {
     if before.contains(&b'#') || memmem::find(after, quote).is_some() {
         return 0;
     }
+    let ends = after.is_empty()
+        || matches!(
+            after[0],
+            b')' | b',' | b'.' | b';' | b']' | b'}' | b'%' | b'+' | b':'
+        );
     let closes = if before.is_empty() {
-        after.is_empty()
-            && memmem::find_iter(text, quote).count() % 2 == 1
-            && prose_before(&text[..line_start])
+        !after.is_empty() && ends
+            || after.is_empty() && bare_closes(&text[..line_start], &text[line_end..])
     } else {
-        // `words of prose."""` closes; `x = """`, `f("""`, `return r"""`, `@doc """` open.
-        let word_start = before
-            .iter()
-            .rposition(|b| !b.is_ascii_alphabetic())
-            .map_or(0, |p| p + 1);
-        let opens = matches!(
-            before.last(),
-            Some(b'=' | b'(' | b',' | b'[' | b'{' | b':' | b'+' | b'~' | b'%')
-        ) || before.starts_with(b"@")
-            || before.starts_with(b"return")
-            || word_start > 0
-                && before.len() - word_start <= 2
-                && matches!(
-                    before[word_start - 1],
-                    b'=' | b'(' | b',' | b' ' | b'[' | b'{' | b'~'
-                );
-        !opens && after.is_empty()
+        ends && !opens_string(before)
     };
     if closes { at + 3 } else { 0 }
 }
 
-/// True if the last lines before a bare `"""` read like prose and not like the `def` that a
-/// docstring follows.
-fn prose_before(text: &[u8]) -> bool {
-    let lines = || {
-        text.split(|b| *b == b'\n')
-            .map(<[u8]>::trim_ascii)
-            .filter(|l| !l.is_empty())
+/// True if what stands before a quote on its line starts a string: `x = `, `f(`, `return r`.
+fn opens_string(before: &[u8]) -> bool {
+    let word_start = before
+        .iter()
+        .rposition(|b| !b.is_ascii_alphabetic())
+        .map_or(0, |p| p + 1);
+    let prefix = before.len() - word_start <= 2;
+    let before = if prefix {
+        before[..word_start].trim_ascii()
+    } else {
+        before
     };
-    let Some(last) = lines().next_back() else {
-        return true;
-    };
-    if last.ends_with(b":") && !last.contains(&b' ')
-        || last.starts_with(b"def ")
-        || last.starts_with(b"class ")
-        || last.starts_with(b"async def ")
-        || last.ends_with(b"):")
-        || last.ends_with(b"(")
-        || last.ends_with(b"=")
-        || last.ends_with(b",")
-        || last.starts_with(b")")
-    {
-        return false;
+    prefix && before.is_empty()
+        || before.ends_with(b"return")
+        || before.ends_with(b"yield")
+        || before.starts_with(b"@")
+        || matches!(
+            before.last(),
+            Some(b'=' | b'(' | b',' | b'[' | b'{' | b':' | b'+' | b'~' | b'%' | b'>' | b'|' | b'$')
+        )
+}
+
+/// Whether a quote alone on its line ends something: what opens there follows a `def …:`, an
+/// opening bracket, a comma or an assignment.
+fn bare_closes(before: &[u8], after: &[u8]) -> bool {
+    match content_lines(before).next_back() {
+        Some(last) => {
+            !matches!(
+                last.last(),
+                Some(b':' | b'(' | b',' | b'[' | b'{' | b'=' | b'\\' | b'+')
+            ) && !last.ends_with(b"->")
+                || last.starts_with(b">>>")
+        }
+        None => !is_prose(after, 1, 2),
     }
-    let code = lines()
-        .filter(|line| {
-            line.ends_with(b")")
-                || line.ends_with(b"]")
-                || line.starts_with(b"return")
-                || line.starts_with(b"import ")
-                || line.starts_with(b"from ") && memmem::find(line, b" import ").is_some()
-                || memmem::find(line, b" = ").is_some()
-                || line.starts_with(b"@")
-        })
-        .count();
-    code * 2 < lines().count()
+}
+
+fn content_lines(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    text.split(|b| *b == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|l| !l.is_empty())
+}
+
+/// True if more than `part` of `whole` lines of the text are prose, not code.
+fn is_prose(text: &[u8], part: usize, whole: usize) -> bool {
+    let (mut prose, mut all) = (0, 0);
+    for line in content_lines(text).take(40) {
+        all += 1;
+        prose += usize::from(is_prose_line(line));
+    }
+    prose * whole > all * part
+}
+
+const KEYWORDS: &[&[u8]] = &[
+    b"from",
+    b"import",
+    b"if",
+    b"for",
+    b"while",
+    b"return",
+    b"assert",
+    b"raise",
+    b"not",
+    b"and",
+    b"or",
+    b"lambda",
+    b"with",
+    b"elif",
+    b"yield",
+    b"async",
+    b"await",
+    b"del",
+    b"global",
+    b"else",
+    b"class",
+    b"def",
+    b"except",
+    b"try",
+    b"in",
+    b"is",
+    b"public",
+    b"private",
+    b"static",
+    b"const",
+    b"let",
+    b"var",
+    b"fn",
+    b"pub",
+    b"use",
+    b"typedef",
+    b"struct",
+    b"extern",
+    b"unsigned",
+    b"my",
+    b"use",
+    b"func",
+    b"type",
+    b"impl",
+    b"enum",
+    b"new",
+    b"throw",
+    b"case",
+    b"print",
+    b"#",
+];
+
+/// Four words or more, nearly all of them plain.
+fn is_prose_line(line: &[u8]) -> bool {
+    let (mut words, mut plain) = (0, 0);
+    for word in line.split(|b| *b == b' ').filter(|w| !w.is_empty()) {
+        if words == 0 && (KEYWORDS.contains(&word) || word.starts_with(b"//") || word[0] == b'#') {
+            return false;
+        }
+        words += 1;
+        let bare = word.trim_ascii();
+        let bare = bare
+            .strip_suffix(b",")
+            .or(bare.strip_suffix(b"."))
+            .unwrap_or(bare);
+        plain += usize::from(
+            bare.iter()
+                .all(|b| b.is_ascii_alphabetic() || matches!(b, b'\'' | b'-')),
+        );
+    }
+    words >= 4 && plain * 4 >= words * 3 && !line.ends_with(b";") && !line.ends_with(b"{")
+}
+
+/// Length of the text if all of it lies in a comment or docstring whose ends it doesn't show.
+fn all_prose(text: &[u8]) -> usize {
+    let doctest = content_lines(text).any(|l| l.starts_with(b">>> "));
+    if doctest || is_prose(text, 1, 2) {
+        text.len()
+    } else {
+        0
+    }
+}
+
+/// Length of the Perl documentation that the text starts in, or 0.
+fn pod(text: &[u8]) -> usize {
+    let mut at = 0;
+    for line in text.split_inclusive(|b| *b == b'\n') {
+        at += line.len();
+        if !line.starts_with(b"=") {
+            continue;
+        }
+        let word = line[1..]
+            .split(|b| b.is_ascii_whitespace())
+            .next()
+            .unwrap_or(b"");
+        return match word {
+            b"cut" => at,
+            b"item" | b"back" | b"over" | b"end" => at - line.len(),
+            _ => 0,
+        };
+    }
+    all_prose(text)
 }
 
 fn is_markup(text: &[u8]) -> bool {

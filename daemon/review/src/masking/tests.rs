@@ -135,6 +135,39 @@ fn python_from_the_middle_of_a_docstring() {
 }
 
 #[test]
+fn from_the_middle_of_prose() {
+    live_middle(
+        Python,
+        "    Never call eval(x) on what others wrote, of course.\n    It runs as code there.\n",
+        "",
+    );
+    live_middle(Python, "    Examples\n    --------\n    eval(x)\n", "");
+    live_middle(Python, "    >>> eval(x)\n    4\n", "");
+    live_middle(
+        Python,
+        "    a = b if c else d\n    return eval(x)\n",
+        "a = b if c else d return eval(x)",
+    );
+    live_middle(Python, "def f():\n    r\"\"\"\n    eval(x)\n", "def f(): r");
+    live_middle(Python, "  <a/>\n  \"\"\"\n  f(eval)\n", "f(eval)");
+    live_middle(
+        C,
+        "   This is never called by eval() in a loop.\n   See the other one for more.\n",
+        "",
+    );
+    live_middle(
+        Perl,
+        "Call eval in no case.\n\n=back\n\n=cut\n\nf();\n",
+        "f();",
+    );
+    live_middle(
+        Sql,
+        "select a from b where c\norder by d desc nulls last\n",
+        "select a from b where c order by d desc nulls last",
+    );
+}
+
+#[test]
 fn javascript() {
     check(
         JavaScript,
