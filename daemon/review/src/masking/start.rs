@@ -296,8 +296,11 @@ fn is_prose_line(line: &[u8]) -> bool {
 
 /// Length of the text if all of it lies in a comment or docstring whose ends it doesn't show.
 fn all_prose(text: &[u8]) -> usize {
-    let doctest = content_lines(text).any(|l| l.starts_with(b">>> "));
-    if doctest || is_prose(text, 1, 2) {
+    // No code has these: a doctest's prompt, the underline of a heading.
+    let underline =
+        |l: &[u8]| l.len() > 3 && (l.iter().all(|b| *b == b'-') || l.iter().all(|b| *b == b'='));
+    let sure = content_lines(text).any(|l| l.starts_with(b">>> ") || underline(l));
+    if sure || is_prose(text, 1, 2) {
         text.len()
     } else {
         0
