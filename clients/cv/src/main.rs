@@ -1,2 +1,7 @@
 //! The command line client.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(convergio_cv::edge::run(std::env::args_os()).code())
+}

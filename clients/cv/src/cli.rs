@@ -1,0 +1,141 @@
+//! The shape of the command line. The verbs themselves are rows in `cmd/mod.rs`.
+
+use clap::{Args, CommandFactory, Parser};
+
+use crate::{cmd::Verb, exit::Exit, output::paint::ColorChoice};
+
+/// Reviews your changes on this machine: `git diff | cv review`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cv",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    after_long_help = Exit::table(),
+)]
+pub struct Cli {
+    /// Options of every verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do; without one, a card with the state and the next step.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// Options of every verb.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Global {
+    /// When to colour.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    pub color: ColorChoice,
+    /// Answer only: no header, progress or hints.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Give up after this long, for instance `500ms`, `10s`, `2m` (exit 124).
+    #[arg(long, global = true, value_name = "TIME", value_parser = duration_ms)]
+    pub timeout: Option<u64>,
+}
+
+/// A duration in milliseconds: a number with `ms`, `s`, `m` or `h`; seconds without a unit.
+fn duration_ms(text: &str) -> Result<u64, String> {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("use a number with ms, s, m or h, for instance 10s".to_owned()),
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor))
+        .filter(|&ms| ms > 0)
+        .ok_or_else(|| "use a number above zero with ms, s, m or h, for instance 10s".to_owned())
+}
+
+/// The whole command line, for help, completions and man pages.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration_ms("10"), Ok(10_000));
+        assert_eq!(duration_ms("500ms"), Ok(500));
+        assert_eq!(duration_ms("2m"), Ok(120_000));
+        for bad in ["", "s", "0", "1d", "-1s", "99999999999999999999h"] {
+            assert!(duration_ms(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_hint_names_commands_that_exist() {
+        let mut seen = 0;
+        for hint in crate::hint::Hint::ALL {
+            for line in crate::hint::commands(hint.as_str()) {
+                seen += 1;
+                parses(&line);
+            }
+        }
+        assert!(seen > 20, "only {seen} commands in all hints");
+    }
+
+    /// Parses a command as a shell would split it; placeholders in capitals get values.
+    fn parses(line: &str) {
+        let words: Vec<String> = line
+            .split_whitespace()
+            .map(|word| match word {
+                "N" => "1".to_owned(),
+                "RUN" => uuid::Uuid::nil().to_string(),
+                other => other.trim_matches('"').to_owned(),
+            })
+            .collect();
+        if let Err(error) = Cli::try_parse_from(&words) {
+            use clap::error::ErrorKind;
+            assert!(
+                matches!(
+                    error.kind(),
+                    ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+                ),
+                "`{line}`: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_verb_has_help_and_every_option_says_what_it_does() {
+        fn walk(command: &clap::Command) {
+            assert!(
+                command.get_about().is_some(),
+                "{} has no help",
+                command.get_name()
+            );
+            for argument in command.get_arguments() {
+                assert!(
+                    argument.get_help().is_some() || argument.is_hide_set(),
+                    "{} {}: no help",
+                    command.get_name(),
+                    argument.get_id()
+                );
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&command());
+    }
+}

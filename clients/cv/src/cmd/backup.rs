@@ -1,0 +1,20 @@
+//! `cv backup`
+
+use std::path::PathBuf;
+
+use crate::{context::Context, daemon, error::Failure, exit::Exit};
+
+/// Copies the database to a file, whole and checked.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The copy; without it a dated file beside the database.
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// Done by the daemon's program, which alone knows the database.
+pub fn run(args: Args, _: &mut Context) -> Result<Exit, Failure> {
+    let mut words: Vec<std::ffi::OsString> = vec!["backup".into(), "--offline".into()];
+    words.extend(args.file.map(Into::into));
+    Err(daemon::offline(&words))
+}

@@ -1,0 +1,10 @@
+//! git, run so that nothing of the repository runs with it.
+
+pub mod discover;
+pub mod run;
+pub mod selection;
+pub mod status;
+pub mod untracked;
+
+pub use run::Git;
+pub use selection::{Selected, Wanted, select};

@@ -1,0 +1,154 @@
+//! Every way out that an error or an empty state offers. A test parses each command in them
+//! with our own command line, so that no hint names a command that does not exist.
+
+use std::{borrow::Cow, fmt};
+
+/// What to do next, for a person; commands stand in backticks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint(Cow<'static, str>);
+
+macro_rules! hints {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal;)+) => {
+        impl Hint {
+            $($(#[doc = $doc])+ pub const $name: Self = Self(Cow::Borrowed($text));)+
+
+            /// Every fixed hint.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+        }
+    };
+}
+
+hints! {
+    /// The state and its ways out in one command.
+    DOCTOR = "`cv doctor`";
+    /// What the daemon did.
+    LOGS = "`cv logs -n 50`";
+    /// Checks and the log.
+    DOCTOR_AND_LOGS = "`cv doctor`, then `cv logs -n 50`";
+    /// No place for data, or a path that does not fit.
+    DAEMON_HOME = "`CONVERGIO_HOME=$PWD/.c cv status` with a short, absolute folder of your own";
+    /// Any verb that works starts it.
+    START = "`cv status`";
+    /// How to use the command line.
+    HELP = "`cv --help`";
+    /// How to use review.
+    REVIEW_HELP = "`cv review --help`";
+    /// Outside of a repository.
+    PIPE_A_DIFF = "pipe a diff, `diff -ru old new | cv review`, or go to a git repository";
+    /// A revision that git does not know.
+    OTHER_REVISION = "`git log --oneline -n 5`, then for instance `cv review HEAD~1`";
+    /// A repository without a working tree.
+    BARE = "`cv review HEAD~1..HEAD`";
+    /// A diff beyond the limit.
+    NARROWER = "`cv review --staged`, `cv review HEAD~1..HEAD`, or `git diff -- FOLDER | cv review`";
+    /// An empty diff on stdin.
+    EMPTY_STDIN = "Staged: `cv review --staged`. Last commit: `cv review HEAD~1`";
+    /// Nothing changed in the repository.
+    EMPTY_REPOSITORY = "Last commit: `cv review HEAD~1`. Against a branch: `cv review --base main`";
+    /// Nothing staged.
+    EMPTY_STAGED = "Stage first: `git add -p`. Everything changed: `cv review`";
+    /// Nothing between two revisions.
+    EMPTY_RANGE = "Everything changed: `cv review`. Last commit: `cv review HEAD~1`";
+    /// A repository without a commit has no revisions.
+    NO_COMMITS = "`cv review`";
+    /// No earlier review to work on.
+    REVIEW_FIRST = "`cv review`, then again";
+    /// The numbers of the last review.
+    REPLAY = "`cv review --replay` lists the findings with their numbers";
+    /// The review does not match the file any more.
+    REVIEW_AGAIN = "`cv review` anew, then `cv fix N` with its number";
+    /// By hand, with the explanation.
+    BY_HAND = "change it by hand; `cv review --replay -v` explains it";
+    /// What can be taken back.
+    UNDO_LIST = "`cv undo --list`";
+    /// The file stays as it is.
+    UNDO_CONFLICT = "look at the file; `cv undo --list` names what else can be taken back";
+    /// Which runs there are.
+    RUNS = "`cv runs list`";
+    /// The output went nowhere.
+    OTHER_OUTPUT = "free some space or write elsewhere; `cv review --replay` prints the result again";
+    /// More time.
+    MORE_TIME = "give it more, for instance `cv review --timeout 60s`";
+    /// Interrupted.
+    AGAIN = "`cv runs list` shows what ran";
+    /// A run that lives on.
+    ATTACH = "`cv runs list`, then `cv attach RUN`";
+    /// The service needs systemd or launchd.
+    NO_SERVICE = "nothing to do: `cv review` starts the daemon when it is needed";
+    /// Which keys there are.
+    CONFIG_KEYS = "`cv config get`";
+    /// The editor.
+    EDITOR = "`EDITOR=nano cv config edit`, or `cv config set KEY VALUE`";
+    /// git is missing.
+    INSTALL_GIT = "install git, or pipe a diff: `diff -ru old new | cv review`";
+    /// A repository of somebody else.
+    SAFE_DIRECTORY = "if you trust it: `git config --global --add safe.directory \"$PWD\"`";
+    /// The daemon's binary is missing.
+    REINSTALL = "install Convergio again, so that `cv` and `convergiod` lie in one folder";
+    /// Somebody else's hook before a commit.
+    FOREIGN_PRE_COMMIT = "add to it: `cv review --staged --no-stdin --fail-on major --timeout 10s`";
+    /// Somebody else's hook before a push.
+    FOREIGN_PRE_PUSH = "add to it: `cv review --no-stdin --fail-on major --timeout 10s origin/main..HEAD`";
+    /// A silence and its reason.
+    ALLOW = "`cv allow N \"why\"`";
+    /// Which hook is there.
+    HOOK_HELP = "`cv hook --help`";
+    /// The file is outside what we may write.
+    NOT_OURS = "change the file by hand";
+    /// A folder that does not exist.
+    MAKE_FOLDER = "`cv man --out DIR` with a folder that you may write";
+}
+
+impl Hint {
+    /// The daemon's own way out, as it sent it.
+    pub fn from_daemon(text: String) -> Self {
+        Self(Cow::Owned(text))
+    }
+
+    /// The usage line or tip that clap gave for a wrong command line.
+    pub fn from_command_line(text: String) -> Self {
+        Self(Cow::Owned(text))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The `cv` command lines inside a text: those in backticks, the `cv` part of a pipe, without
+/// variables in front.
+pub fn commands(text: &str) -> Vec<String> {
+    text.split('`')
+        .skip(1)
+        .step_by(2)
+        .filter_map(|quoted| {
+            let last = quoted.rsplit(" | ").next()?.trim();
+            let start = if last == "cv" || last.starts_with("cv ") {
+                0
+            } else {
+                last.find(" cv ")? + 1
+            };
+            Some(last[start..].to_owned())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_found_in_pipes_and_behind_variables() {
+        assert_eq!(
+            commands("pipe `git diff | cv review`, or `EDITOR=nano cv config edit` or `ls`"),
+            ["cv review", "cv config edit"]
+        );
+    }
+}

@@ -1,0 +1,106 @@
+//! Text of others (diffs, paths, titles) must not drive the terminal that shows it.
+
+use std::{borrow::Cow, fmt::Write as _};
+
+/// Whether a terminal or a reader would act on the character instead of showing it: controls,
+/// bidirectional and invisible ones, line separators, tags.
+pub const fn is_unsafe(c: char) -> bool {
+    matches!(
+        c,
+        '\u{0}'..='\u{1f}'
+            | '\u{7f}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{206a}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+/// The visible form of one character that [`is_unsafe`].
+pub fn visible(c: char) -> String {
+    match c {
+        '\n' => "\\n".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\t' => "\\t".to_owned(),
+        other => format!("\\u{{{:x}}}", u32::from(other)),
+    }
+}
+
+/// One line: every unsafe character, tab and newline included, becomes visible.
+pub fn line(text: &str) -> Cow<'_, str> {
+    escape(text, is_unsafe)
+}
+
+/// Several lines: newlines stay, every other unsafe character becomes visible.
+pub fn lines(text: &str) -> Cow<'_, str> {
+    escape(text, |c| c != '\n' && is_unsafe(c))
+}
+
+fn escape(text: &str, bad: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.chars().any(&bad) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if bad(c) {
+            escaped.push_str(&visible(c));
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// JSON in one line in which every unsafe character is a `\u` escape: the same value, harmless
+/// on a terminal.
+pub fn json(value: &impl serde::Serialize) -> Result<String, serde_json::Error> {
+    let compact = serde_json::to_string(value)?;
+    if !compact.chars().any(is_unsafe) {
+        return Ok(compact);
+    }
+    // Outside of strings serde_json writes ASCII punctuation only, so each of these characters
+    // stands inside a string, where the escape means the same.
+    let mut escaped = String::with_capacity(compact.len() + 16);
+    let mut units = [0; 2];
+    for c in compact.chars() {
+        if is_unsafe(c) {
+            for unit in c.encode_utf16(&mut units) {
+                // Writing to a String cannot fail.
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        } else {
+            escaped.push(c);
+        }
+    }
+    Ok(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_drives_a_terminal_passes() {
+        let hostile = "a\u{1b}]0;title\u{7}\u{202e}b\nc\u{9b}31m\u{200b}\u{e0041}";
+        let shown = line(hostile);
+        assert!(!shown.chars().any(is_unsafe), "{shown}");
+        assert_eq!(line("p\nq"), "p\\nq");
+        assert_eq!(lines("p\nq\r"), "p\nq\\r");
+        assert_eq!(line("caffè 漢字 🙂"), "caffè 漢字 🙂");
+    }
+
+    #[test]
+    fn json_is_harmless_and_means_the_same() {
+        let hostile = "a\u{202e}b\u{7f}\u{e0041}\n\"";
+        let text = json(&hostile).expect("serializes");
+        assert!(!text.chars().any(is_unsafe), "{text}");
+        let back: String = serde_json::from_str(&text).expect("parses");
+        assert_eq!(back, hostile);
+    }
+}

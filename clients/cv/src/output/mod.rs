@@ -1,0 +1,10 @@
+//! Where words go: the answer to stdout, everything else to stderr.
+
+pub mod answer;
+pub mod escape;
+pub mod layout;
+pub mod notes;
+pub mod paint;
+
+pub use answer::Answer;
+pub use notes::Notes;

@@ -1,0 +1,134 @@
+//! What is known of a review so far, put together from its events.
+
+use convergio_contract::{
+    EventBody, RpcError, RunEvent, Uuid,
+    finding::{Coverage, Finding, FindingStatus, ReviewSummary, Severity},
+    review::ReviewLatestResponse,
+};
+
+use crate::exit::Exit;
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// Well.
+    Completed,
+    /// Badly.
+    Failed(RpcError),
+    /// By somebody.
+    Cancelled(String),
+}
+
+/// A review's findings, coverage and numbers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// The run, once known.
+    pub run_id: Option<Uuid>,
+    /// Findings that stand, in order of discovery.
+    pub findings: Vec<Finding>,
+    /// Findings of the earlier review that are gone.
+    pub resolved: Vec<Finding>,
+    /// What was read and what was not.
+    pub coverage: Coverage,
+    /// The numbers, once it completed.
+    pub summary: Option<ReviewSummary>,
+    /// How it ended, once it did.
+    pub end: Option<End>,
+}
+
+impl Report {
+    /// Takes an event in.
+    pub fn take(&mut self, event: &RunEvent) {
+        self.run_id = Some(event.run_id);
+        match &event.body {
+            EventBody::Started { .. } | EventBody::Gap { .. } => {}
+            EventBody::Finding(finding) if finding.status == FindingStatus::Resolved => {
+                self.resolved.push((**finding).clone());
+            }
+            EventBody::Finding(finding) => self.findings.push((**finding).clone()),
+            EventBody::Coverage(coverage) => self.coverage = coverage.clone(),
+            EventBody::Completed { summary } => {
+                self.summary = summary.clone();
+                self.end = Some(End::Completed);
+            }
+            EventBody::Failed { error } => self.end = Some(End::Failed(error.clone())),
+            EventBody::Cancelled { reason } => self.end = Some(End::Cancelled(reason.clone())),
+        }
+    }
+
+    /// The run completed and everything that should have been read was.
+    pub fn is_complete(&self) -> bool {
+        self.end == Some(End::Completed) && self.coverage.unreviewed.is_empty()
+    }
+
+    /// The findings that stand, worst first, in order of discovery among equals.
+    pub fn by_severity(&self) -> Vec<&Finding> {
+        let mut sorted: Vec<&Finding> = self.findings.iter().collect();
+        sorted.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        sorted
+    }
+
+    /// How the process ends after a completed review.
+    pub fn exit(&self, fail_on: Option<Severity>) -> Exit {
+        let mut exit = Exit::Ok;
+        if fail_on.is_some_and(|limit| self.findings.iter().any(|f| f.severity >= limit)) {
+            exit = exit.or(Exit::Findings);
+        }
+        if !self.coverage.unreviewed.is_empty() {
+            exit = exit.or(Exit::Incomplete);
+        }
+        exit
+    }
+
+    /// The events that led to a result that the daemon kept.
+    pub fn events(latest: ReviewLatestResponse) -> Vec<RunEvent> {
+        let run_id = latest.run.run_id;
+        let at_ms = latest.run.ended_ms.unwrap_or(latest.run.started_ms);
+        let started = EventBody::Started {
+            kind: latest.run.kind,
+            selection: latest.run.selection,
+        };
+        let findings = latest
+            .findings
+            .into_iter()
+            .map(|finding| EventBody::Finding(Box::new(finding)));
+        let rest = [
+            EventBody::Coverage(latest.coverage),
+            EventBody::Completed {
+                summary: Some(latest.summary),
+            },
+        ];
+        std::iter::once(started)
+            .chain(findings)
+            .chain(rest)
+            .map(|body| RunEvent {
+                run_id,
+                seq: None,
+                at_ms,
+                body,
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::samples;
+
+    #[test]
+    fn incomplete_beats_findings_and_findings_below_the_threshold_are_fine() {
+        let mut report = samples::report();
+        assert_eq!(report.exit(None), Exit::Ok);
+        assert_eq!(report.exit(Some(Severity::Critical)), Exit::Findings);
+        report.findings.retain(|f| f.severity < Severity::Critical);
+        assert_eq!(report.exit(Some(Severity::Critical)), Exit::Ok);
+        assert_eq!(report.exit(Some(Severity::Major)), Exit::Findings);
+        report
+            .coverage
+            .unreviewed
+            .push("pay/big.py: time ran out".to_owned());
+        assert_eq!(report.exit(Some(Severity::Major)), Exit::Incomplete);
+        assert!(!report.is_complete());
+    }
+}

@@ -1,0 +1,171 @@
+//! The line of code that a finding points at, and the caret line under it.
+
+use convergio_contract::finding::Finding;
+
+use crate::output::{
+    escape,
+    layout::{Layout, columns},
+    paint::Role,
+};
+
+const TAB: &str = "    ";
+
+/// What one character of the code looks like.
+struct Cell {
+    shown: String,
+    wide: usize,
+}
+
+fn cell(c: char) -> Cell {
+    let shown = match c {
+        '\t' => TAB.to_owned(),
+        c if escape::is_unsafe(c) => escape::visible(c),
+        c => c.to_string(),
+    };
+    let wide = columns(&shown);
+    Cell { shown, wide }
+}
+
+/// The code line with its number and the caret line, where the finding points at a part of a
+/// line; nothing where whole lines are the fault.
+pub fn pointed(finding: &Finding, layout: Layout) -> Option<String> {
+    let (from, to) = finding.columns?;
+    let line = finding.evidence.lines().next()?;
+    let number = finding.line_range.0.to_string();
+    let indent = line.chars().take_while(|c| c.is_whitespace()).count();
+    let cells: Vec<Cell> = line.trim_end().chars().skip(indent).map(cell).collect();
+    if cells.is_empty() {
+        return None;
+    }
+    // Masking may have shortened the line, so the columns are only trusted inside it.
+    let from = (from as usize).saturating_sub(1).saturating_sub(indent);
+    let to = (to as usize).saturating_sub(1).saturating_sub(indent);
+    let from = from.min(cells.len() - 1);
+    let to = to.clamp(from + 1, cells.len());
+
+    let gutter = number.len() + 5;
+    let room = layout
+        .width
+        .map_or(usize::MAX, |width| width.saturating_sub(gutter).max(4));
+    let window = window(&cells, from, to, room);
+    let before: usize = cells[window.from..from].iter().map(|c| c.wide).sum();
+    let caret_to = to.min(window.to).max(from + 1);
+    let marked: usize = cells[from..caret_to].iter().map(|c| c.wide).sum();
+
+    let mut code = String::new();
+    if window.cut_left {
+        code.push('…');
+    }
+    for cell in &cells[window.from..window.to] {
+        code.push_str(&cell.shown);
+    }
+    if window.cut_right {
+        code.push('…');
+    }
+    let bar = Role::Dim.paint("│", layout.color);
+    let caret = Role::Severity(finding.severity).paint(&"^".repeat(marked.max(1)), layout.color);
+    let pad = " ".repeat(before + usize::from(window.cut_left));
+    let blank = " ".repeat(number.len());
+    let number = Role::Dim.paint(&number, layout.color);
+    Some(format!(
+        "  {number} {bar} {code}\n  {blank} {bar} {pad}{caret}\n"
+    ))
+}
+
+struct Window {
+    from: usize,
+    to: usize,
+    cut_left: bool,
+    cut_right: bool,
+}
+
+/// The part of the line that fits and shows the marked cells, their end before their beginning
+/// where both do not fit together with what stands before.
+fn window(cells: &[Cell], from: usize, to: usize, room: usize) -> Window {
+    let width =
+        |range: std::ops::Range<usize>| -> usize { cells[range].iter().map(|c| c.wide).sum() };
+    let whole = Window {
+        from: 0,
+        to: cells.len(),
+        cut_left: false,
+        cut_right: false,
+    };
+    if width(0..cells.len()) <= room {
+        return whole;
+    }
+    // From the start, cut at the right, if the marked part is in sight then.
+    if width(0..to) < room {
+        let mut end = to;
+        while end < cells.len() && width(0..end + 1) < room {
+            end += 1;
+        }
+        return Window {
+            from: 0,
+            to: end,
+            cut_left: false,
+            cut_right: true,
+        };
+    }
+    // As much as fits before the end of the line, if the marked part begins in it.
+    let mut start = cells.len();
+    while start > 0 && width(start - 1..cells.len()) < room {
+        start -= 1;
+    }
+    if start <= from {
+        return Window {
+            from: start,
+            to: cells.len(),
+            cut_left: start > 0,
+            cut_right: false,
+        };
+    }
+    // The marked part and what follows it, cut on both sides.
+    let cut_left = from > 0;
+    let left = usize::from(cut_left);
+    let mut end = from;
+    while end < cells.len() && left + width(from..end + 1) < room {
+        end += 1;
+    }
+    let end = end.max(from + 1);
+    Window {
+        from,
+        to: end,
+        cut_left,
+        cut_right: end < cells.len(),
+    }
+}
+
+/// All quoted lines with their numbers.
+pub fn quoted(finding: &Finding, layout: Layout) -> String {
+    let lines: Vec<&str> = finding.evidence.lines().collect();
+    let indent = lines
+        .iter()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| line.chars().take_while(|c| c.is_whitespace()).count())
+        .min()
+        .unwrap_or(0);
+    let first = finding.line_range.0 as usize;
+    let digits = (first + lines.len().saturating_sub(1)).to_string().len();
+    let room = layout
+        .width
+        .map_or(usize::MAX, |width| width.saturating_sub(digits + 5).max(4));
+    let bar = Role::Dim.paint("│", layout.color);
+    let mut out = String::new();
+    for (i, line) in lines.iter().enumerate() {
+        let mut code = String::new();
+        let mut used = 0;
+        for c in line.trim_end().chars().skip(indent) {
+            let cell = cell(c);
+            if used + cell.wide >= room && room != usize::MAX {
+                code.push('…');
+                break;
+            }
+            used += cell.wide;
+            code.push_str(&cell.shown);
+        }
+        let number = Role::Dim.paint(&format!("{:>digits$}", first + i), layout.color);
+        out.push_str(format!("  {number} {bar} {code}").trim_end());
+        out.push('\n');
+    }
+    out
+}
