@@ -35,6 +35,7 @@ pattern!(
     SQL,
     r#"(?i)\bDROP\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?([\w."`\[\]$]+)|\bDROP\s+(?:DATABASE|SCHEMA|KEYSPACE)\s+(?:IF\s+EXISTS\s+)?([\w."`\[\]$]+)|\bALTER\s+TABLE\s+[^;]*?\bDROP\s+(?:COLUMN\s+)?(?:IF\s+EXISTS\s+)?([\w."`\[\]$]+)|\bTRUNCATE\s+(?:TABLE\s+)?(?:ONLY\s+)?([\w."`\[\]$]+)|\bDELETE\s+FROM\s+(?:ONLY\s+)?([\w."`\[\]$]+)|\b(?:ALTER\s+(?:COLUMN\s+)?[\w."`\[\]$]+\s+(?:SET\s+DATA\s+)?(?:TYPE\s+)?|MODIFY\s+(?:COLUMN\s+)?[\w."`\[\]$]+\s+)((?:SMALLINT|TINYINT|SMALLSERIAL|REAL|N?(?:VAR)?CHAR\s*\(\s*[1-5]?\d\s*\)|CHARACTER VARYING\s*\(\s*[1-5]?\d\s*\)))"#
 );
+pattern!(DROP_COLUMN, r#"(?i)\bDROP\s+(?:COLUMN\s+)?(?:IF\s+EXISTS\s+)?([\w."`\[\]$]+)"#);
 /// What `ALTER TABLE … DROP` may drop without loss.
 const SHAPE_WORDS: [&str; 20] = [
     "constraint", "index", "key", "foreign", "primary", "default", "not", "check", "trigger", "identity", "expression",
@@ -102,11 +103,13 @@ fn sql(file: &FileView<'_>, hunk: &HunkView<'_>, side: &Side, sink: &mut Sink) {
         if is_code != in_string && !(file.language == Language::Xml || file.language == Language::Yaml) {
             continue;
         }
-        let start = if group == 3 { last_drop(&side.live, whole.range()) } else { whole.start() };
-        let range = start..whole.end();
+        if group == 3 {
+            dropped_columns(hunk, side, sink, last_drop(&side.live, whole.range()));
+            continue;
+        }
+        let range = whole.range();
         let table = bare(name.as_str());
         let is_harmless = match group {
-            3 => SHAPE_WORDS.contains(&table.to_ascii_lowercase().as_str()) || drops_no_data(&side.live, &whole.range(), &table),
             4 => is_word_of_code(file, &table) || table.eq_ignore_ascii_case("on") || table.eq_ignore_ascii_case("or"),
             5 => has_condition(&side.live, whole.end()),
             6 => side.live[whole.range()].to_ascii_lowercase().starts_with("alter ") && whole.as_str().to_ascii_lowercase().contains(" add "),
@@ -118,7 +121,6 @@ fn sql(file: &FileView<'_>, hunk: &HunkView<'_>, side: &Side, sink: &mut Sink) {
         let (title, severity) = match group {
             1 => ("Migration drops a table", Severity::Critical),
             2 => ("Migration drops a whole database or schema", Severity::Critical),
-            3 => ("Migration drops a column", Severity::Critical),
             4 => ("Migration empties a table", Severity::Critical),
             5 => ("Migration deletes every row of a table", Severity::Critical),
             _ => ("Migration narrows a column", Severity::Major),
@@ -135,18 +137,27 @@ fn is_word_of_code(file: &FileView<'_>, table: &str) -> bool {
     file.language != Language::Sql && table.is_empty()
 }
 
-/// The `DROP` that ends an `ALTER TABLE`.
+/// The `DROP` that ends the match of an `ALTER TABLE`.
 fn last_drop(text: &str, range: Range<usize>) -> usize {
     let part = text[range.clone()].to_ascii_uppercase();
     range.start + part.rfind("DROP").unwrap_or(0)
 }
 
-/// `ALTER COLUMN x DROP NOT NULL`, and the name of something that is added again at once.
-fn drops_no_data(text: &str, range: &Range<usize>, column: &str) -> bool {
-    let part = text[range.clone()].to_ascii_lowercase();
-    let head = part.rfind("drop").map_or("", |at| part[..at].trim_end());
-    let alters_column = head.contains("alter column") && !head.ends_with(',');
-    alters_column || column.is_empty()
+/// Every column that an `ALTER TABLE` drops, from its first `DROP` on.
+fn dropped_columns(hunk: &HunkView<'_>, side: &Side, sink: &mut Sink, from: usize) {
+    let rest = &side.live[from..];
+    let end = rest.find([';', '`']).unwrap_or(rest.len()).min(rest.floor_char_boundary(4096));
+    for found in DROP_COLUMN.captures_iter(&rest[..end]) {
+        let (Some(whole), Some(name)) = (found.get(0), found.get(1)) else { continue };
+        let column = bare(name.as_str());
+        let head = side.live[..from + whole.start()].trim_end().to_ascii_lowercase();
+        let alters_column = head.rsplit([',', ';']).next().is_some_and(|part| part.contains("alter column"))
+            || head.rsplit([',', ';', '(']).next().is_some_and(|part| part.trim_start().starts_with("alter ") && !part.contains("alter table"));
+        if alters_column || column.is_empty() || SHAPE_WORDS.contains(&column.to_ascii_lowercase().as_str()) || TEMPORARY.is_match(&column) {
+            continue;
+        }
+        report(hunk, side, sink, from + whole.start()..from + whole.end(), "Migration drops a column", Severity::Critical);
+    }
 }
 
 /// True if a condition follows before the statement ends.
@@ -159,7 +170,7 @@ fn has_condition(text: &str, from: usize) -> bool {
 
 /// True if the same hunk makes a table of this name (again) or gives another table this name.
 fn is_rebuilt(side: &Side, table: &str, range: Range<usize>) -> bool {
-    let lower = side.live.to_ascii_lowercase();
+    let lower = side.live[..way_down(side, range.end)].to_ascii_lowercase();
     let name = table.to_ascii_lowercase();
     if name.is_empty() {
         return false;
@@ -226,7 +237,7 @@ fn quoted_names(text: &str) -> Vec<String> {
 
 /// True if the same hunk makes the table again behind the drop.
 fn recreated_in_code(side: &Side, table: &str, from: usize) -> bool {
-    let rest = &side.live[from..];
+    let rest = &side.live[from..way_down(side, from)];
     ["create_table", "createTable", "Schema::create", "CreateTable", "create table"]
         .iter()
         .any(|head| rest.match_indices(head).any(|(at, m)| {
@@ -295,6 +306,13 @@ fn report(hunk: &HunkView<'_>, side: &Side, sink: &mut Sink, range: Range<usize>
     hit.title = Some(title.to_owned());
     hit.severity = Some(severity);
     sink.hit(hit);
+}
+
+/// Where the way down begins after `from`, or the end.
+fn way_down(side: &Side, from: usize) -> usize {
+    (side.line_at(from) + 1..side.lines.len())
+        .find(|i| direction(&side.text[side.line_range(*i)]) == Some(true))
+        .map_or(side.text.len(), |i| side.lines[i].start)
 }
 
 /// True if a comment there says that the data is kept or of no use.

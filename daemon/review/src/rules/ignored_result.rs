@@ -255,7 +255,15 @@ fn overwritten(side: &Side, sink: &mut Sink) {
             if scope::indent(side, index) != margin.len() || text.trim_start().starts_with('}') {
                 break;
             }
-            let Some(word) = ERR_WORD.find(text) else { continue };
+            let Some(word) = ERR_WORD.find(text) else {
+                // The block's value is something else: nobody will read it any more.
+                let returns = text.trim().strip_prefix("return ").is_some_and(|v| !v.trim().is_empty());
+                if returns {
+                    report(side, sink, start..side.line_range(line).end, GO_TRIGGER, Severity::Major, 0.8);
+                    break;
+                }
+                continue;
+            };
             let sets = GO_ERR_SET.find(text).is_some_and(|set| word.end() <= set.end());
             let reads = text[word.end()..].matches("err").any(|_| ERR_WORD.is_match(&text[word.end()..]));
             if sets && !reads {

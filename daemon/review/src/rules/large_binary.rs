@@ -93,9 +93,8 @@ fn large(file: &FileView<'_>, size: u64, sink: &mut Sink) {
 
 /// A settings file with values, made for one machine.
 fn environment(file: &FileView<'_>, name: &str, sink: &mut Sink) {
-    let is_local = name == ".env"
-        || (name.starts_with(".env.")
-            && ["local", "production", "prod", "development", "staging", "dev"].iter().any(|e| name.ends_with(e)));
+    // Other names hold defaults that are meant to be shared.
+    let is_local = name == ".env" || (name.starts_with(".env") && name.ends_with(".local"));
     if !is_local || matches!(file.role, Role::Test | Role::Fixture | Role::Docs | Role::Example) {
         return;
     }

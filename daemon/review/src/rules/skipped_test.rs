@@ -50,20 +50,23 @@ pattern!(
 pattern!(JVM_SKIP, r"(?m)(?:^|[\s;])(@(?:org\.junit\.)?(?:Ignore|Disabled|Ignored)\b|@Test\s*\([^)\n]*\benabled\s*=\s*false)");
 pattern!(KOTEST_SKIP, r#"(?m)^[ \t]*(x(?:test|it|describe|context|should|given|expect|feature|scenario))\s*\(|\.config\s*\([^)\n]*(enabled\s*=\s*false)"#);
 pattern!(SCALA_SKIP, r#"(?m)^[ \t]*(ignore)\s*\(\s*"|\b(ignore)\s+(?:should|must|in)\b|(?:^|[\s{])(pending)[ \t]*(?:$|\})"#);
-pattern!(CSHARP_SKIP, r#"\[\s*(?:[A-Za-z]\w*(?:\([^)\n]*\))?\s*,\s*)*((?:NUnit\.Framework\.)?Ignore(?:Attribute)?)\s*(?:\]|,|\(\s*(?:"\s*"\s*)?\))|\b(?:Fact|Theory)\s*\([^\n]*?\b(Skip\s*=\s*"[^"\n]*")"#);
-pattern!(GO_SKIP, r"(?m)^[ \t]*(\w+\.Skip(?:Now)?\s*\(\s*\))|^[ \t]*((?:ginkgo\.)?[XP](?:It|Describe|Context|When|DescribeTable|Entry|Specify))\s*\(|,\s*((?:ginkgo\.)?Pending)\s*,");
-pattern!(RUST_SKIP, r"#\s*\[\s*ignore\s*\]");
+pattern!(CSHARP_SKIP, r#"\[\s*(?:[A-Za-z]\w*(?:\([^)\n]*\))?\s*,\s*)*((?:NUnit\.Framework\.)?Ignore(?:Attribute)?)\s*(?:\]|,|\([^()\n]*\))|\b(?:Fact|Theory)\s*\([^\n]*?\b(Skip\s*=\s*"[^"\n]*")"#);
+pattern!(GO_SKIP, r"(?m)^[ \t]*(\w+\.Skip(?:Now|f)?\s*\([^()\n]*\))|^[ \t]*((?:ginkgo\.)?[XP](?:It|Describe|Context|When|DescribeTable|Entry|Specify))\s*\(|,\s*((?:ginkgo\.)?Pending)\s*,");
+pattern!(RUST_SKIP, r#"#\s*\[\s*ignore\s*(?:=\s*"[^"\n]*"\s*)?\]"#);
 pattern!(
     RUBY_SKIP,
-    r"(?m)^[ \t]*(x(?:it|describe|context|specify|scenario|feature|example))\b[ (]|^[ \t]*((?:pending|skip)(?:\s*\(\s*\))?)[ \t]*(?:$|;)|,\s*((?:skip|pending):\s*true|:(?:skip|pending)\s*=>\s*true|:skip\b|:pending\b)"
+    r#"(?m)^[ \t]*(x(?:it|describe|context|specify|scenario|feature|example))\b[ (]|^[ \t]*((?:pending|skip)(?:[ \t]*\([^()\n]*\)|[ \t]+["'][^"'\n]*["'])?)[ \t]*(?:$|;)|,\s*((?:skip|pending):\s*true|:(?:skip|pending)\s*=>\s*true|:skip\b|:pending\b)"#
 );
-pattern!(PHP_SKIP, r#"(?:->|::)\s*(markTest(?:Skipped|Incomplete)\s*\(\s*(?:''|"")?\s*\))|->\s*(skip\s*\(\s*\))"#);
-pattern!(SWIFT_SKIP, r"(?m)\bthrow\s+(XCTSkip\s*\(\s*\))|(?m:^)[ \t]*(x(?:it|describe|context))\s*\(|[(,\s](\.disabled\s*\(\s*\))");
+pattern!(PHP_SKIP, r#"(?:->|::)\s*(markTest(?:Skipped|Incomplete)\s*\([^()\n]*\))|->\s*(skip\s*\(\s*(?:'[^'\n]*'|"[^"\n]*")?\s*\))"#);
+pattern!(SWIFT_SKIP, r"(?m)\bthrow\s+(XCTSkip\s*\([^()\n]*\))|(?m:^)[ \t]*(x(?:it|describe|context))\s*\(|[(,\s](\.disabled\s*\([^()\n]*\))");
 pattern!(CPP_SKIP, r"\b(GTEST_SKIP\s*\(\s*\)\s*;)|\bTEST(?:_F|_P)?\s*\(\s*\w+\s*,\s*(DISABLED_\w+)|\bTEST(?:_F|_P)?\s*\(\s*(DISABLED_\w+)|\*\s*(?:doctest::)?(skip\s*\(\s*\))|\*\s*(?:boost::unit_test::)?(disabled\s*\(\s*\))");
-pattern!(DART_SKIP, r"\b(skip\s*:\s*true)\b");
-pattern!(ELIXIR_SKIP, r"(@(?:module|describe)?tag\s+(?::skip\b|skip:\s*true))");
+pattern!(DART_SKIP, r#"\b(skip\s*:\s*(?:true\b|'[^'\n]*'|"[^"\n]*"))"#);
+pattern!(ELIXIR_SKIP, r#"(@(?:module|describe)?tag\s+(?::skip\b|skip:\s*(?:true|"[^"\n]*")))"#);
 pattern!(BATS_SKIP, r"(?m)^[ \t]+(skip)[ \t]*(?:;|$)");
-pattern!(EMPTY_WORDS, r#"(?i)^["'`\s]*(?:todo|fixme|skip(?:ped)?|ignored?|disabled|wip|x+|temp(?:orary|orarily)?|broken|later|off|fails?|failing|\W*)["'`\s.!]*$"#);
+pattern!(
+    EMPTY_WORDS,
+    r#"(?i)^\W*(?:(?:is|it|its|this|the|test|tests|currently|too|very|sometimes|always|still|on|in|the|ci|for|now|temporar(?:y|ily)|flaky|flakey|broken|fails?|failing|failed|skip(?:ped|ping)?|ignored?|disabled?|wip|todo|fixme|x+|temp|later|off|not|working|doesn|t|work|yet|hangs?|unstable|red|fix|me|please|reason)\b\W*)*$"#
+);
 pattern!(CONDITION, r"^\s*\}?\s*(?:if|else|elif|case|switch|when|unless|except|catch|rescue|default|match|guard)\b");
 
 fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
@@ -88,14 +91,14 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
             (&SCALA_SKIP, false)
         }
         CSharp => (&CSHARP_SKIP, true),
-        Go => (&GO_SKIP, false),
-        Rust => (&RUST_SKIP, false),
-        Ruby => (&RUBY_SKIP, false),
+        Go => (&GO_SKIP, true),
+        Rust => (&RUST_SKIP, true),
+        Ruby => (&RUBY_SKIP, true),
         Php => (&PHP_SKIP, true),
-        Swift => (&SWIFT_SKIP, false),
+        Swift => (&SWIFT_SKIP, true),
         C | Cpp | ObjectiveC => (&CPP_SKIP, false),
-        Dart => (&DART_SKIP, false),
-        Elixir => (&ELIXIR_SKIP, false),
+        Dart => (&DART_SKIP, true),
+        Elixir => (&ELIXIR_SKIP, true),
         Shell if file.name.ends_with(".bats") => (&BATS_SKIP, false),
         _ if file.name.ends_with(".bats") => (&BATS_SKIP, false),
         _ => return,
@@ -173,28 +176,30 @@ fn is_conditional(file: &FileView<'_>, side: &Side, line: usize) -> bool {
     }
 }
 
-/// True if the skip's own arguments (or, for `Skip = "…"`, its text) give a reason.
+/// True if the skip's own arguments (or what it is set to) give a reason.
 fn says_something(file: &FileView<'_>, side: &Side, range: &Range<usize>) -> bool {
     let found = &side.live[range.clone()];
-    if let Some((_, reason)) = found.split_once('=').filter(|_| found.starts_with("Skip")) {
-        return !EMPTY_WORDS.is_match(reason);
-    }
-    if !matches!(file.language, Language::Python | Language::Java | Language::Kotlin | Language::Scala) {
+    if found.contains("enabled") || found.contains("true") {
         return false;
     }
-    if found.contains("enabled") {
-        return false;
-    }
-    let open = range.end - usize::from(found.ends_with('('));
-    let open = scope::skip_space(&side.code, open);
-    if !side.code[open..].starts_with('(') {
-        return false;
-    }
-    let inside = calls::inside(&side.code, open);
-    let said = side.live[inside].trim();
-    let said = said.strip_prefix("reason").map_or(said, |rest| rest.trim_start().trim_start_matches('=').trim());
+    // The reason is a part of what was found, or follows it.
+    let text = match found.find(['=', '(', ':', '"', '\'']) {
+        Some(at) if !found.trim_end().ends_with('(') && !found.starts_with("pytestmark") && !found.starts_with('@') => found[at..].trim_start_matches(['=', '(', ':']),
+        _ => {
+            let open = range.end - usize::from(found.ends_with('('));
+            let open = scope::skip_space(&side.code, open);
+            if !matches!(file.language, Language::Python | Language::Java | Language::Kotlin | Language::Scala)
+                || !side.code[open..].starts_with('(')
+            {
+                return false;
+            }
+            side.live[calls::inside(&side.code, open)].trim()
+        }
+    };
+    let text = text.trim().trim_end_matches([')', ']', ',']);
+    let text = text.strip_prefix("reason").map_or(text, |rest| rest.trim_start().trim_start_matches('=').trim());
     // A name stands for a text that is given elsewhere.
-    !EMPTY_WORDS.is_match(said.trim_start_matches(['f', 'r', 'u']))
+    !text.trim().is_empty() && (scope::has_reference(text) || !EMPTY_WORDS.is_match(text.trim_start_matches(['f', 'r', 'u'])))
 }
 
 fn javascript(file: &FileView<'_>, side: &Side, sink: &mut Sink) {

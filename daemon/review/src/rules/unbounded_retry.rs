@@ -39,7 +39,7 @@ const TRIGGER: &str = "The service behind it stays down: the loop never ends, ho
 // Words of a bound: a counter, a deadline, a pause that grows.
 pattern!(
     BOUND,
-    r"(?i)attempt|\btries\b|tries_|_tries|retry_?count|retr(?:y|ies)(?:_?(?:left|remaining|number|limit|max|budget|no))|\bretries\b|max_?retr|\bcount(?:er)?\b|deadline|timeout|time_?limit|elapsed|\bctx\.(?:done|err)|\.done\s*\(|cancel|backoff|back_off|exponential|delay\s*\*|delay\s*=|\*=\s*2|<<=|shutdown|stop|is_?running|\bremaining\b|budget|expir|give_?up|interrupt"
+    r"(?i)attempt|\btries\b|tries_|_tries|retry_?count|retr(?:y|ies)(?:_?(?:left|remaining|number|limit|max|budget|no))|\bretries\b|max_?retr|\bcount(?:er)?\b|deadline|[<>]=?\s*\w*timeout|timeout\w*\s*[<>]|time::timeout|asyncio\.timeout|with_?timeout|timeout_at|time_?limit|elapsed|\bctx\.(?:done|err)|\.done\s*\(|cancel|backoff|back_off|exponential|delay\s*\*|delay\s*=|\*=\s*2|<<=|shutdown|stop|is_?running|\bremaining\b|budget|expir|give_?up|interrupt"
 );
 pattern!(PAUSE, r"(?i)sleep|\bwait\b|\bwait\s*\(|settimeout|delay\s*\(|time\.after|\bticker?\b|\bafter\s*\(|\busleep|thread\.sleep|park|yield_now|timer|debounce|throttle");
 // Loops that wait for the next thing, not for a repair.

@@ -15,7 +15,7 @@ pattern!(PY_HANDLER, r"(?m)^([ \t]*)except\b([^\n:]*(?:\([^)]*\))?[^\n:]*):[ \t]
 // Errors that come from elsewhere and may go away.
 pattern!(
     TRANSIENT,
-    r"(?i)^\s*$|\b(?:Base)?Exception\b|connect|request|http|timeout|oserror|ioerror|ioexception|webexception|sqlexception|pdoexception|socket|network|client|api|operational|database|deadlock|temporar|transient|throttl|rate|service|botocore|redis|kafka|rpc|grpc|unavailable|urlerror|sshexception|smtp|\bError\b"
+    r"(?i)^\s*$|\b(?:Base)?Exception\b|connect|request|http|timeout|oserror|ioerror|ioexception|webexception|sqlexception|pdoexception|socket|network|client|api|operational|database|deadlock|temporar|transient|throttl|rate|service|botocore|redis|kafka|rpc|grpc|unavailable|unreachable|broker|refused|reset|remote|server|amqp|gateway|busy|urlerror|sshexception|smtp|\bError\b"
 );
 pattern!(ENDS, r"\b(?:return|break|raise|throw|exit|panic!?|last|fatal|Fatal\w*)\b");
 pattern!(GROWS, r"(?i)backoff|\*\s*=\s*2|\*\s*2\b|\*\*|<<|exponential|jitter|random|min\s*\(");
@@ -142,9 +142,7 @@ pub(super) fn rust(side: &Side, sink: &mut Sink) {
         let body = &code[open + 1..close];
         let is_short = body.lines().count() <= 16;
         let on_ok = body.contains("Ok(") && (body.contains("return") || body.contains("break"));
-        let fails = ["Err(_) => continue", "Err(_) => {}", "Err(_) => ()", "Err(_e) => continue", "Err(e) => {", "Err(err) => {", "Err(_) => {", "Err(error) => {"]
-            .iter()
-            .any(|p| body.contains(p));
+        let fails = body.contains("Err(") && body.contains("=>");
         let if_let = body.contains("if let Ok(") && !body.contains("else");
         let handler_ends = body.find("Err(").is_some_and(|at| {
             let arm = &body[at..];
