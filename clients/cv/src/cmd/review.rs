@@ -203,7 +203,7 @@ impl Printer {
         if self.format == ReviewFormat::Text {
             let hints = text::hints(&self.report);
             if !hints.is_empty() {
-                context.notes.pieces(&hints);
+                context.notes.pieces(&hints, 0);
             }
         } else {
             for reason in &self.report.coverage.unreviewed {
@@ -312,7 +312,9 @@ fn review(args: &Args, context: &mut Context, printer: &mut Printer) -> Result<E
         }
         if args.format == ReviewFormat::Text || context.notes.animated {
             let header = crate::output::escape::line(&change.header).into_owned();
-            context.notes.pieces(&[Piece::new("", header, Role::Dim)]);
+            context
+                .notes
+                .pieces(&[Piece::new("", header, Role::Dim)], 2);
         }
         let connect = async {
             match connecting {

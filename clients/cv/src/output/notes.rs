@@ -34,13 +34,13 @@ impl Notes {
 
     /// A remark; not with `-q`.
     pub fn note(&mut self, text: &str) {
-        self.pieces(&[Piece::new("", text, Role::Plain)]);
+        self.pieces(&[Piece::new("", text, Role::Plain)], 2);
     }
 
     /// A remark in pieces; not with `-q`.
-    pub fn pieces(&mut self, pieces: &[Piece]) {
+    pub fn pieces(&mut self, pieces: &[Piece], indent: usize) {
         if !self.quiet {
-            let text = self.layout.pieces(pieces, 2);
+            let text = self.layout.pieces(pieces, indent);
             self.raw(&text);
         }
     }

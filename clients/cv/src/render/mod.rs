@@ -137,4 +137,6 @@ impl From<SeverityArg> for Severity {
 #[cfg(test)]
 pub(crate) mod samples;
 #[cfg(test)]
+mod schema_tests;
+#[cfg(test)]
 mod tests;

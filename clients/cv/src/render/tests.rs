@@ -26,7 +26,7 @@ fn at(width: usize) -> Layout {
 fn shown(width: usize) -> String {
     let golden = samples::golden();
     let mut all = samples::rendered(ReviewFormat::Text, Detail::default(), at(width), &golden);
-    all.push_str(&at(width).pieces(&text::hints(&samples::report()), 2));
+    all.push_str(&at(width).pieces(&text::hints(&samples::report()), 0));
     all
 }
 
@@ -52,19 +52,16 @@ fn the_golden_session_at_40_columns() {
         "\
 pay/client.py:5  critical
   TLS verification turned off
-  5 │ …post(URL, json=order, verify=False)
-    │                        ^^^^^^^^^^^^
+  5 │ …st(URL, json=order, verify=False)
+    │                      ^^^^^^^^^^^^
 pay/client.py:6  major
   Every error is swallowed
 2 findings · 3/3 files · 14 ms
 rules only · 0 bytes left this machine
-Fix: cv fix 1 · Silence: cv allow 2 \"why\"
-  More: cv review --help
+Fix: cv fix 1
+Silence: cv allow 2 \"why\"
+More: cv review --help
 "
-        .replace(
-            "Fix: cv fix 1 · Silence: cv allow 2 \"why\"\n  More",
-            "Fix: cv fix 1\n  Silence: cv allow 2 \"why\"\n  More"
-        )
     );
 }
 
@@ -89,10 +86,10 @@ rules only
 0 bytes left this
 machine
 Fix: cv fix 1
-  Silence: cv allow
-  2 \"why\"
-  More: cv review
-  --help
+Silence: cv allow 2
+\"why\"
+More: cv review
+--help
 "
     );
 }
