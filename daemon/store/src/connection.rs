@@ -67,9 +67,7 @@ impl Target {
         }
         self.settings(&conn)?;
         if mode != Mode::Immutable {
-            let journal: String = conn
-                .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
-                .map_err(at(&conn, OPEN))?;
+            let journal = write_ahead(&conn).map_err(at(&conn, OPEN))?;
             if journal != "wal" {
                 return Err(StoreError::Migration {
                     path: self.path.clone(),
@@ -126,6 +124,19 @@ impl Target {
             .map_err(at(conn, OPEN))?;
         apply(conn).map_err(at(conn, OPEN))
     }
+}
+
+/// Turns the write-ahead log on; answers the mode that the database is in then.
+fn write_ahead(conn: &Connection) -> rusqlite::Result<String> {
+    let mut statement = conn.prepare("PRAGMA journal_mode = wal")?;
+    let mut rows = statement.query([])?;
+    let mut mode = String::new();
+    // To the last row and beyond: the change is committed after the row that announces it, and
+    // whoever stops at that row doesn't hear that the disk refused.
+    while let Some(row) = rows.next()? {
+        mode = row.get(0)?;
+    }
+    Ok(mode)
 }
 
 /// The settings that need no file: also those of a database in memory.
