@@ -5,9 +5,17 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
-    reason = "tests and their helpers fail by panicking and say loudly what they skip"
+    unreachable_pub,
+    reason = "tests fail by panicking, say loudly what they skip, and are one binary"
 )]
 
 mod arrows;
+mod cli;
+mod crash;
+mod daemon_life;
+mod frames;
 mod harness;
+mod idle;
+mod session;
 mod tidy;
+mod transcripts;

@@ -2,14 +2,20 @@
 
 use std::{
     ffi::OsStr,
-    io::Write,
+    fs,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
+use rustix::process::Signal;
+use serde_json::Value;
 use tempfile::TempDir;
 
-use super::binaries;
+use super::{
+    binaries,
+    process::{LIMIT, ended_within, finish, run, signal},
+};
 
 /// A home of its own under a temporary folder; its daemon is stopped when it is dropped.
 pub struct Home {
@@ -70,6 +76,27 @@ impl Home {
         self.convergio().join("run/cv.sock")
     }
 
+    /// The process id of the daemon that runs in this home, if one does: named by its lock file,
+    /// and its environment names this home.
+    pub fn owner(&self) -> Option<u32> {
+        let places = [
+            self.convergio().join("data/convergiod.lock"),
+            self.path().join(".local/share/convergio/convergiod.lock"),
+        ];
+        places.iter().find_map(|place| {
+            let owner: Value = serde_json::from_slice(&fs::read(place).ok()?).ok()?;
+            let pid = u32::try_from(owner["pid"].as_u64()?).ok()?;
+            let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+            let folder = self.folder.path().as_os_str().as_bytes();
+            memory_holds(&environment, folder).then_some(pid)
+        })
+    }
+
+    /// The folder that holds everything of this home.
+    pub fn everything(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// A command with a clean environment in this home.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
@@ -88,31 +115,27 @@ impl Home {
         command
     }
 
-    /// `cv` with arguments, in `folder`, nothing on stdin.
-    pub fn cv(&self, folder: &Path, arguments: &[&str]) -> Ran {
+    /// `cv` in `folder`, not started yet.
+    pub fn cv_command(&self, folder: &Path, arguments: &[&str]) -> Command {
         let mut command = self.command(binaries().join("cv"));
+        command.current_dir(folder).args(arguments);
         command
-            .current_dir(folder)
-            .args(arguments)
-            .stdin(Stdio::null());
-        command.output().expect("cv runs").into()
+    }
+
+    /// `cv` with arguments, in `folder`, `/dev/null` on stdin.
+    pub fn cv(&self, folder: &Path, arguments: &[&str]) -> Ran {
+        let mut command = self.cv_command(folder, arguments);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let child = command.spawn().expect("cv starts");
+        finish(child, &command)
     }
 
     /// `cv` with arguments and something on stdin.
     pub fn cv_with_input(&self, folder: &Path, arguments: &[&str], input: &[u8]) -> Ran {
-        let mut command = self.command(binaries().join("cv"));
-        command.current_dir(folder).args(arguments);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().expect("cv runs");
-        let mut stdin = child.stdin.take().expect("a pipe");
-        std::thread::scope(|scope| {
-            // cv may end without reading everything.
-            scope.spawn(move || drop(stdin.write_all(input)));
-            child.wait_with_output().expect("cv ends").into()
-        })
+        run(&mut self.cv_command(folder, arguments), input)
     }
 
     /// git in `folder`; panics when it fails.
@@ -131,8 +154,14 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        if self.socket().exists() {
-            let _ = self.cv(&self.path(), &["stop"]);
+        if let Some(pid) = self.owner() {
+            signal(pid, Signal::KILL);
+            ended_within(pid, LIMIT);
         }
     }
+}
+
+/// Whether `needle` stands in `hay`.
+pub fn memory_holds(hay: &[u8], needle: &[u8]) -> bool {
+    hay.windows(needle.len()).any(|window| window == needle)
 }

@@ -1,7 +1,13 @@
 //! What every black-box test needs: the real binaries on a temporary home.
 
+pub mod daemon;
+pub mod diffs;
 pub mod home;
+pub mod process;
+pub mod repository;
 pub mod skip;
+pub mod terminal;
+pub mod wire;
 
 use std::{
     path::{Path, PathBuf},
@@ -18,9 +24,13 @@ pub fn root() -> &'static Path {
 
 /// The folder that holds `cv` and `convergiod` of the profile under test. `cargo test` does not
 /// build another package's binaries, so this does, once; mostly it finds nothing to do.
+/// `CONVERGIO_BINARIES` names a folder with others, for instance installed ones.
 pub fn binaries() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
+        if let Some(folder) = std::env::var_os("CONVERGIO_BINARIES") {
+            return folder.into();
+        }
         let test = std::env::current_exe().expect("the test knows where it is");
         let folder = test
             .ancestors()

@@ -1,0 +1,144 @@
+//! Where the socket may be, and where not.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+};
+
+use serde_json::json;
+
+use super::{pid_by_cv, pid_in, status_of, three_lines};
+use crate::harness::{binaries, home::Home, process::run, skip, wire::Wire};
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("it exists").permissions().mode() & 0o777
+}
+
+#[test]
+fn everything_of_a_home_is_closed_to_others() {
+    let home = Home::new();
+    pid_by_cv(&home);
+    assert_eq!(mode(&home.socket()), 0o600);
+    assert_eq!(mode(home.socket().parent().expect("a folder")), 0o700);
+    assert_eq!(mode(&home.convergio().join("data")), 0o700);
+    for entry in fs::read_dir(home.convergio().join("data")).expect("a folder") {
+        let path = entry.expect("a file").path();
+        assert_eq!(mode(&path) & 0o077, 0, "{}", path.display());
+    }
+}
+
+#[test]
+fn a_symlink_in_the_sockets_place_is_refused() {
+    let home = Home::new();
+    let run_folder = home.convergio().join("run");
+    fs::create_dir_all(&run_folder).expect("a folder");
+    fs::set_permissions(&run_folder, fs::Permissions::from_mode(0o700)).expect("a mode");
+    let elsewhere = home.everything().join("elsewhere");
+    symlink(&elsewhere, home.socket()).expect("a link");
+    let ran = home.cv(&home.path(), &["status"]);
+    three_lines(&ran, &[7, 8]);
+    assert!(ran.err.contains("symbolic link"), "{ran:?}");
+    assert!(
+        fs::symlink_metadata(home.socket())
+            .expect("the link")
+            .is_symlink()
+    );
+    assert_eq!(home.owner(), None);
+}
+
+#[test]
+fn a_folder_that_others_can_write_is_refused() {
+    for open in ["run", "data"] {
+        let home = Home::new();
+        let folder = home.convergio().join(open);
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("a mode");
+        let ran = home.cv(&home.path(), &["status"]);
+        three_lines(&ran, &[7, 8]);
+        assert!(ran.err.contains("others can write"), "{ran:?}");
+        assert_eq!(home.owner(), None);
+        // The way out works.
+        let way_out = format!("chmod go-w '{}'", folder.display());
+        assert!(ran.err.contains(&way_out), "{ran:?}");
+        run(home.command("sh").args(["-c", &way_out]), b"");
+        pid_by_cv(&home);
+    }
+}
+
+#[test]
+fn convergio_socket_says_where() {
+    let home = Home::new();
+    let socket = home.folder("elsewhere").join("s");
+    fs::set_permissions(
+        home.everything().join("elsewhere"),
+        fs::Permissions::from_mode(0o700),
+    )
+    .expect("a mode");
+    let mut command = home.cv_command(&home.path(), &["status", "--format", "json"]);
+    command
+        .env_remove("CONVERGIO_HOME")
+        .env("CONVERGIO_SOCKET", &socket);
+    let status = status_of(&run(&mut command, b""));
+    assert_eq!(status["socket"], json!(socket));
+    let mut wire = Wire::open_as(&socket, crate::harness::wire::VERSION);
+    wire.result("health.get", json!({}));
+    assert!(
+        home.path()
+            .join(".local/share/convergio/convergiod.lock")
+            .exists()
+    );
+}
+
+#[test]
+fn a_relative_home_is_the_callers() {
+    let home = Home::new();
+    let mut command = home.cv_command(home.everything(), &["status", "--format", "json"]);
+    command.env("CONVERGIO_HOME", "c");
+    let first = pid_in(&status_of(&run(&mut command, b"")));
+    assert_eq!(pid_by_cv(&home), first);
+}
+
+#[test]
+fn without_a_runtime_folder_the_same_daemon_is_found() {
+    let uid = rustix::process::getuid().as_raw();
+    if Path::new(&format!("/run/user/{uid}/convergio/cv.sock")).exists() {
+        skip::loudly(
+            "a client without XDG_RUNTIME_DIR",
+            "free place in /run/user",
+        );
+        return;
+    }
+    let home = Home::new();
+    let runtime = home.folder("runtime");
+    fs::set_permissions(&runtime, fs::Permissions::from_mode(0o700)).expect("a mode");
+    let mut command = home.cv_command(&home.path(), &["status", "--format", "json"]);
+    command
+        .env_remove("CONVERGIO_HOME")
+        .env("XDG_RUNTIME_DIR", &runtime);
+    let first = status_of(&run(&mut command, b""));
+    assert_eq!(first["socket"], json!(runtime.join("convergio/cv.sock")));
+
+    // As from cron.
+    let mut bare = home.command(binaries().join("cv"));
+    bare.env_remove("CONVERGIO_HOME")
+        .args(["status", "--format", "json"]);
+    let second = status_of(&run(&mut bare, b""));
+    assert_eq!(pid_in(&first), pid_in(&second));
+
+    let other = home.folder("other-runtime");
+    command.env("XDG_RUNTIME_DIR", &other);
+    let third = status_of(&run(&mut command, b""));
+    assert_eq!(pid_in(&first), pid_in(&third));
+}
+
+#[test]
+fn a_path_that_no_socket_holds_is_said_plainly() {
+    let home = Home::new();
+    let long = home.everything().join("d".repeat(120));
+    let mut command = home.cv_command(&home.path(), &["status"]);
+    command.env("CONVERGIO_HOME", &long);
+    let ran = run(&mut command, b"");
+    three_lines(&ran, &[2, 7]);
+    assert!(ran.err.contains("107"), "{ran:?}");
+}
