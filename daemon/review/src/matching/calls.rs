@@ -201,7 +201,14 @@ fn continues(before: &str, after: &str) -> bool {
     let after = after.trim_start();
     before.is_empty()
         || before.ends_with(['+', '(', '=', '?', ':', '&', '|', '.', '%', '\\', '<'])
-        || after.starts_with(['+', '.', '?', ':', '&', '|', '%'])
+        || after.starts_with(['+', '.', '?', ':', '&', '|', '%', ')', ']'])
+        || (before.ends_with(['"', '\'']) && adjoins(after))
+}
+
+/// True if the text begins with a string literal, perhaps with a prefix.
+fn adjoins(text: &str) -> bool {
+    let stem = text.trim_start_matches(['f', 'r', 'b', 'u', 'F', 'R', 'B']);
+    text.len() - stem.len() <= 2 && stem.starts_with(['"', '\''])
 }
 
 #[cfg(test)]

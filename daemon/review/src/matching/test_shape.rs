@@ -8,7 +8,7 @@ use crate::{
 
 pattern!(
     ASSERTION,
-    r"\b(?:debug_)?assert\w*!?\s*[(\[{.]|(?m:^)[ \t]*(?:assert|refute|ensure)\b|\bexpect(?:That|_any_instance_of|Later|Error|Throws?)?\s*[({]|\bassertThat\b|\bAssert(?:ions)?\s*\.|\bAssert(?:ions)?::|\bXCT\w+\s*\(|#(?:expect|require)\s*\(|\b(?:EXPECT|ASSERT|REQUIRE|CHECK|BOOST_CHECK|BOOST_REQUIRE|BOOST_TEST|CU_ASSERT|TEST_ASSERT|ck_assert|CPPUNIT_ASSERT|QCOMPARE|QVERIFY|STATIC_REQUIRE)\w*\s*\(|\b(?:self|this)(?:\.|->)(?:assert|fail|expect)\w*\s*\(|\bt\.(?:Error|Errorf|Fatal|Fatalf|Fail|FailNow|is|deepEqual|equal|same|ok|true|false|throws|like|not|notOk|match|regex|truthy|falsy|plan|rejects|assert)\s*\(|\brequire\.\w+\s*\(|\bassert\.\w+\s*\(|\.should(?:\b|_)|\.to(?:Be|Equal|Have|Throw|Match|Contain|Strict)\w*\s*\(|\.must_\w+|\bmust_\w+\s|\bverify\w*\s*\(|\bshould\w*\s*\(|\bpytest\.(?:raises|warns|approx)\s*\(|\b(?:is|ok|isnt|like|is_deeply|cmp_ok|isa_ok|can_ok|dies_ok|lives_ok)\s*[( ]\s*[$@%\\]|\bcheck\w*\s*\(|\bvalidate\w*\s*\(|\bdo_?check\w*|\b\w*\.Should\(\)|\bMust\s*\(|\bcmp\.Diff\s*\(|\bassert_\w+|\brefute_\w+|\bwont_\w+"
+    r"\bassert\w*!?\s*[(\[{.]|(?m:^)[ \t]*(?:assert|refute|ensure)\b|\bexpect(?:That|_any_instance_of|Later|Error|Throws?)?\s*[({]|\bassertThat\b|\bAssert(?:ions)?\s*\.|\bAssert(?:ions)?::|\bXCT\w+\s*\(|#(?:expect|require)\s*\(|\b(?:EXPECT|ASSERT|REQUIRE|CHECK|BOOST_CHECK|BOOST_REQUIRE|BOOST_TEST|CU_ASSERT|TEST_ASSERT|ck_assert|CPPUNIT_ASSERT|QCOMPARE|QVERIFY|STATIC_REQUIRE)\w*\s*\(|\b(?:self|this)(?:\.|->)(?:assert|fail|expect)\w*\s*\(|\bt\.(?:Error|Errorf|Fatal|Fatalf|Fail|FailNow|is|deepEqual|equal|same|ok|true|false|throws|like|not|notOk|match|regex|truthy|falsy|plan|rejects|assert)\s*\(|\brequire\.\w+\s*\(|\bassert\.\w+\s*\(|\.should(?:\b|_)|\.to(?:Be|Equal|Have|Throw|Match|Contain|Strict)\w*\s*\(|\.must_\w+|\bmust_\w+\s|\bverify\w*\s*\(|\bshould\w*\s*\(|\bpytest\.(?:raises|warns|approx)\s*\(|\b(?:is|ok|isnt|like|is_deeply|cmp_ok|isa_ok|can_ok|dies_ok|lives_ok)\s*[( ]\s*[$@%\\]|\bcheck\w*\s*\(|\bvalidate\w*\s*\(|\bdo_?check\w*|\b\w*\.Should\(\)|\bMust\s*\(|\bcmp\.Diff\s*\(|\bassert_\w+|\brefute_\w+|\bwont_\w+"
 );
 pattern!(
     TRIVIAL,
@@ -18,6 +18,8 @@ pattern!(
     HEADER,
     r#"\bdef\s+(test\w*)|\bfn\s+(\w+)\s*\(\s*\)|\bfunc\s+((?:Test|Fuzz)\w*)\s*\(|\bfunc\s+(test\w*)\s*\(|\bfunction\s+(test\w*)\s*\(|\b(?:it|test|specify|scenario|testWidgets|example|property|Deno\.test|subtest|should)(?:\.(?:each|concurrent|only|serial)(?:\([^()]*\)|`[^`]*`)?)*\s*[( ]\s*(?:name:\s*)?["'`]((?:[^"'`\\]|\\.)+)["'`]|\b(?:TEST(?:_F|_P|_CASE|_CASE_METHOD)?|BOOST_AUTO_TEST_CASE|TYPED_TEST|SCENARIO)\s*\(\s*([^)]+)\)|@test\s+"([^"]+)"|\b(?:void|Task|fun|suspend fun)\s+(`[^`]+`|\w+)\s*\("#
 );
+
+pattern!(FUNCTION, r"\b(?:fn|def|func|fun|function)\s+\w+|\bmod\s+\w+\s*\{|\bclass\s+\w+");
 
 /// A test or assertion on a removed or added line.
 pub struct Mark<'d> {
@@ -90,7 +92,7 @@ pub fn assertions_of<'d>(file: &FileView<'_>, hunk_index: usize, side: &'d Side)
         let range = side.line_range(index);
         let code = &side.code[range.clone()];
         let live = &side.live[range.clone()];
-        if test_name(file.language, live, &before).is_some() {
+        if test_name(file.language, live, &before).is_some() || FUNCTION.is_match(code) {
             in_lost_test = line.changed;
         }
         let is_mark = live.trim_start().starts_with(['#', '@', '[']);

@@ -30,7 +30,8 @@ pub static RULE: Rule = Rule {
 fn check(diff: &DiffView<'_>, sink: &mut Sink) {
     let mut lost = Vec::new();
     for (index, file) in diff.files.iter().enumerate() {
-        if !test_shape::holds_tests(file) || !product::is_program_language(file.language) {
+        let is_gone = file.change == crate::view::Change::Deleted;
+        if is_gone || !test_shape::holds_tests(file) || !product::is_program_language(file.language) {
             continue;
         }
         for (hunk, view) in file.hunks.iter().enumerate() {

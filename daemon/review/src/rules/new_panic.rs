@@ -46,6 +46,9 @@ pattern!(
 );
 pattern!(RUST_CONSTANT, r"(?m)^\s*(?:pub(?:\([^)]*\))?\s+)?(?:const|static)\b|LazyLock|OnceLock|OnceCell|Lazy::new|lazy_static|thread_local|get_or_init|sync::Once");
 pattern!(CHECKED, r"\.(?:is_some|is_ok|is_none|is_err|is_empty|contains_key|contains|len|is_some_and|peek|starts_with|find|any|position|ends_with|insert|push|strip_prefix|all)\s*\(|\bmatches!|\bassert|\bdebug_assert");
+// A caller's mistake that the documentation of a collection or number speaks of.
+pattern!(CONTRACT, r"(?i)out of (?:bounds|range)|overflow|should be [<>=]|must (?:be|not)|out of memory|\bindex\b|\bcapacity\b|divi(?:de|sion) by|poisoned|invariant|internal error|\bbug\b|unreachable|impossible|never happens");
+pattern!(PANICKING, r"#\[cold\]|#\[track_caller\]|\bconst\s+(?:unsafe\s+)?fn\b|->\s*!\s*\{|\bfn\s+\w*(?:panic|fail|assert|overflow|must_)\w*");
 pattern!(GO_PANIC, r"(?:^|[^\w.])panic\s*\(");
 pattern!(GO_ALLOWED, r"\bfunc\s+(?:\([^)]*\)\s*)?(?:[Mm]ust\w*|init|main|\w*OrPanic|\w*Panic\w*)\s*[(\[]|\brecover\s*\(");
 pattern!(KOTLIN, r"[\w)\]]\s*!!|\bTODO\s*\(");
@@ -129,6 +132,19 @@ fn is_program(file: &FileView<'_>) -> bool {
         || file.hunks.iter().any(|h| h.new.code.contains("fn main(") || h.section.contains("fn main("))
 }
 
+/// True if the hunk asserts, or an earlier hunk shows the start of the test module: what lies
+/// behind it, to the end of the file, is tests.
+fn is_below_tests(file: &FileView<'_>, hunk: &HunkView<'_>) -> bool {
+    let asserts = ["assert_eq!(", "assert_ne!(", "#[test]", "assert_matches!(", "insta::"];
+    if asserts.iter().any(|a| hunk.new.code.contains(a)) {
+        return true;
+    }
+    file.hunks
+        .iter()
+        .take_while(|h| !std::ptr::eq(*h, hunk))
+        .any(|h| h.new.code.contains("mod tests {") || h.new.code.contains("#[test]"))
+}
+
 /// How many panic points of this kind the hunk removes: an edited line is not a new panic.
 fn removed(hunk: &HunkView<'_>, kind: &str) -> usize {
     hunk.lines
@@ -144,6 +160,9 @@ fn rust(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     }
     let side = &hunk.new;
     let code = &side.code;
+    if is_below_tests(file, hunk) {
+        return;
+    }
     let mut edits: Vec<(&str, usize)> = Vec::new();
     for found in RUST.find_iter(code) {
         let at = found.start() + found.as_str().len() - found.as_str().trim_start_matches(['.', ' ', '\n', '\t']).len();
@@ -182,7 +201,7 @@ fn rust_fault(side: &Side, name: &str, at: usize, end: usize) -> Option<(&'stati
     let said = || side.live[calls::inside(code, end - 1)].trim();
     match name {
         "todo!" | "unimplemented!" => Some(("Unfinished code panics", Severity::Major)),
-        "panic!" => Some(("`panic!` in library code", Severity::Minor)),
+        "panic!" => (!CONTRACT.is_match(said())).then_some(("`panic!` in library code", Severity::Minor)),
         "unreachable!" => {
             let is_arm = code[..at].trim_end().ends_with("=>");
             (said().is_empty() && !is_arm).then_some(("`unreachable!` without a proof", Severity::Minor))
@@ -211,7 +230,7 @@ fn is_proven(side: &Side, hunk: &HunkView<'_>, line: usize, at: usize, is_call: 
     if is_call && RUST_PROVEN.is_match(before) {
         return true;
     }
-    if documents_panics(side, line) {
+    if documents_panics(side, line) || in_panicking_function(side, hunk, line) {
         return true;
     }
     is_call && was_checked(side, line, before)
@@ -220,6 +239,14 @@ fn is_proven(side: &Side, hunk: &HunkView<'_>, line: usize, at: usize, is_call: 
 fn statement_start(code: &str, at: usize) -> usize {
     let from = code.floor_char_boundary(at.saturating_sub(600));
     code[from..at].rfind([';', '{', '}']).map_or(from, |offset| from + offset + 1)
+}
+
+/// True if the function around it is made for panicking, or runs at compile time.
+fn in_panicking_function(side: &Side, hunk: &HunkView<'_>, line: usize) -> bool {
+    let header = (0..=line).rev().find(|i| scope::code_line(side, *i).contains("fn "));
+    let Some(header) = header else { return PANICKING.is_match(hunk.section) };
+    let from = header.saturating_sub(4);
+    PANICKING.is_match(&side.code[side.lines[from].start..side.line_range(header).end.max(side.line_range((header + 3).min(line)).end)])
 }
 
 /// True if the function's documentation, as far as it is in sight, says when it panics.

@@ -171,7 +171,7 @@ fn value_of(file: &FileView<'_>, side: &Side, name_at: &Range<usize>, name: &Nam
     };
     if let Some(found) = QUOTED.captures(tail).and_then(|c| c.get(1)) {
         let compares = tail[..found.start()].contains("==");
-        let literal = literal(side, file.language, name_at.end + found.start(), found.as_str())?;
+        let literal = literal(side, file.language, name_at.end + found.start(), found.as_str(), compares)?;
         if compares && name.class != Class::Password {
             return None;
         }
@@ -181,15 +181,15 @@ fn value_of(file: &FileView<'_>, side: &Side, name_at: &Range<usize>, name: &Nam
         && let Some(found) = PAIR.captures(tail).and_then(|c| c.get(1))
         && PAIR_CALL.is_match(&before[before.floor_char_boundary(before.len().saturating_sub(60))..])
     {
-        return judged(literal(side, file.language, name_at.end + found.start(), found.as_str())?);
+        return judged(literal(side, file.language, name_at.end + found.start(), found.as_str(), false)?);
     }
     if let Some(found) = SETTER.captures(tail).and_then(|c| c.get(1))
         && is_setter(&live[name_at.clone()], before)
     {
-        return judged(literal(side, file.language, name_at.end + found.start(), found.as_str())?);
+        return judged(literal(side, file.language, name_at.end + found.start(), found.as_str(), false)?);
     }
     if let Some(found) = TERRAFORM.captures(tail).and_then(|c| c.get(1)) {
-        return judged(literal(side, file.language, name_at.end + found.start(), "\"")?);
+        return judged(literal(side, file.language, name_at.end + found.start(), "\"", false)?);
     }
     if let Some(found) = ENV_VALUE.captures(tail) {
         let end = name_at.end + found.get(0)?.end();
@@ -198,7 +198,7 @@ fn value_of(file: &FileView<'_>, side: &Side, name_at: &Range<usize>, name: &Nam
             let len = live[end..].find(['\n', ' ', '#']).unwrap_or(live.len() - end);
             judged(end..end + len)
         } else {
-            judged(literal(side, file.language, name_at.end + quote.start(), quote.as_str())?)
+            judged(literal(side, file.language, name_at.end + quote.start(), quote.as_str(), false)?)
         };
     }
     if before.ends_with('<')
@@ -211,7 +211,7 @@ fn value_of(file: &FileView<'_>, side: &Side, name_at: &Range<usize>, name: &Nam
     if (head.starts_with("#define") || file.language == Language::Sql || head.contains("ROLE ") || head.contains("USER "))
         && let Some(found) = DEFINED.captures(tail).and_then(|c| c.get(1))
     {
-        return judged(literal(side, file.language, name_at.end + found.start(), found.as_str())?);
+        return judged(literal(side, file.language, name_at.end + found.start(), found.as_str(), false)?);
     }
     let in_string = side.code.as_bytes()[name_at.start] == b' ' && side.live.as_bytes()[name_at.start] != b' ';
     if (in_string || file.language == Language::Xml || file.language == Language::Json)
@@ -256,7 +256,7 @@ fn is_setter(name: &str, before: &str) -> bool {
 
 /// The insides of the literal whose quote stands at `open`, with further literals joined to it,
 /// if nothing else is done to it.
-fn literal(side: &Side, language: Language, open: usize, quote: &str) -> Option<Range<usize>> {
+fn literal(side: &Side, language: Language, open: usize, quote: &str, compares: bool) -> Option<Range<usize>> {
     let live = side.live.as_str();
     let start = open + quote.len();
     let bytes = live.as_bytes();
@@ -280,7 +280,7 @@ fn literal(side: &Side, language: Language, open: usize, quote: &str) -> Option<
     let next = after.chars().next().unwrap_or('\n');
     let is_used_further = match next {
         '+' | '%' | '?' | '~' => true,
-        ':' => language != Language::Yaml,
+        ':' => language != Language::Yaml && !compares,
         '.' => {
             const KEPT: [&str; 12] = [
                 ".to_string", ".into", ".to_owned", ".encode", ".as_bytes", ".freeze", ".toCharArray",

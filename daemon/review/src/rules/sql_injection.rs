@@ -43,7 +43,7 @@ pattern!(SHOUTED, r"^[\s(]*(?:[A-Za-z_]\w*(?:\.|::))*[A-Z][A-Z0-9_]*(?:\.\w+\(\)
 pattern!(SAFE_CALL, r"(?i)\b(?:escape\w*|quote\w*|quoteIdent\w*|int|Number|parseInt|intval|floatval|Integer|absint|to_i|len|real_escape_string|mysqli_real_escape_string|pg_escape_\w+|sanitize_sql\w*|esc_sql|Identifier|identifier|format_ident|quote_ident|quote_literal|prepare|to_sql|toSql|compile|placeholders?|literal|strconv\.Itoa|strconv\.FormatInt|toInt|Int|Long|repeat|count|size|length|strings\.Repeat|itoa|as_sql|bindparam|escapeId|wrap\w*|implode|array_fill|str_repeat)\s*\(|:d\}|\.to_i\b|\(int\)|\.length\b|join\([^()]*[?%]|[\x22'][?]|%s[\x22']\s*\]?\s*\*|\$\d");
 pattern!(NUMBERS_ONLY, r"%[-+0-9.]*[svqxX@]|\{\}|\{\d|\{:|\{[a-z_]");
 pattern!(RAILS, r#"\.\s*(?:where|find_by_sql|update_all|delete_all|having|exists\?|count_by_sql|execute|exec_query|select_all|joins|order|group|pluck|reorder)\s*\(?\s*("[^"\n]*#\{[^"\n]*")"#);
-pattern!(DYNAMIC, r"(?i)\b(?:EXECUTE(?:\s+IMMEDIATE)?\s+\(?\s*'[^']*(?:''[^']*)*'\s*\|\|\s*|EXEC(?:UTE)?\s*\(\s*N?'[^']*(?:''[^']*)*'\s*\+\s*|SET\s+@\w+\s*=\s*N?'\s*(?:SELECT|INSERT|UPDATE|DELETE)\b[^']*(?:''[^']*)*'\s*\+\s*|SET\s+@\w+\s*=\s*CONCAT\s*\(\s*'\s*(?:SELECT|INSERT|UPDATE|DELETE)\b[^']*(?:''[^']*)*'\s*,\s*)([@\w.]+)");
+pattern!(DYNAMIC, r"(?i)\b(?:EXECUTE(?:\s+IMMEDIATE)?\s+\(?\s*'[^']*(?:''[^']*)*'(?:\s*\|\|\s*'[^']*(?:''[^']*)*')*\s*\|\|\s*|EXEC(?:UTE)?\s*\(\s*N?'[^']*(?:''[^']*)*'(?:\s*\+\s*N?'[^']*(?:''[^']*)*')*\s*\+\s*|SET\s+@\w+\s*=\s*N?'\s*(?:SELECT|INSERT|UPDATE|DELETE)\b[^']*(?:''[^']*)*'\s*\+\s*|SET\s+@\w+\s*=\s*CONCAT\s*\(\s*'\s*(?:SELECT|INSERT|UPDATE|DELETE)\b[^']*(?:''[^']*)*'\s*,\s*)([@\w.]+)");
 pattern!(DYNAMIC_FORMAT, r"(?i)\bEXECUTE\s+format\s*\(\s*'[^']*%s[^']*'");
 
 fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
@@ -64,9 +64,9 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
             continue;
         }
         let start = expression_start(side, open);
-        let end = calls::expression_end(&side.code, start);
-        let expression = start..end;
-        if !is_sql(&side.live[open + 1..end], verb.as_str()) {
+        let expression = grouped(&side.code, start..calls::expression_end(&side.code, start));
+        let (start, end) = (expression.start, expression.end);
+        if !is_sql(&side.live[open + 1..end.max(open + 1)], verb.as_str()) {
             continue;
         }
         let Some(evidence) = splices(side, file.language, &expression, open) else { continue };
@@ -117,6 +117,23 @@ fn expression_start(side: &Side, open: usize) -> usize {
         at -= 1;
     }
     at
+}
+
+/// The expression with the brackets that only group it, and what is done to the group.
+fn grouped(code: &str, expression: Range<usize>) -> Range<usize> {
+    let mut whole = expression;
+    for _ in 0..3 {
+        if code.as_bytes().get(whole.end) != Some(&b')') {
+            break;
+        }
+        let Some(bracket) = enclosing_bracket(code, whole.start) else { break };
+        let before = code[..bracket].trim_end_matches([' ', '\t']);
+        if before.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | ')' | ']' | '!' | '>')) && !before.ends_with("return") {
+            break;
+        }
+        whole = bracket..calls::expression_end(code, bracket);
+    }
+    whole
 }
 
 /// Upper-case keywords are SQL; lower-case ones may be English.
@@ -236,7 +253,7 @@ fn all_harmless(side: &Side, language: Language, expression: &Range<usize>) -> b
     if rows::is_input(code) && !SAFE_CALL.is_match(live) {
         return false;
     }
-    let interpolated: Vec<&str> = if strings::splices(side, language, expression.clone()) {
+    let interpolated: Vec<&str> = if language == Language::Rust || strings::splices(side, language, expression.clone()) {
         SPLICE.captures_iter(live).filter_map(|c| c.iter().skip(1).flatten().next().map(|m| m.as_str())).collect()
     } else {
         Vec::new()

@@ -23,7 +23,7 @@ Leaves alone: names in comments and strings elsewhere, lists of what is refused,
 Do: use AES-GCM or ChaCha20-Poly1305 with a fresh nonce, RSA-OAEP with 3072 bits, TLS 1.2 or later.",
     languages: &[],
     triggers: &[
-        "des", "rc4", "rc2", "arc4", "blowfish", "ecb", "pkcs1", "rsa", "iv", "createcipher", "tlsv1", "sslv", "tls10", "tls11",
+        "des", "rc4", "rc2", "arc4", "blowfish", "ecb", "pkcs1", "rsa", "iv", "cipher", "tlsv1", "sslv", "tls10", "tls11",
         "versiontls1", "nonce", "tls_1_0", "tls1",
     ],
     strict_only: false,
@@ -38,13 +38,14 @@ const RSA: &str = "A key this short is factored with rented machines.";
 const PADDING: &str = "Who can ask whether a padding is right decrypts the message (Bleichenbacher).";
 const PROTOCOL: &str = "An attacker on the way picks the old protocol and reads the traffic.";
 
-static ROWS: [Row; 17] = [
+static ROWS: [Row; 18] = [
     row!(Code, [Python], r"\b((?:DES3?|ARC4|ARC2|Blowfish|CAST)\.new)\s*\(|\b(?:algorithms|ciphers)\.(TripleDES|ARC4|Blowfish|IDEA|SEED|CAST5)\s*\(", OLD),
     row!(Code, [Python, Ruby, CSharp, Kotlin, Scala, Dart, Swift, Go], r"\b((?:AES\.MODE_ECB|modes\.ECB\s*\(|CipherMode\.ECB|CryptoJS\.mode\.ECB|AESMode\.ecb|kCCOptionECBMode|NewECBEncrypter|NewECBDecrypter))", ECB),
     row!(Code, [JavaScript, TypeScript, Vue], r"\b(CryptoJS\.mode\.ECB|CryptoJS\.(?:DES|TripleDES|RC4|Rabbit)\.encrypt|mode\.ECB)\b", ECB),
     row!(Live, [JavaScript, TypeScript, Vue], r#"\bcreate(?:Cipher|Decipher)(?:iv)?\s*\(\s*["'`]((?i:des[-\w]*|rc4[-\w]*|rc2[-\w]*|bf[-\w]*|[\w-]*-ecb))["'`]"#, OLD),
     row!(Code, [JavaScript, TypeScript], r"\bcrypto\.(create(?:Cipher|Decipher))\s*\(", IV),
-    row!(Live, [Java, Kotlin, Scala], r#"\b(?:Cipher|KeyGenerator|SecretKeyFactory)\s*\.\s*getInstance\s*\(\s*"((?i:DES(?:ede)?|RC4|RC2|ARCFOUR|Blowfish|TripleDES)(?:/[^"]*)?|(?i:AES/ECB)[^"]*|AES)""#, ECB),
+    row!(Live, [Java, Kotlin, Scala], r#"\b(?:Cipher|KeyGenerator|SecretKeyFactory)\s*\.\s*getInstance\s*\(\s*"((?i:DES(?:ede)?|RC4|RC2|ARCFOUR|Blowfish|TripleDES)(?:/[^"]*)?|(?i:AES/ECB)[^"]*)""#, ECB),
+    row!(Live, [Java, Kotlin, Scala], r#"\bCipher\s*\.\s*getInstance\s*\(\s*"(AES)""#, ECB),
     row!(Live, [Java, Kotlin, Scala], r#"\bnew\s+SecretKeySpec\s*\([^)\n]*"((?i:DES(?:ede)?|RC4|RC2|Blowfish))"\s*\)|\b(?:SSLContext\s*\.\s*getInstance\s*\(\s*"((?i:SSLv?[23]?|TLSv1(?:\.[01])?))"\s*\))"#, OLD),
     row!(Live, [Php], r#"(?i)\bopenssl_(?:en|de)crypt\s*\([^;]*?["']((?:des[-\w]*|rc4[-\w]*|bf[-\w]*|[\w-]*-ecb))["']|\b(mcrypt_encrypt|MCRYPT_(?:DES|3DES|RC2|RC4|BLOWFISH|MODE_ECB))\b"#, OLD),
     row!(Live, [Ruby, Perl, Elixir, Lua], r#"(?i)\bCipher(?:::Cipher)?\s*(?:\.|::|->)?\s*(?:new)?\s*\(\s*["']((?:des[-\w]*|rc4[-\w]*|bf[-\w]*|[\w-]*-ecb))["']|:crypto\.crypto_one_time\s*\(\s*:(des_\w+|rc4|\w+_ecb)|\bCrypt::(DES|RC4|Blowfish)->new"#, OLD),

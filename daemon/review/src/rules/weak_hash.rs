@@ -41,7 +41,7 @@ static ROWS: [Row; 1] = [row!(
 
 pattern!(SECRET, r"(?i)(?:^|[^a-z])(?:pass(?:word|wd|phrase)?|pwd|passwd|pw|secret|credential|api_?key|token|signature|sign|signing|signed|session|otp|auth|hmac_?key|private_?key|pin|salted|salt|nonce|csrf)(?:s|s?_?\w*)?\b|\b\w*(?:Password|Passwd|Passphrase|Secret|Token|Signature|Credential|ApiKey|Salt)\w*\b|\b\w+_(?:password|passwd|secret|token|signature|salt|sig)\w*\b");
 pattern!(PASSWORD, r"(?i)pass(?:word|wd|phrase)|passwd|\bpwd\b|\bpass\b|\bpw\b");
-pattern!(CHECKSUM, r"(?i)usedforsecurity\s*=\s*False|checksum|etag|cache_?key|content_?hash|file_?hash|fingerprint|gravatar|\bmd5_?sum\b|integrity|dedup|cache|content|avatar|hexdigest_of_file|shard|bucket|partition|git|blob|commit|hmac|pbkdf2|HMAC|websocket|258EAFA5|tokeni[sz]e|verify_?checksum|asset|\bscram\b|crammd5|mysql_native|digest_auth|\bfile\b|tokens\b|token_?(?:ids|count)|uuid|argon|bcrypt|scrypt|password_hash|hibp|pwned");
+pattern!(CHECKSUM, r"(?i)usedforsecurity\s*=\s*False|checksum|etag|cache_?key|content_?hash|file_?hash|fingerprint|gravatar|\bmd5_?sum\b|integrity|dedup|cache|content|avatar|hexdigest_of_file|shard|bucket|partition|git|blob|commit|hmac|pbkdf2|HMAC|websocket|258EAFA5|tokeni[sz]e|verify_?checksum|asset|\bscram\b|crammd5|mysql_native|digest_auth|\bfile\b|tokens\b|token_?(?:ids|count)|uuid|argon|bcrypt|scrypt|password_hash\s*\(|hibp|pwned");
 pattern!(STRONG, r"(?i)sha-?(?:256|512)");
 
 fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
