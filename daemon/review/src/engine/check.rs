@@ -4,6 +4,7 @@ use super::{
     Review,
     mask::Secrets,
     matcher::{RuleSet, bit},
+    novelty::{Removed, keep_new},
     place::{Placement, Raw},
 };
 use crate::{
@@ -62,7 +63,12 @@ impl Review<'_> {
     }
 
     /// Runs the hunk and file rules over `file`.
-    pub(super) fn check(&self, file: &FileView<'_>, marked_by_change: bool) -> Checked {
+    pub(super) fn check(
+        &self,
+        file: &FileView<'_>,
+        marked_by_change: bool,
+        removed: &Removed<'_>,
+    ) -> Checked {
         let mut checked = Checked::default();
         let reviewed = file.left_out.is_none();
         let known = self.for_language(self.enabled | self.masking, file.language);
@@ -120,6 +126,7 @@ impl Review<'_> {
                 }
             }
         }
+        keep_new(self.table.rules, file, removed, &mut candidates);
         self.mask_context(
             file,
             hunk_rules & self.masking,

@@ -4,6 +4,7 @@
 mod check;
 mod mask;
 mod matcher;
+mod novelty;
 mod place;
 mod run;
 

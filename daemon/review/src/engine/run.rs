@@ -15,6 +15,7 @@ use super::{
     FileOutcome, HeldBack, Review, ReviewSummary, Silenced, SilencedBy,
     check::{Candidate, Checked, is_valid},
     mask::Secrets,
+    novelty::Removed,
     place::{Placement, Raw},
 };
 use crate::{
@@ -74,16 +75,17 @@ impl Review<'_> {
         (outcomes, summary)
     }
 
-    fn one<'d>(&self, file: &'d FileDiff<'d>) -> (FileView<'d>, Checked) {
+    fn one<'d>(&self, file: &'d FileDiff<'d>, removed: &Removed<'_>) -> (FileView<'d>, Checked) {
         let (view, marked_by_change) = FileView::build_marked(file);
-        let checked = self.check(&view, marked_by_change);
+        let checked = self.check(&view, marked_by_change, removed);
         (view, checked)
     }
 
     fn sequential<'d>(&self, diff: &'d Diff<'d>, emission: &mut Emission<'_>) -> Vec<FileView<'d>> {
         let mut views = Vec::with_capacity(diff.files.len());
+        let removed = Removed::new(diff);
         for file in &diff.files {
-            let (view, checked) = self.one(file);
+            let (view, checked) = self.one(file, &removed);
             emission.file(&view, checked);
             views.push(view);
             if emission.stopped {
@@ -101,19 +103,20 @@ impl Review<'_> {
     ) -> Vec<FileView<'d>> {
         let next = AtomicUsize::new(0);
         let stop = AtomicBool::new(false);
+        let removed = Removed::new(diff);
         let mut views = Vec::with_capacity(diff.files.len());
         std::thread::scope(|scope| {
             let (sender, receiver) = sync_channel(threads * 4);
             for _ in 0..threads {
                 let sender = sender.clone();
-                let (next, stop) = (&next, &stop);
+                let (next, stop, removed) = (&next, &stop, &removed);
                 scope.spawn(move || {
                     while !stop.load(Ordering::Relaxed) {
                         let index = next.fetch_add(1, Ordering::Relaxed);
                         let Some(file) = diff.files.get(index) else {
                             break;
                         };
-                        if sender.send((index, self.one(file))).is_err() {
+                        if sender.send((index, self.one(file, removed))).is_err() {
                             break;
                         }
                     }

@@ -14,7 +14,7 @@ const HEX: &[u8] = b"0123456789abcdef";
 const DIGITS: &[u8] = b"123456789";
 
 /// The text with every mark replaced.
-pub fn expand(text: &str) -> String {
+pub(crate) fn expand(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find("{{mint:") {
