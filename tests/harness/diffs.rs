@@ -5,7 +5,7 @@ pub const SMALL: &str = "\
 diff --git a/pay/client.py b/pay/client.py
 --- a/pay/client.py
 +++ b/pay/client.py
-@@ -1,5 +1,7 @@
+@@ -1,4 +1,7 @@
  from shop import URL, session
  
  def send(order):
