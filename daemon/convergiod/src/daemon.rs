@@ -12,7 +12,6 @@ use std::{
 use convergio_contract::{RpcError, health::StartedBy};
 use convergio_runs::Runs;
 use convergio_store::Store;
-use convergio_transport::Endpoint;
 use tokio::sync::{Notify, watch};
 
 use crate::{
@@ -40,7 +39,6 @@ pub(crate) struct Daemon {
     pub(crate) epoch: String,
     pub(crate) started_by: StartedBy,
     pub(crate) started: Instant,
-    pub(crate) endpoint: Endpoint,
     /// What is listened on; the endpoint's, unless a service manager opened another.
     pub(crate) socket: PathBuf,
     /// The only user that is served.

@@ -17,6 +17,7 @@ mod failure;
 mod lanes;
 mod lifecycle;
 mod log;
+mod offline;
 pub mod program;
 mod redact;
 mod rpc;

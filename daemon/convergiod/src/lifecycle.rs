@@ -225,7 +225,6 @@ pub(crate) fn open(options: &mut BootOptions) -> Result<Opened, BootError> {
         started: Instant::now(),
         bound_runs: std::sync::OnceLock::new(),
         peer_uid,
-        endpoint,
         socket,
         configuration,
         log,
@@ -426,16 +425,21 @@ impl Life {
 
     fn until_next_look(&self, idle_since: Instant) -> Duration {
         let daemon = &self.opened.daemon;
+        let tick = self
+            .opened
+            .notifier
+            .wants_word_every()
+            .map_or(TICK, |word| TICK.min(word));
         if daemon.started_by != StartedBy::OnDemand || !daemon.is_idle() {
-            return TICK;
+            return tick;
         }
-        TICK.min(self.idle_exit().saturating_sub(idle_since.elapsed()))
+        tick.min(self.idle_exit().saturating_sub(idle_since.elapsed()))
     }
 
     /// Looks at the world; whether the daemon stays.
     async fn tick(&mut self, ticks: u64, accepting: bool) -> bool {
         let daemon = &self.opened.daemon;
-        if self.opened.notifier.watched() && accepting && self.alive().await {
+        if self.opened.notifier.wants_word_every().is_some() && accepting && self.alive().await {
             self.opened.notifier.watchdog();
         }
         if self.opened.bound.is_some() && place(&daemon.socket) != self.opened.bound {

@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 use convergio_contract::{ErrorCode, RpcError, health::StartedBy};
 use rustix::{fs::Mode, process, stdio};
 
-use crate::{BootError, BootOptions, serve};
+use crate::{BootError, BootOptions, Surroundings, offline, serve};
 
 /// Something is wrong that the person must mend.
 const EXIT_FAILED: u8 = 70;
@@ -38,6 +38,8 @@ enum Command {
         #[arg(long)]
         foreground: bool,
     },
+    #[command(flatten)]
+    Offline(offline::Command),
 }
 
 /// Runs the program.
@@ -47,6 +49,7 @@ pub fn run() -> ExitCode {
     match Arguments::parse().command {
         Some(Command::Serve { spawned: true, .. }) => spawned(),
         Some(Command::Serve { .. }) | None => foreground(),
+        Some(Command::Offline(command)) => offline::run(command, &Surroundings::from_process()),
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Surroundings {
     pub transport: transport::Environment,
     /// `PATH`.
     pub path: Option<OsString>,
+    /// `XDG_RUNTIME_DIR` is set.
+    pub has_runtime_dir: bool,
 }
 
 impl Surroundings {
@@ -26,6 +28,20 @@ impl Surroundings {
             settings: settings::Environment::capture(),
             transport: transport::Environment::from_process(),
             path: std::env::var_os("PATH"),
+            has_runtime_dir: std::env::var_os("XDG_RUNTIME_DIR").is_some(),
+        }
+    }
+
+    /// One of the variables that a service gets.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        let folder =
+            |folder: &Option<PathBuf>| Some(folder.as_ref()?.to_string_lossy().into_owned());
+        match name {
+            "PATH" => Some(self.path.as_ref()?.to_string_lossy().into_owned()),
+            "XDG_CONFIG_HOME" => folder(&self.settings.xdg_config_home),
+            "XDG_DATA_HOME" => folder(&self.settings.xdg_data_home),
+            "XDG_STATE_HOME" => folder(&self.settings.xdg_state_home),
+            _ => None,
         }
     }
 
@@ -48,6 +64,7 @@ impl Surroundings {
                 ..transport::Environment::default()
             },
             path: std::env::var_os("PATH"),
+            has_runtime_dir: true,
         }
     }
 }

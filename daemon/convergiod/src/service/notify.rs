@@ -1,12 +1,14 @@
 //! Words to the service manager.
 
+use std::time::Duration;
+
 use sd_notify::NotifyState;
 
 /// Tells the service manager how the daemon stands, where there is one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Notifier {
     listening: bool,
-    watched: bool,
+    watchdog: Option<Duration>,
 }
 
 impl Notifier {
@@ -19,7 +21,7 @@ impl Notifier {
     pub fn from_process() -> Self {
         Self {
             listening: true,
-            watched: sd_notify::watchdog_enabled().is_some(),
+            watchdog: sd_notify::watchdog_enabled(),
         }
     }
 
@@ -40,9 +42,9 @@ impl Notifier {
         self.say(&[NotifyState::Stopping]);
     }
 
-    /// Whether it waits for [`Self::watchdog`].
-    pub(crate) fn watched(self) -> bool {
-        self.watched
+    /// How often it wants [`Self::watchdog`]: twice in the time after which it gives up on us.
+    pub(crate) fn wants_word_every(self) -> Option<Duration> {
+        self.watchdog.map(|timeout| timeout / 2)
     }
 
     pub(crate) fn watchdog(self) {
