@@ -53,7 +53,7 @@ pub struct NewUndo {
     pub before_mode: Option<u32>,
     /// SHA-256 of its content after; `None` if the change removes it.
     pub after_hash: Option<[u8; 32]>,
-    /// The review that led to it.
+    /// The review that led to it; forgotten if there is no such run (any more).
     pub run_id: Option<Uuid>,
     /// The fingerprint of the finding that it answers.
     pub finding: Option<String>,

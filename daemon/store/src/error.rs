@@ -1,5 +1,6 @@
 //! What can go wrong, sorted by what the caller can do about it.
 
+use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -204,6 +205,19 @@ impl StoreError {
     }
 }
 
+thread_local! {
+    static DISK_ERROR: RefCell<Option<StoreError>> = const { RefCell::new(None) };
+}
+
+/// The latest error of the disk that [`at`] sorted on this thread since this was asked before.
+///
+/// A full disk in mid-statement makes the library undo the whole transaction. The job that met it
+/// hands back an error of its own type, from which the writer can't learn what to tell the jobs
+/// that shared the transaction, nor how healthy the store is.
+pub(crate) fn take_disk_error() -> Option<StoreError> {
+    DISK_ERROR.take()
+}
+
 /// Sorts a library error of `connection`, for `map_err(at(&tx, "append an event"))`.
 pub fn at<'c>(
     connection: &'c Connection,
@@ -211,6 +225,11 @@ pub fn at<'c>(
 ) -> impl Fn(rusqlite::Error) -> StoreError + use<'c> {
     move |error| {
         let path = connection.path().filter(|path| !path.is_empty());
-        StoreError::from_sqlite(Path::new(path.unwrap_or(":memory:")), activity, error)
+        let path = Path::new(path.unwrap_or(":memory:"));
+        let sorted = StoreError::from_sqlite(path, activity, error);
+        if sorted.is_unwritable() || sorted.makes_suspect() {
+            DISK_ERROR.set(Some(sorted.clone()));
+        }
+        sorted
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::backup::truncate_log;
 use crate::connection::{CHECKPOINT_FRAMES, Mode, Target};
-use crate::error::{StoreError, at};
+use crate::error::{StoreError, at, take_disk_error};
 use crate::health::Health;
 use crate::readers::Readers;
 
@@ -428,11 +428,12 @@ fn in_savepoint(conn: &Connection, job: Job, replies: &mut Vec<Reply>) -> Result
         replies.push(job.refuse);
         return Err(error);
     }
+    take_disk_error();
     let ran = (job.run)(&Tx { conn });
     replies.push(ran.reply);
     if conn.is_autocommit() {
         // Either the job ended it, or the library did after an error (disk full in mid-statement).
-        return Err(StoreError::TransactionEnded { activity });
+        return Err(take_disk_error().unwrap_or(StoreError::TransactionEnded { activity }));
     }
     if ran.failed {
         statement(conn, activity, "ROLLBACK TO job")?;

@@ -329,6 +329,31 @@ async fn a_disk_that_fills_up_is_read_only_until_it_has_room() {
     assert!(health.has_changed().unwrap());
 }
 
+#[tokio::test]
+async fn a_disk_that_fills_up_in_mid_statement_says_so_too() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("data");
+    drop(Store::open(&plain(&dir)).unwrap().close().await);
+    let disk = Disk::install(&dir);
+    let store = Store::open(&options(&dir)).unwrap();
+    put(&store, 1, 10).await.unwrap();
+    disk.arm(
+        Plan {
+            full_from: Some(20),
+            ..Plan::default()
+        },
+        0,
+    );
+    // Larger than the page cache, so that the log is written before the commit.
+    let error = put(&store, 2, 8 << 20).await.unwrap_err();
+    assert!(matches!(&error, StoreError::DiskFull { .. }), "{error}");
+    assert!(matches!(store.health(), Health::ReadOnly { .. }));
+    disk.arm(Plan::default(), 0);
+    put(&store, 2, 8 << 20).await.unwrap();
+    assert_eq!(store.health(), Health::Ok);
+    check(&store, &BTreeSet::from([1, 2]), "with room again").await;
+}
+
 /// The same database on the usual file system: made once, before the cuts begin.
 fn plain(dir: &Path) -> StoreOptions {
     let mut options = options(dir);

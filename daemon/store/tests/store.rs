@@ -59,7 +59,7 @@ async fn what_was_answered_is_there_after_reopening() {
 }
 
 #[tokio::test]
-async fn folder_and_files_are_private_whatever_the_umask() {
+async fn folder_and_files_are_private() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("a").join("data");
     let store = Store::open(&options(&dir)).unwrap();
