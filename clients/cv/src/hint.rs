@@ -23,6 +23,8 @@ hints! {
     DOCTOR = "`cv doctor`";
     /// What the daemon did.
     LOGS = "`cv logs -n 50`";
+    /// The log as it grows, for a program.
+    FOLLOW_LOGS = "`cv logs -f --format ndjson`";
     /// Checks and the log.
     DOCTOR_AND_LOGS = "`cv doctor`, then `cv logs -n 50`";
     /// No place for data, or a path that does not fit.

@@ -5,13 +5,13 @@ use convergio_contract::{
     run::{RunGet, RunGetParams},
 };
 
-use super::review::Printer;
+use super::{printer::Printer, settings::FailOn};
 use crate::{
     context::Context,
     daemon::{self, Start},
     error::Failure,
     exit::Exit,
-    render::{ReviewFormat, SeverityArg},
+    render::ReviewFormat,
     spinner,
     waiting::{self, Deadline},
 };
@@ -27,7 +27,7 @@ pub struct Args {
     pub format: ReviewFormat,
     /// Exit 1 when a finding is at least this bad.
     #[arg(long, value_enum, value_name = "SEVERITY")]
-    pub fail_on: Option<SeverityArg>,
+    pub fail_on: Option<FailOn>,
 }
 
 /// Prints the run's events until its end. Ctrl-C leaves; the run goes on.
@@ -62,6 +62,6 @@ fn read(args: &Args, context: &mut Context, printer: &mut Printer) -> Result<Exi
         Deadline::from_now(deadline_ms)
             .guard("reading the run", work)
             .await?;
-        printer.end(args.fail_on.map(Into::into), context)
+        printer.end(args.fail_on.and_then(FailOn::severity), context)
     })
 }

@@ -59,6 +59,14 @@ fn fix(
             Hint::BY_HAND,
         ));
     };
+    if is_protected(&finding.path) {
+        return Err(Failure::new(
+            Kind::Conflict,
+            format!("{} is not changed", finding.path),
+            "no diff may write there: it decides what runs or what is allowed",
+            Hint::NOT_OURS,
+        ));
+    }
     let target = Place::under(root, Path::new(&finding.path), false)?;
     let found = target
         .read()?
@@ -97,6 +105,16 @@ fn fix(
         &format!("Applied to {}", escape::line(&finding.path)),
         context,
     )
+}
+
+/// Places that a diff must not reach, whatever the case of their letters on a file system that
+/// does not tell cases apart.
+fn is_protected(path: &str) -> bool {
+    path.split(['/', '\\']).any(|part| {
+        [".git", ".mcp.json", ".convergio"]
+            .iter()
+            .any(|name| part.eq_ignore_ascii_case(name))
+    })
 }
 
 fn moved(finding: &Finding, why: &str) -> Failure {
@@ -148,4 +166,22 @@ pub fn done(what: &str, context: &mut Context) -> Result<(), Failure> {
     );
     context.answer.write(&text)?;
     context.answer.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_decides_over_others_is_protected() {
+        for path in [
+            ".git/config",
+            "a/.GIT/hooks/x",
+            ".convergio/review.toml",
+            "b/.mcp.json",
+        ] {
+            assert!(is_protected(path), "{path}");
+        }
+        assert!(!is_protected("src/.gitignore"));
+    }
 }

@@ -1,13 +1,16 @@
 //! `cv logs`
 
-use convergio_contract::logs::{LogsRead, LogsReadParams};
+use convergio_contract::logs::{LogsRead, LogsReadParams, LogsReadResponse};
+use serde_json::json;
 
 use crate::{
     context::Context,
     daemon::{self, Start},
     error::{Failure, Kind},
     exit::Exit,
+    hint::Hint,
     output::{Answer, escape},
+    table::Format,
     waiting::{self, Deadline},
 };
 
@@ -25,10 +28,22 @@ pub struct Args {
     /// The last N lines.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
     pub lines: u32,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
 }
 
 /// Prints it; without a daemon from the file.
 pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
+    args.format.announce(context);
+    if args.follow && args.format == Format::Json {
+        return Err(Failure::new(
+            Kind::Usage,
+            "A log that goes on is no document",
+            "--follow and --format json contradict each other",
+            Hint::FOLLOW_LOGS,
+        ));
+    }
     let outcome = read(&args, context);
     match outcome {
         Err(failure) if failure.kind == Kind::Unreachable => {
@@ -38,7 +53,19 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
                     .note("The daemon does not run: these are its last lines.");
             }
             let lines = args.lines.to_string();
-            Err(daemon::offline(&["logs", "--offline", "-n", &lines]))
+            let format = match args.format {
+                Format::Text | Format::Md => "text",
+                Format::Json => "json",
+                Format::Ndjson => "ndjson",
+            };
+            Err(daemon::offline(&[
+                "logs",
+                "--offline",
+                "-n",
+                &lines,
+                "--format",
+                format,
+            ]))
         }
         // Ctrl-C is how following ends.
         Err(failure) if failure.kind == Kind::Interrupted && args.follow => Ok(Exit::Interrupted),
@@ -63,10 +90,7 @@ fn read(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
                     .call::<LogsRead>(&params)
                     .await
                     .map_err(daemon::failure)?;
-                if page.gap {
-                    answer.line("… lines are missing here: the log was rotated meanwhile …")?;
-                }
-                print(&page.lines, answer)?;
+                print(&page, args, answer)?;
                 if !args.follow {
                     return Ok(Exit::Ok);
                 }
@@ -83,9 +107,30 @@ fn read(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
     })
 }
 
-fn print(lines: &[String], answer: &mut Answer) -> Result<(), Failure> {
-    for line in lines {
-        answer.line(&escape::line(line))?;
+fn print(page: &LogsReadResponse, args: &Args, answer: &mut Answer) -> Result<(), Failure> {
+    match args.format {
+        Format::Text | Format::Md => {
+            if page.gap {
+                answer.line("… lines are missing here: the log was rotated meanwhile …")?;
+            }
+            for line in &page.lines {
+                answer.line(&escape::line(line))?;
+            }
+        }
+        Format::Json => {
+            answer.json(&json!({"v": 1, "lines": page.lines, "gap": page.gap}))?;
+        }
+        Format::Ndjson => {
+            if page.gap {
+                answer.json(&json!({"v": 1, "type": "gap"}))?;
+            }
+            for line in &page.lines {
+                answer.json(&json!({"v": 1, "type": "line", "line": line}))?;
+            }
+            if !args.follow {
+                answer.json(&json!({"v": 1, "type": "completed"}))?;
+            }
+        }
     }
     answer.flush()
 }

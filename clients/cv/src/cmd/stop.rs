@@ -42,7 +42,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
                 .await
                 .map_err(daemon::failure)?;
             if !when_idle {
-                gone(&client).await;
+                gone(&client, answer.pid).await?;
             }
             Ok(answer)
         };
@@ -71,9 +71,59 @@ fn not_running(failure: &Failure) -> bool {
     failure.way_out == crate::hint::Hint::START
 }
 
+/// Longer than a daemon takes that lets its runs end.
+const GONE_MS: u64 = 14_000;
+
+async fn gone(client: &Client, pid: u32) -> Result<(), Failure> {
+    let limit = std::time::Duration::from_millis(GONE_MS);
+    tokio::time::timeout(limit, ended(client, pid))
+        .await
+        .map_err(|_| {
+            Failure::new(
+                Kind::Unreachable,
+                "The daemon has not ended yet",
+                format!("process {pid} still runs after {} s", GONE_MS / 1000),
+                crate::hint::Hint::DOCTOR_AND_LOGS,
+            )
+        })
+}
+
+/// Waits until the process is gone, on a thread of its own: its descriptor says so to poll(2).
+#[cfg(target_os = "linux")]
+async fn ended(client: &Client, pid: u32) {
+    use rustix::{
+        event::{PollFd, PollFlags, poll},
+        process::{Pid, PidfdFlags, pidfd_open},
+    };
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
+        return;
+    };
+    let process = match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(process) => process,
+        // Gone already.
+        Err(rustix::io::Errno::SRCH) => return,
+        Err(_) => return closed(client).await,
+    };
+    let waited = waiting::on_thread(move || {
+        while let Err(rustix::io::Errno::INTR) =
+            poll(&mut [PollFd::new(&process, PollFlags::IN)], None)
+        {}
+        Ok(())
+    });
+    if waited.await.is_err() {
+        closed(client).await;
+    }
+}
+
+/// Waits until the connection is gone, which is what can be seen of the process.
+#[cfg(not(target_os = "linux"))]
+async fn ended(client: &Client, _: u32) {
+    closed(client).await;
+}
+
 /// Waits until the daemon has closed the connection, which it does at its very end: a call that
 /// waits for a new line of the log ends with it.
-async fn gone(client: &Client) {
+async fn closed(client: &Client) {
     use convergio_contract::logs::{LogsRead, LogsReadParams};
     let mut cursor = None;
     loop {

@@ -169,6 +169,15 @@ fn write(file: &FileToWrite, entry: &UndoEntry) -> Result<(), Failure> {
             let bytes = wire::bytes(content, UNDO_FILE_MAX_BYTES)?;
             place.write(&bytes, place.read()?.as_ref())
         }
-        None => place.remove(),
+        None => {
+            place.remove()?;
+            if let Some(folder) = place.path().parent()
+                && folder.ends_with(".convergio")
+            {
+                // Made for this file alone; where it holds others it stays.
+                let _ = std::fs::remove_dir(folder);
+            }
+            Ok(())
+        }
     }
 }

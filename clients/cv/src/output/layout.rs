@@ -1,4 +1,4 @@
-//! Lines that fit: pieces of text laid out within a width, words and `path:line` tokens whole.
+//! Lines that fit: pieces of text laid out within a width, words whole wherever they fit.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -43,7 +43,7 @@ pub fn columns(text: &str) -> usize {
 impl Layout {
     /// Lays the pieces out; every line ends with a newline. A piece that does not fit moves to
     /// the next line, which starts with `indent` spaces; one that is wider than a line breaks
-    /// at its spaces; a word is never broken.
+    /// at its spaces, and a word that is wider still behind a `/` or other punctuation.
     pub fn pieces(&self, pieces: &[Piece], indent: usize) -> String {
         let mut out = Line {
             text: String::new(),
@@ -75,7 +75,7 @@ impl Layout {
                 if !out.fresh && !out.fits(" ", columns(word)) {
                     out.wrap();
                 }
-                out.push(" ", word, piece.role);
+                out.push_broken(word, piece.role);
             }
         }
         out.text.push('\n');
@@ -148,6 +148,43 @@ impl Line {
         self.fresh = false;
     }
 
+    /// A word that may be wider than a line: broken where a path is read in parts anyway.
+    fn push_broken(&mut self, word: &str, role: Role) {
+        let mut rest = word;
+        let mut gap = " ";
+        while !self.fits(gap, columns(rest)) {
+            if !self.fresh {
+                self.wrap();
+                continue;
+            }
+            let room = self.max.saturating_sub(self.used).max(1);
+            let (mut end, mut slash, mut good) = (0, 0, 0);
+            for (at, c) in rest.char_indices() {
+                let next = at + c.len_utf8();
+                if columns(&rest[..next]) > room && end > 0 {
+                    break;
+                }
+                end = next;
+                match c {
+                    '/' | '\\' => slash = end,
+                    '-' | '_' | ',' | ';' | '=' | '&' | '?' => good = end,
+                    _ => {}
+                }
+            }
+            // A break too near to the beginning would waste the line.
+            let far = |at: usize| columns(&rest[..at]) * 3 >= room;
+            let cut = [slash, good].into_iter().find(|&at| far(at)).unwrap_or(end);
+            if cut == rest.len() {
+                break;
+            }
+            self.push("", &rest[..cut], role);
+            rest = &rest[cut..];
+            gap = "";
+            self.wrap();
+        }
+        self.push(gap, rest, role);
+    }
+
     fn wrap(&mut self) {
         self.text.push('\n');
         self.text.push_str(&" ".repeat(self.indent));
@@ -180,7 +217,7 @@ mod tests {
         );
         assert_eq!(
             at(20).pieces(&pieces, 2),
-            "src/very/long/path.rs:123\n  major\n  A title of several\n  words\n"
+            "src/very/long/\n  path.rs:123  major\n  A title of several\n  words\n"
         );
         assert_eq!(
             Layout::default().pieces(&pieces, 2),
@@ -198,7 +235,10 @@ mod tests {
         for width in 0..25 {
             let text = at(width).text("some words and-one-that-is-long", Role::Plain, 4);
             assert!(text.ends_with('\n'));
-            let _ = at(width).labelled("  why: ", Role::Bad, "because of reasons");
+            let text = at(width).labelled("  why: ", Role::Bad, "because/of/many/reasons");
+            for line in text.lines().filter(|_| width > 8) {
+                assert!(columns(line) <= width, "{width}: {line}");
+            }
         }
     }
 }
