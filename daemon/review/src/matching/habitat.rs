@@ -47,6 +47,10 @@ static SIGNS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 
 /// True if the file is a program, a script or a place whose purpose is to print.
 pub fn is_program(file: &FileView<'_>) -> bool {
+    // A game engine calls its code scripts.
+    if file.path.contains("Assets/Scripts/") {
+        return false;
+    }
     file.role != Role::Source || is_program_path(file.path, file.name) || shows_program(file)
 }
 

@@ -140,7 +140,7 @@ fn is_cased_words(stem: &str) -> bool {
 }
 
 /// True if capitals, small letters and digits change places as often as in random text.
-fn alternates(text: &str) -> bool {
+pub fn alternates(text: &str) -> bool {
     let class = |b: u8| match b {
         b'a'..=b'z' => 0,
         b'A'..=b'Z' => 1,

@@ -238,3 +238,14 @@ pub fn is_input(text: &str) -> bool {
     );
     INPUT.is_match(text)
 }
+
+/// True if the line up to a match prints for a reader what follows.
+pub fn is_shown(head: &str) -> bool {
+    const PRINTS: [&str; 22] = [
+        "echo ", "printf ", "print(", "println", "log", "console.", "puts ", "info ", "warn", "error", "die ", "fail ", "help",
+        "usage", "description", "message", "raise ", "throw ", "Write-Host", "Write-Output", "echo(", "cat <<",
+    ];
+    let head = head.trim_start_matches(['-', '@', ' ']);
+    let head = head.strip_prefix("run:").map_or(head, str::trim_start);
+    PRINTS.iter().any(|p| head.starts_with(p) || head.contains(&format!("&& {p}")) || (p.ends_with('(') && head.contains(p)))
+}

@@ -109,7 +109,7 @@ fn class_of(last: &str, previous: Option<&str>) -> Option<Class> {
     let ends = |suffix: &str| last.ends_with(suffix);
     if ends("password") || ends("passwd") || ends("passphrase") || ends("passcode") || last == "pwd" || last == "pw" && previous.is_some()
         || ["dbpwd", "userpwd", "adminpwd", "rootpwd", "dbpass", "userpass", "adminpass", "rootpass", "smtppass", "mailpass", "passwort"].contains(&last)
-        || (last == "pass" && (previous.is_some() || true))
+        || last == "pass"
     {
         return Some(Class::Password);
     }

@@ -76,7 +76,6 @@ fn marker(line: &str) -> Option<u8> {
         return None;
     }
     match bytes.get(7) {
-        None | Some(b'\r') => (first != b'|').then_some(first),
         Some(b' ') => {
             let label = line[8..].trim();
             // `>>>>>>> text` is also a reply quoted seven times; a label is one word, or a hash

@@ -48,7 +48,7 @@ static CALLS: [CallRow; 14] = [
     call!([JavaScript, TypeScript, Vue, Html], r"\(\s*0\s*,\s*eval\s*\)\s*\(|\beval\?\.\s*\(", NotConstant, 0),
     call!([Lua], r"\b(?:loadstring|load)\s*\(", NotConstant, 0),
     call!([Ruby], r"\b(?:instance_eval|class_eval|module_eval)\s*\(", NotConstant, 0),
-    call!([Java, Kotlin, Scala], r"(?i)\b\w*(?:engine|nashorn|js|script|graal\w*|toolbox|shell|groovy)\w*(?:\(\s*\))?\s*\.\s*(?:eval|evaluate)\s*\(", NotConstant, 0),
+    call!([Java, Kotlin, Scala], r"\b(?:engine|nashorn|js|jsEngine|scriptEngine|script_engine|graal\w*|toolbox|polyglot|\w*[sS]cript(?:Engine)?\w*|getEngineByName\s*\([^()]*\))\s*\.\s*eval\s*\(|\b(?:groovy|groovyShell|GroovyShell\s*\([^()]*\))\s*\.\s*(?:evaluate|parse)\s*\(", NotConstant, 0),
     call!([Java, Kotlin, Scala], r"\bparseExpression\s*\(|\bnew\s+GroovyShell\s*\([^()]*\)\s*\.\s*(?:evaluate|parse)\s*\(|\bMVEL\.(?:eval|executeExpression)\s*\(", NotConstant, 0),
     call!([Java, Kotlin, Swift], r"\b(?:evaluateJavascript|evaluateJavaScript|evaluateScript)\s*\(", Built, 0),
     call!([CSharp], r"\bCSharpScript\s*\.\s*(?:EvaluateAsync|RunAsync|Create)\s*(?:<[^<>()]*>)?\s*\(", NotConstant, 0),
@@ -57,6 +57,7 @@ static CALLS: [CallRow; 14] = [
 ];
 
 pattern!(EVAL, r"\b(eval|exec|compile|execfile)\s*\(");
+pattern!(OWN_FILE, r#"^(?:compile\s*\()?\s*(?:io\.)?(?:open|Path)\s*\(\s*["'][^"'{}]*["'][^()]*\)\s*\.read"#);
 pattern!(NAMED, r#"(?m)\b(\w+)\s*=\s*(?:builtins\.|window\.|globalThis\.|global\.|self\.)?(eval|exec|Function)\s*;?[ \t]*$"#);
 pattern!(INDEXED, r#"\b(?:window|globalThis|global|self|__builtins__)\s*\[\s*["']eval["']\s*\]\s*\(|\bgetattr\s*\(\s*(?:__builtins__|builtins)\s*,\s*["'](?:eval|exec)["']\s*\)\s*\("#);
 pattern!(RUBY_BARE, r"(?m)(?:^|[=;(\s])(?:Kernel\.|binding\.)?(eval)[ (]\s*([^\s{|&#)][^\n]*)");
@@ -183,6 +184,11 @@ fn python(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
             continue;
         }
         let imports = is_shadowed.get_or_insert_with(|| Imports::of(file));
+        let argument = &side.live[call.argument.clone()];
+        let reads_own_file = argument.contains("read") && (matches!(file.name, "setup.py" | "conf.py") || OWN_FILE.is_match(argument));
+        if reads_own_file {
+            continue;
+        }
         let shadowed = ["torch", "re", "regex", "asyncio", "numexpr"]
             .iter()
             .any(|m| imports.is_member(name.as_str(), m, name.as_str()));

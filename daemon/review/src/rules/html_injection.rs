@@ -5,7 +5,7 @@ use crate::{
     language::Language,
     matching::{
         calls, pattern,
-        rows::{self, CallRow, call},
+        rows::{self, CallRow, Row, call, row},
         ships, strings,
     },
     rule::{Check, Hit, Rule, Sink},
@@ -28,7 +28,7 @@ Do: set `textContent`, let the template escape, or sanitize the value on the spo
     triggers: &[
         "innerhtml", "outerhtml", "insertadjacenthtml", "document.write", "v-html", ".html(", "safe",
         "markup", "html.raw", "htmlstring", "raw", "template.html", "template.js", "bypasssecuritytrust", "createcontextualfragment",
-        "@html", "{!!", "srcdoc", ".append(", ".prepend(", "markupstring", "set:html",
+        "@html", "{!!", "srcdoc", ".append(", ".prepend(", "markupstring", "set:html", "$_", "getparameter", "res.send", "res.write", "request.", "param.",
     ],
     strict_only: false,
     never_silenced_by_change: false,
@@ -48,6 +48,15 @@ static CALLS: [CallRow; 9] = [
     call!([Go], r"\btemplate\.(?:HTML|JS|HTMLAttr|URL)\s*\(", NotConstant, 0),
     call!([Java, Kotlin, Scala], r"\b(?:Html\.fromHtml|PreEscaped|Html|unescapedText)\s*\(", Built, 0),
 ];
+
+static ECHOES: [Row; 5] = [
+    row!(Code, [Php], r"(?:\b(?:echo|print)\b|<\?=)\s*[^;\n]*\$_(?:GET|POST|REQUEST|COOKIE|SERVER)\s*\[[^\]\n]*\][^;\n]*", TRIGGER),
+    row!(Live, [Html], r"<%=\s*request\.getParameter\s*\([^)\n]*\)\s*%>|\$\{\s*param\.\w+\s*\}", TRIGGER),
+    row!(Live, [JavaScript, TypeScript], r#"\bres\s*\.\s*(?:send|write|end)\s*\(\s*(?:["'][^"'\n]*<[^"'\n]*["']\s*\+\s*req\.\w+|`[^`]*<[^`]*\$\{\s*req\.(?:query|params|body)[^}]*\})"#, TRIGGER),
+    row!(Live, [Python], r#"\b(?:HttpResponse|make_response|Response|HTMLResponse|render_template_string|return)\s*\(?\s*f["'][^"'\n]*<[^"'\n]*\{\s*request\.(?:args|form|GET|POST|values|query_params)[^"\n]*"#, TRIGGER),
+    row!(Code, [Java, Kotlin], r"\bgetWriter\s*\(\s*\)\s*\.\s*(?:print|println|write)\s*\([^;]*\bgetParameter\s*\([^;]*", TRIGGER),
+];
+pattern!(ESCAPED, r"(?i)htmlspecialchars|htmlentities|strip_tags|esc_\w+|intval|\(int\)|json_encode|urlencode|filter_var|isset|escapehtml|\?\s*'|==");
 
 pattern!(ASSIGN, r#"\.\s*(?:innerHTML|outerHTML|srcdoc)\s*(\+?=)[^=]|\[\s*["'](?:innerHTML|outerHTML)["']\s*\]\s*(\+?=)[^=]"#);
 pattern!(REACT, r"\bdangerouslySetInnerHTML\s*(?:=\s*\{|:)\s*(\{)");
@@ -82,6 +91,11 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
             if !is_literal && !is_clean(text) && !side.in_test(whole.start()) {
                 sink.hit(Hit::at(whole.range(), TRIGGER));
             }
+        }
+    }
+    for (_, range) in rows::matches(&ECHOES, file, hunk) {
+        if !is_clean(&side.live[range.clone()]) && !ESCAPED.is_match(&side.live[range.clone()]) {
+            sink.hit(Hit::at(range, TRIGGER));
         }
     }
     let is_template = matches!(file.language, Language::Html | Language::Vue | Language::Php | Language::Unknown | Language::JavaScript | Language::TypeScript | Language::Text | Language::CSharp);

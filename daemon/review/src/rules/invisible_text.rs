@@ -79,7 +79,12 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
 
 /// True if only printable ASCII, tabs, line ends and form feeds are there.
 fn is_plain(text: &str) -> bool {
-    text.bytes().all(|b| matches!(b, b'\t' | b'\n' | b'\x0c' | b'\r' | b' '..=b'~'))
+    // Whole chunks without an early way out: the compiler makes vectors of them.
+    text.as_bytes().chunks(512).all(|chunk| {
+        chunk.iter().fold(true, |plain, b| {
+            plain & ((*b >= b' ' && *b <= b'~') | (*b == b'\t') | (*b == b'\n') | (*b == b'\r') | (*b == 0x0c))
+        })
+    })
 }
 
 /// The first run of hidden characters on the line that has no business there.
@@ -100,12 +105,21 @@ fn find(file: &FileView<'_>, side: &Side, line: &str, line_at: usize, number: u3
         let after = chars.get(end).map(|c| c.1);
         let place = place(side, line_at + run[0].0);
         let last = run[run.len() - 1];
-        if !is_fine(file, place, first, run, before, after, number == 1 && at == 0) {
+        let names = first == Kind::SoftHyphen && place == Place::Literal && is_name(line, run[0].0);
+        if names || !is_fine(file, place, first, run, before, after, number == 1 && at == 0) {
             return Some((run[0].0, last.0 + last.1.len_utf8()));
         }
         at = end;
     }
     None
+}
+
+/// True if the literal around `at` is a name (`check_out2`), not words to read.
+fn is_name(line: &str, at: usize) -> bool {
+    let quotes = ['"', '\'', '`'];
+    let (Some(open), Some(len)) = (line[..at].rfind(quotes), line[at..].find(quotes)) else { return false };
+    let text = &line[open + 1..at + len];
+    !text.contains(' ') && text.contains(['_', '.', '/', ':', '-', '@', '0', '1', '2', '3', '4'])
 }
 
 /// Where an offset lies.

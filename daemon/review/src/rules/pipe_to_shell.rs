@@ -45,22 +45,11 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     for (row, range) in rows::merge(rows::matches(&ROWS, file, hunk), hunk, 0) {
         let line = side.line_range(side.line_at(range.start));
         let head = side.live[line.start..range.start].trim_start();
-        if is_shown(head) || hash_is_checked(&side.live[range.clone()]) {
+        if rows::is_shown(head) || hash_is_checked(&side.live[range.clone()]) {
             continue;
         }
         sink.hit(Hit::at(range, row.trigger));
     }
-}
-
-/// The command is printed for a reader.
-fn is_shown(head: &str) -> bool {
-    const PRINTS: [&str; 22] = [
-        "echo ", "printf ", "print(", "println", "log", "console.", "puts ", "info ", "warn", "error", "die ", "fail ", "help",
-        "usage", "description", "message", "raise ", "throw ", "Write-Host", "Write-Output", "echo(", "cat <<",
-    ];
-    let head = head.trim_start_matches(['-', '@', ' ']);
-    let head = head.strip_prefix("run:").map_or(head, str::trim_start);
-    PRINTS.iter().any(|p| head.starts_with(p) || head.contains(&format!("&& {p}")) || (p.ends_with('(') && head.contains(p)))
 }
 
 fn hash_is_checked(text: &str) -> bool {

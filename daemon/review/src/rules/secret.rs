@@ -122,7 +122,7 @@ fn judge(format: &Format, body: &str, whole: &str) -> Option<(f32, bool)> {
         Proof::Mixed => {
             let has_digit = body.bytes().any(|b| b.is_ascii_digit());
             let has_letter = body.bytes().any(|b| b.is_ascii_alphabetic());
-            (has_digit && has_letter && !quality::is_wordy(body)).then_some((0.9, false))
+            ((has_digit || quality::alternates(body)) && has_letter && !quality::is_wordy(body)).then_some((0.9, false))
         }
         Proof::Crc if body.len() == 36 => {
             let (random, checksum) = body.split_at(30);

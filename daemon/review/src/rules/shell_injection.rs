@@ -62,6 +62,7 @@ static CALLS: [CallRow; 16] = [
 ];
 
 pattern!(SHELL_TRUE, r"\bshell\s*=\s*(?:True|1)\b");
+pattern!(SHELL_ENTRY, r#"(["']shell["']\s*:\s*True)\b"#);
 pattern!(PYTHON_CALL, r"(?:\b([A-Za-z_][\w.]*)\.)?\b(\w+)\s*\(");
 pattern!(JAVASCRIPT_CALL, r"(?:\b([A-Za-z_]\w*)\.)?\b(\w+)\s*\(");
 pattern!(DASH_C, r#"["'](?:/(?:usr/)?bin/)?(?:ba|z|da|k)?sh["']\s*,\s*["']-[a-z]*c["']\s*,\s*|["'](?:cmd|cmd\.exe)["']\s*,\s*["']/[cC]["']\s*,\s*|["']powershell(?:\.exe)?["']\s*,\s*["']-(?:c|Command)["']\s*,\s*"#);
@@ -103,7 +104,12 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         }
     }
     match file.language {
-        Language::Python => python(file, hunk, sink),
+        Language::Python => {
+            python(file, hunk, sink);
+            if side.live.contains("subprocess") && side.code.contains("**") {
+                found(&SHELL_ENTRY, hunk, sink);
+            }
+        }
         Language::JavaScript | Language::TypeScript | Language::Vue => javascript(file, hunk, sink),
         Language::Rust => rust(hunk, sink),
         Language::Ruby => {
@@ -135,7 +141,8 @@ fn found(pattern: &regex::Regex, hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
     for captures in pattern.captures_iter(&side.live) {
         let Some(group) = captures.iter().skip(1).flatten().next().or(captures.get(0)) else { continue };
-        if !side.in_test(group.start()) && side.touches_change(&group.range()) {
+        let is_text = side.code.as_bytes()[group.start()] == b' ';
+        if !is_text && !side.in_test(group.start()) && side.touches_change(&group.range()) {
             report(side, group.range(), sink);
         }
     }

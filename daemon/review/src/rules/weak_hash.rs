@@ -2,8 +2,11 @@
 
 use crate::{
     finding::Severity,
+    language::Language,
     matching::{
-        calls, pattern,
+        calls,
+        imports::Imports,
+        pattern,
         rows::{self, Row, row},
         ships,
     },
@@ -35,7 +38,7 @@ const TRIGGER: &str = "Whoever gets the stored values finds the passwords, or ma
 static ROWS: [Row; 1] = [row!(
     Live,
     [],
-    r#"(?i)(?:\b(?:hashlib|crypto|Digest|CryptoJS|hash|DigestUtils|Hashing|openssl|forge\.md|Insecure|CC|EVP)\s*(?:\.|::|_)\s*)?(\b(?:md5|sha1|MD5|SHA1|Md5|Sha1|sha256|sha512)(?:Hex|_hex|hex|hash|_hash|Sum|digest|_digest|HashData|CryptoServiceProvider|Managed|_base64|\.Sum|\.New|\.Create|\.HashData|::digest|::compute|::new|\.hexdigest|\.digest|::Digest|::hexdigest|\.hash|_sum)*\s*\(|\bcreateHash\s*\(\s*["'](?:md5|sha1|sha-1|sha256|sha512)["']|\bgetInstance\s*\(\s*["'](?:MD5|SHA-?1|SHA-?256|SHA-?512)["']|\bhash\s*\(\s*["'](?:md5|sha1|sha256|sha512)["']|\bhashlib\.new\s*\(\s*["'](?:md5|sha1)["']|\bInsecure\.(?:MD5|SHA1)\b|\b(?:CC_MD5|CC_SHA1|EVP_md5|EVP_sha1)\s*\(|\bDigest::(?:MD5|SHA1|SHA256)\b|\|\s*(?:md5sum|sha1sum)\b)"#,
+    r#"(?i)(?:\b(?:hashlib|crypto|Digest|CryptoJS|hash|DigestUtils|Hashing|openssl|forge\.md|Insecure|CC|EVP)\s*(?:\.|::|_)\s*)?(\b(?:md5|sha1|MD5|SHA1|Md5|Sha1|sha256|sha512)(?:Hex|_hex|hex|hash|_hash|Sum|digest|_digest|HashData|CryptoServiceProvider|Managed|_base64|\.Sum|\.New|\.Create|\.HashData|::digest|::compute|::new|\.hexdigest|\.digest|::Digest|::hexdigest|\.hash|_sum)*\s*\(|\b\w+\s*\(\s*["'](?:md5|sha1|sha-1)["']|\bcreateHash\s*\(\s*["'](?:sha256|sha512)["']|\bgetInstance\s*\(\s*["'](?:MD5|SHA-?1|SHA-?256|SHA-?512)["']|\bhash\s*\(\s*["'](?:md5|sha1|sha256|sha512)["']|\bhashlib\.new\s*\(\s*["'](?:md5|sha1)["']|\bInsecure\.(?:MD5|SHA1)\b|\b(?:CC_MD5|CC_SHA1|EVP_md5|EVP_sha1)\s*\(|\bDigest::(?:MD5|SHA1|SHA256)\b|\|\s*(?:md5sum|sha1sum)\b)"#,
     TRIGGER
 )];
 
@@ -44,13 +47,34 @@ pattern!(PASSWORD, r"(?i)pass(?:word|wd|phrase)|passwd|\bpwd\b|\bpass\b|\bpw\b")
 pattern!(CHECKSUM, r"(?i)usedforsecurity\s*=\s*False|checksum|etag|cache_?key|content_?hash|file_?hash|fingerprint|gravatar|\bmd5_?sum\b|integrity|dedup|cache|content|avatar|hexdigest_of_file|shard|bucket|partition|git|blob|commit|hmac|pbkdf2|HMAC|websocket|258EAFA5|tokeni[sz]e|verify_?checksum|asset|\bscram\b|crammd5|mysql_native|digest_auth|\bfile\b|tokens\b|token_?(?:ids|count)|uuid|argon|bcrypt|scrypt|password_hash\s*\(|hibp|pwned");
 pattern!(STRONG, r"(?i)sha-?(?:256|512)");
 
+/// Calls of MD5 and SHA-1 under another name.
+fn renamed(file: &FileView<'_>, hunk: &HunkView<'_>) -> Vec<std::ops::Range<usize>> {
+    if file.language != Language::Python || !hunk.new.code.contains(" as ") {
+        return Vec::new();
+    }
+    let imports = Imports::of(file);
+    let code = &hunk.new.code;
+    let mut found = Vec::new();
+    for (_, alias) in imports.members("hashlib").filter(|(m, a)| matches!(*m, "md5" | "sha1") && m != a) {
+        let call = format!("{alias}(");
+        for (at, text) in code.match_indices(&call) {
+            if !code[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.')) && !hunk.new.in_test(at) {
+                found.push(at..at + text.len());
+            }
+        }
+    }
+    found
+}
+
 fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     if !ships(file) {
         return;
     }
     let side = &hunk.new;
     let mut last = None;
-    for (row, range) in rows::matches(&ROWS, file, hunk) {
+    let mut found: Vec<_> = rows::matches(&ROWS, file, hunk).into_iter().map(|(_, range)| range).collect();
+    found.extend(renamed(file, hunk));
+    for range in found {
         let at = side.live[range.clone()].trim_start();
         let start = range.end - at.len();
         if side.code.as_bytes()[start] == b' ' || calls::word_before(&side.code, start) == "def" {
@@ -72,7 +96,7 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         }
         last = Some(line);
         let end = range.end.min(side.line_range(side.line_at(start)).end).max(start + 1);
-        let mut hit = Hit::at(start..end, row.trigger);
+        let mut hit = Hit::at(start..end, TRIGGER);
         hit.confidence = 0.75;
         if is_strong {
             hit.severity = Some(Severity::Minor);

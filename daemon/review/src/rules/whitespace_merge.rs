@@ -44,8 +44,7 @@ fn check(file: &FileView<'_>, sink: &mut Sink) {
     if removed.min(added) * 2 <= CHANGED_LINES_MIN {
         return;
     }
-    let mut reflowed = 0;
-    let mut shifts: HashMap<isize, usize> = HashMap::new();
+    let (mut reflowed, mut shifted, mut scaled) = (0, 0, 0);
     for hunk in &file.hunks {
         let mut gone: HashMap<String, Vec<&str>> = HashMap::new();
         for line in hunk.lines.iter().filter(|l| l.kind == LineKind::Removed) {
@@ -54,18 +53,23 @@ fn check(file: &FileView<'_>, sink: &mut Sink) {
         gone.remove("");
         for line in hunk.lines.iter().filter(|l| l.kind == LineKind::Added) {
             let Some(old) = gone.get_mut(&squeezed(line.text)).and_then(Vec::pop) else { continue };
-            match shift(old, line.text) {
-                Some(0) | None => reflowed += 1,
-                Some(by) => *shifts.entry(by).or_default() += 1,
+            match margins(old, line.text) {
+                None => reflowed += 1,
+                Some((was, is)) if was == is => reflowed += 1,
+                Some((was, is)) => {
+                    shifted += 1;
+                    scaled += usize::from(was * 2 == is || is * 2 == was);
+                }
             }
         }
     }
-    // A block that moves by one step is part of a change around it; many different steps are a
-    // change of the indentation's width.
-    if shifts.len() >= 3 {
-        reflowed += shifts.values().sum::<usize>();
+    // A block that moves by a step is part of a change around it. Where every line's margin
+    // doubles or halves, the width of the indentation changed.
+    if scaled * 10 >= shifted * 9 && steps(file) >= 2 {
+        reflowed += shifted;
+        shifted = 0;
     }
-    let real = added.saturating_sub(reflowed + if shifts.len() < 3 { shifts.values().sum() } else { 0 });
+    let real = added.saturating_sub(reflowed + shifted);
     let changed = added + removed;
     if changed > CHANGED_LINES_MIN && reflowed * 2 * 10 > changed * 8 && real > 0 {
         let trigger = format!("{reflowed} lines differ in white space only; the {real} that matter are easily overlooked.");
@@ -73,20 +77,32 @@ fn check(file: &FileView<'_>, sink: &mut Sink) {
     }
 }
 
+/// How many different margins the removed lines have.
+fn steps(file: &FileView<'_>) -> usize {
+    let mut seen: Vec<usize> = file
+        .hunks
+        .iter()
+        .flat_map(|h| &h.lines)
+        .filter(|l| l.kind == LineKind::Removed && !l.text.trim().is_empty())
+        .map(|l| l.text.len() - l.text.trim_start().len())
+        .filter(|margin| *margin > 0)
+        .collect();
+    seen.sort_unstable();
+    seen.dedup();
+    seen.len()
+}
+
 fn squeezed(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
-/// By how much the line moved, if its indentation is all that differs and of one kind.
-fn shift(old: &str, new: &str) -> Option<isize> {
+/// The two margins, if they are all that differs and of one kind.
+fn margins(old: &str, new: &str) -> Option<(usize, usize)> {
     let (old_body, new_body) = (old.trim_start(), new.trim_start());
     if old_body != new_body {
         return None;
     }
-    let margin = |text: &str, body: &str| text[..text.len() - body.len()].to_owned();
-    let (old, new) = (margin(old, old_body), margin(new, new_body));
-    if old.contains('\t') != new.contains('\t') && !old.is_empty() && !new.is_empty() {
-        return None;
-    }
-    Some(new.len() as isize - old.len() as isize)
+    let (was, is) = (old.len() - old_body.len(), new.len() - new_body.len());
+    let mixes = old[..was].contains('\t') != new[..is].contains('\t');
+    (!mixes || was == 0 || is == 0).then_some((was, is))
 }

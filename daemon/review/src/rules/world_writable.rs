@@ -65,7 +65,8 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         let is_device = text.contains("/dev/") || text.contains("/tmp/.X11-unix");
         let is_import = text.trim_start().starts_with("import ") || text.trim_start().starts_with("from ");
         let is_test = (text.contains("& stat.S_IWOTH") || text.contains("& S_IWOTH") || text.contains("~stat.") || text.contains("& ~") || text.contains("==")) && side.live[range.clone()].contains("S_I");
-        if last == Some(line) || is_device || is_import || is_test || is_masked(&side.live[range.clone()]) {
+        let head = side.live[side.line_range(line).start..range.start].trim_start();
+        if rows::is_shown(head) || last == Some(line) || is_device || is_import || is_test || is_masked(&side.live[range.clone()]) {
             continue;
         }
         last = Some(line);

@@ -12,6 +12,7 @@ use crate::{
 pattern!(CATCH, r"(?i)\bcatch\b");
 pattern!(ON, r"\bon\s+([A-Z]\w*)\s*\{");
 pattern!(CONTINUE, r"^\s*(?:continue|next)\s*;?\s*$");
+pattern!(FINALLY, r"\bfinally\s*\{\s*return\b[^\n;]*");
 pattern!(IDLE, r"^[\s;]*$");
 pattern!(OPTIONAL_IMPORT, r"\b(?:require|import)\s*\(");
 pattern!(
@@ -21,7 +22,7 @@ pattern!(
 pattern!(NOOP_SECOND, r"\.\s*then\s*\([^;{}]{0,80},\s*(?:\(\s*\w*\s*\)|\w+)\s*=>\s*\{\s*\}\s*\)");
 pattern!(
     NOOP_EVENT,
-    r#"\.\s*on\s*\(\s*["'`](?:error|uncaughtException|unhandledRejection)["'`]\s*,\s*(?:(?:async\s*)?(?:\(\s*\w*\s*\)|\w+)\s*=>\s*\{\s*\}|function\s*\w*\s*\([^()]*\)\s*\{\s*\}|noop\b)\s*,?\s*\)"#
+    r#"\.\s*on\s*\(\s*["'`](?:error|uncaughtException|unhandledRejection)["'`]\s*,\s*(?:(?:async\s*)?(?:\(\s*\w*\s*\)|\w+)\s*=>\s*\{\s*\}|function\s*\w*\s*\([^()]*\)\s*\{\s*\})\s*,?\s*\)"#
 );
 
 /// How much of the errors a handler takes.
@@ -38,6 +39,10 @@ pub(super) fn handlers(file: &FileView<'_>, side: &Side, sink: &mut Sink) {
         let at = found.start();
         let before = code[..at].trim_end();
         if before.ends_with(['.', '>', '$', ':']) && !before.ends_with("@") {
+            continue;
+        }
+        let is_worded = matches!(file.language, Language::Swift | Language::PowerShell);
+        if !is_worded && !code[scope::skip_space(code, found.end())..].starts_with(['(', '{']) {
             continue;
         }
         let Some((header, open)) = header(code, found.end()) else { continue };
@@ -68,6 +73,9 @@ pub(super) fn handlers(file: &FileView<'_>, side: &Side, sink: &mut Sink) {
         } else {
             report(side, sink, range, super::RULE.title, Severity::Major, 0.75);
         }
+    }
+    for found in FINALLY.find_iter(code) {
+        report(side, sink, found.range(), "`return` in `finally` swallows every error", Severity::Major, 0.9);
     }
     if file.language == Language::Dart {
         for found in ON.captures_iter(code) {
