@@ -210,12 +210,21 @@ fn content_lines(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
         .filter(|l| !l.is_empty())
 }
 
+/// How many lines are looked at before a text is called prose.
+const PROSE_LINES_MAX: usize = 24;
+
 /// True if more than `part` of `whole` lines of the text are prose, not code.
 fn is_prose(text: &[u8], part: usize, whole: usize) -> bool {
+    let lines = memchr::memchr_iter(b'\n', text).count() + 1;
+    let most = lines.min(PROSE_LINES_MAX);
     let (mut prose, mut all) = (0, 0);
-    for line in content_lines(text).take(40) {
+    for line in content_lines(text).take(PROSE_LINES_MAX) {
         all += 1;
         prose += usize::from(is_prose_line(line));
+        // Too much code for the rest to outweigh it: nearly every hunk ends here soon.
+        if (all - prose) * whole > most * (whole - part) {
+            return false;
+        }
     }
     prose * whole > all * part
 }
@@ -275,6 +284,9 @@ const KEYWORDS: &[&[u8]] = &[
 
 /// Four words or more, nearly all of them plain.
 fn is_prose_line(line: &[u8]) -> bool {
+    if memchr::memchr3(b'=', b';', b'{', line).is_some() {
+        return false;
+    }
     let (mut words, mut plain) = (0, 0);
     for word in line.split(|b| *b == b' ').filter(|w| !w.is_empty()) {
         if words == 0 && (KEYWORDS.contains(&word) || word.starts_with(b"//") || word[0] == b'#') {
@@ -291,7 +303,7 @@ fn is_prose_line(line: &[u8]) -> bool {
                 .all(|b| b.is_ascii_alphabetic() || matches!(b, b'\'' | b'-')),
         );
     }
-    words >= 4 && plain * 4 >= words * 3 && !line.ends_with(b";") && !line.ends_with(b"{")
+    words >= 4 && plain * 4 >= words * 3
 }
 
 /// Length of the text if all of it lies in a comment or docstring whose ends it doesn't show.
