@@ -359,24 +359,39 @@ impl Writer {
         }
         // After the answers: copying the log is nobody's latency.
         if in_log >= 0 {
-            self.checkpoint(in_log, fate.is_err());
+            self.bound_log(in_log);
+        } else if fate.is_err_and(|error| error.is_disk_full()) {
+            self.free_log();
         }
         next
     }
 
-    /// Copies the log when it is long, or when its space is needed.
-    fn checkpoint(&mut self, in_log: i32, now: bool) {
+    /// Copies the log into the database when it is long, so that it begins anew.
+    fn bound_log(&mut self, in_log: i32) {
         if in_log < self.frames_before {
             // It began anew.
             self.checkpoint_at = CHECKPOINT_FRAMES;
         }
         self.frames_before = in_log;
-        if (in_log < self.checkpoint_at && !now) || self.suspect {
-            return;
+        if in_log >= self.checkpoint_at {
+            // A reader that holds the log makes it grow on: then not after every commit.
+            self.checkpoint_at = in_log.saturating_add(CHECKPOINT_FRAMES / 4);
+            self.checkpoint();
         }
-        // A reader that holds the log makes it grow on: then not after every commit.
-        self.checkpoint_at = in_log.saturating_add(CHECKPOINT_FRAMES / 4);
-        let Some(conn) = &self.conn else { return };
+    }
+
+    /// The disk is full: a log that was copied begins anew in the room that it has already. Once,
+    /// until a commit works again.
+    fn free_log(&mut self) {
+        if std::mem::take(&mut self.frames_before) > 0 {
+            self.checkpoint();
+        }
+    }
+
+    fn checkpoint(&mut self) {
+        let Some(conn) = self.conn.as_ref().filter(|_| !self.suspect) else {
+            return;
+        };
         let copied = conn
             .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
             .map_err(at(conn, "copy the log into the database"));

@@ -134,6 +134,7 @@ async fn inside() {
     };
     no_database_and_no_room(&disk.clone()).await;
     filling_up_while_open(&disk.clone()).await;
+    a_full_disk_lends_the_log_its_own_room(&disk.clone()).await;
     full_at_the_start(&disk.clone()).await;
     full_at_the_start_after_a_crash(&disk.clone()).await;
     no_name_left_at_the_start(&disk.clone()).await;
@@ -194,6 +195,35 @@ async fn filling_up_while_open(disk: &Path) {
     assert_eq!(store.health(), Health::Ok);
     assert_eq!(notes(&store).await, ["before", "after"]);
     store.close().await.unwrap();
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+async fn a_full_disk_lends_the_log_its_own_room(disk: &Path) {
+    let dir = disk.join("log");
+    let store = Store::open(&options(&dir)).unwrap();
+    put(&store, "0").await.unwrap();
+    // From here on only the log grows.
+    assert!(store.scrub().await.unwrap());
+    let change = async |n: i64| {
+        store
+            .write("change a note", move |tx| {
+                tx.execute("UPDATE note SET body = ?1", [n.to_string()])
+                    .map(|_| ())
+                    .map_err(at(tx, "change a note"))
+            })
+            .await
+    };
+    for n in 1..=20 {
+        change(n).await.unwrap();
+    }
+    let filler = Filler::new(disk);
+    let error: StoreError = change(21).await.unwrap_err();
+    assert!(error.is_disk_full(), "{error}");
+    change(22).await.unwrap();
+    assert_eq!(store.health(), Health::Ok);
+    assert_eq!(notes(&store).await, ["22"]);
+    store.close().await.unwrap();
+    filler.free();
     fs::remove_dir_all(&dir).unwrap();
 }
 
