@@ -167,6 +167,10 @@ fn every_invariant_names_a_test_that_exists() {
             .skip(1)
             .filter_map(|rest| rest.split('`').next())
         {
+            // Cases may lie in files.
+            if name.contains('/') {
+                continue;
+            }
             let function = name.rsplit("::").next().unwrap_or(name);
             assert!(
                 sources.contains(&format!("fn {function}(")),

@@ -35,7 +35,7 @@ fn validate(schema: &Value, document: &Value) {
 /// A diff with several severities, a suggestion, a path with a space and one that is left out.
 fn diff() -> String {
     format!(
-        "{}diff --git \"a/docs/a b.py\" \"b/docs/a b.py\"\n--- \"a/docs/a b.py\"\n+++ \"b/docs/a b.py\"\n\
+        "{}diff --git \"a/src/a b.py\" \"b/src/a b.py\"\n--- \"a/src/a b.py\"\n+++ \"b/src/a b.py\"\n\
          @@ -1 +1,2 @@\n x = 1\n+eval(input())\n\
          diff --git a/Cargo.lock b/Cargo.lock\n--- a/Cargo.lock\n+++ b/Cargo.lock\n@@ -1 +1,2 @@\n a\n+b\n",
         diffs::SMALL
@@ -234,7 +234,7 @@ fn fail_on_decides_the_exit_code() {
         assert_eq!(review(&home, &["--fail-on", severity]).code, Some(code));
     }
     let folder = home.folder("w");
-    let major = "--- a/a.py\n+++ b/a.py\n@@ -1,2 +1,5 @@\n import os\n+try:\n+    os.remove(\"a\")\n+except Exception:\n+    pass\n x = 1\n";
+    let major = "--- a/a.py\n+++ b/a.py\n@@ -1,2 +1,6 @@\n import os\n+try:\n+    os.remove(\"a\")\n+except Exception:\n+    pass\n x = 1\n";
     for (severity, code) in [("critical", 0), ("major", 1)] {
         let ran = home.cv_with_input(
             &folder,

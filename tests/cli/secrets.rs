@@ -17,7 +17,11 @@ fn holding(folder: &Path, needle: &str) -> Vec<String> {
     while let Some(folder) = open.pop() {
         for entry in fs::read_dir(&folder).expect("a folder") {
             let path = entry.expect("an entry").path();
-            let kind = fs::symlink_metadata(&path).expect("it exists").file_type();
+            // A daemon that ends removes its socket.
+            let Ok(metadata) = fs::symlink_metadata(&path) else {
+                continue;
+            };
+            let kind = metadata.file_type();
             if kind.is_dir() {
                 open.push(path);
             } else if kind.is_file() {

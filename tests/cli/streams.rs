@@ -226,7 +226,12 @@ fn a_terminal_of_20_columns_is_enough() {
         assert!(!shown.seen.contains("panic"), "{}", shown.seen);
         for line in shown.seen.lines() {
             let wide = line.chars().count();
-            assert!(wide <= 20, "{arguments:?}: {wide} columns: {line}");
+            // A path that is broken up is of no use.
+            let one_word = !line.trim().contains(' ');
+            assert!(
+                wide <= 20 || one_word,
+                "{arguments:?}: {wide} columns: {line}"
+            );
         }
     }
 }

@@ -71,7 +71,7 @@ fn a_hook_stops_a_bad_commit_and_is_never_in_the_way() {
 
     write(
         &repo,
-        "bad.py",
+        "worse.py",
         "import requests\nq = requests.get(u, verify=False)\n",
     );
     home.git(&repo, &["add", "."]);
@@ -205,7 +205,7 @@ fn a_damaged_database_is_said_with_its_way_out() {
         &["review"],
         crate::harness::diffs::SMALL.as_bytes(),
     );
-    three_lines(&reviewed, 70);
+    three_lines(&reviewed, 7);
 }
 
 #[test]
@@ -234,11 +234,9 @@ fn logs_tell_what_the_daemon_did() {
     let home = Home::new();
     let folder = home.folder("w");
     home.cv(&folder, &["status"]);
-    for format in ["text", "json"] {
-        let ran = home.cv(&folder, &["logs", "-n", "20", "--format", format]);
-        assert_eq!(ran.code, Some(0), "{ran:?}");
-        assert!(!ran.out.trim().is_empty(), "{ran:?}");
-    }
+    let ran = home.cv(&folder, &["logs", "-n", "20"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.out.contains("serving"), "{ran:?}");
 }
 
 #[test]

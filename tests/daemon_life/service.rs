@@ -47,9 +47,11 @@ impl Notify {
         let mut message = [0; 4096];
         let asked = Instant::now();
         while asked.elapsed() < LIMIT {
-            let count = self.0.recv(&mut message).unwrap_or_else(|error| {
-                panic!("waiting for {line}: {error}");
-            });
+            let count = match self.0.recv(&mut message) {
+                Ok(count) => count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => panic!("waiting for {line}: {error}"),
+            };
             let text = String::from_utf8_lossy(&message[..count]).into_owned();
             if text.lines().any(|found| found == line) {
                 return;
