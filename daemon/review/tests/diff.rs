@@ -1,5 +1,7 @@
 //! Diffs as the tools write them.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail their test")]
+
 use convergio_review::{
     diff::{Diff, FileDiff, ProblemKind, decode, parse},
     view::{Change, LineKind},

@@ -2,6 +2,8 @@
 //!
 //! `CV_RULE=secret cargo test -p convergio-review --test rules` runs one rule's fixtures only.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests fail their test")]
+
 use std::{collections::HashSet, env, fs, path::PathBuf};
 
 use convergio_review::{FileOutcome, Review, ReviewOptions, Severity, rule::Rule, rules::RULES};

@@ -175,11 +175,7 @@ impl Scanner<'_> {
                     .iter()
                     .any(|doc| line.starts_with(doc));
             }
-            Family::CSharp => {
-                if self.before(at) != b'$' {
-                    interpolation = Interpolation::No;
-                }
-            }
+            Family::CSharp if self.before(at) != b'$' => interpolation = Interpolation::No,
             _ => {}
         }
         self.at += 3;

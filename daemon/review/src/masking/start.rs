@@ -130,7 +130,7 @@ fn in_string(line: &[u8]) -> bool {
             Some(quote) if byte == quote => open = None,
             None if matches!(byte, b'"' | b'`') => open = Some(byte),
             None if byte == b'\'' && (at == 0 || !line[at - 1].is_ascii_alphanumeric()) => {
-                open = Some(byte)
+                open = Some(byte);
             }
             _ => {}
         }
@@ -375,7 +375,7 @@ fn looks_like_script(text: &[u8]) -> bool {
 
 /// Offset of the backtick that closes a template which began before the text, or 0.
 fn template(text: &[u8]) -> usize {
-    if memchr::memchr_iter(b'`', text).count() % 2 == 0 {
+    if memchr::memchr_iter(b'`', text).count().is_multiple_of(2) {
         return 0;
     }
     let Some(at) = memchr::memchr(b'`', text) else {
