@@ -41,3 +41,21 @@ bench-peers:
 # Fuzz a target (frames, diffs) for a number of executions; needs cargo-fuzz.
 fuzz target runs="10000000":
     RUSTC_BOOTSTRAP=1 cargo fuzz run --release --sanitizer none {{target}} -- -runs={{runs}} -max_len=4096 -rss_limit_mb=2048
+
+# Campaigns: the same tests, longer. CONVERGIO_SEED=N plays one again.
+
+# 500 rounds of 20 clients at once, and of clients that come while the daemon leaves.
+campaign-start rounds="500":
+    CONVERGIO_ROUNDS={{rounds}} cargo test -p convergio-tests -- --nocapture twenty_clients who_comes
+
+# 1,000 kills of a daemon that reviews.
+campaign-kill cycles="1000" seed="1":
+    CONVERGIO_CYCLES={{cycles}} CONVERGIO_SEED={{seed}} cargo test -p convergio-tests -- --nocapture nothing_acknowledged
+
+# A client that sends a byte a second.
+campaign-slow:
+    CONVERGIO_BYTE_PAUSE_MS=1000 cargo test -p convergio-tests -- --nocapture byte_by_byte
+
+# Memory and wake-ups of an idle daemon, as it is released.
+campaign-idle seconds="120":
+    CONVERGIO_IDLE_S={{seconds}} cargo test --release -p convergio-tests -- --ignored --nocapture an_idle_daemon

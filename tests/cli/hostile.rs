@@ -278,3 +278,21 @@ fn a_silence_that_the_change_adds_is_counted_and_not_obeyed() {
     assert!(ran.out.contains("1 finding ·"), "{ran:?}");
     assert!(!ran.out.contains("silenced by this change"), "{ran:?}");
 }
+
+#[test]
+fn a_comment_that_the_change_adds_silences_openly_and_secrets_never() {
+    let home = Home::new();
+    let folder = home.folder("w");
+    let key = ["AKIA", "Q3EGVX7WZK2MPLRT"].concat();
+    let diff = format!(
+        "--- a/a.py\n+++ b/a.py\n@@ -1 +1,3 @@\n import requests\n\
+         +p = requests.get(u, verify=False)  # cv:allow(tls-verification-off) a test server\n\
+         +KEY = \"{key}\"  # cv:allow(secret)\n"
+    );
+    let ran = home.cv_with_input(&folder, &["review"], diff.as_bytes());
+    assert!(ran.out.contains("silenced by this change: 1"), "{ran:?}");
+    assert!(
+        ran.out.contains("a.py:3") && !ran.out.contains("a.py:2"),
+        "{ran:?}"
+    );
+}

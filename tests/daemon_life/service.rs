@@ -204,3 +204,56 @@ fn enabling_the_service_takes_over_from_a_daemon_on_demand() {
     assert_ne!(value(&said, "pid"), value(&said, "pid-after"));
     assert_eq!(value(&said, "runs-after"), "1");
 }
+
+#[test]
+fn the_property_list_of_launchd_is_one() {
+    if !skip::has_program("python3") {
+        skip::loudly("the property list", "python3");
+        return;
+    }
+    let list = root().join("launchd/com.convergio.daemon.plist");
+    let text = fs::read_to_string(&list).expect("the property list");
+    assert!(!text.contains('~'), "launchd expands nothing");
+    let mut python = Command::new("python3");
+    python
+        .args([
+            "-c",
+            "import json, plistlib, sys; print(json.dumps(plistlib.load(open(sys.argv[1], 'rb'))))",
+        ])
+        .arg(&list);
+    let ran = run(&mut python, b"");
+    let parsed: serde_json::Value =
+        serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:?}"));
+    let listener = &parsed["Sockets"]["Listeners"];
+    for path in [&parsed["ProgramArguments"][0], &listener["SockPathName"]] {
+        assert!(
+            path.as_str().is_some_and(|path| path.starts_with('/')),
+            "{parsed}"
+        );
+    }
+    assert_eq!(listener["SockPathMode"], 0o600);
+    assert_eq!(parsed["KeepAlive"]["SuccessfulExit"], false);
+}
+
+#[test]
+fn an_enabled_service_without_a_socket_is_said_and_served() {
+    let home = Home::new();
+    let runtime = home.folder("r");
+    fs::set_permissions(&runtime, fs::Permissions::from_mode(0o700)).expect("a mode");
+    let wants = home
+        .path()
+        .join(".config/systemd/user/sockets.target.wants");
+    fs::create_dir_all(&wants).expect("a folder");
+    std::os::unix::fs::symlink("../convergio.socket", wants.join("convergio.socket"))
+        .expect("a link");
+    let mut command = home.cv_command(&home.path(), &["status"]);
+    command
+        .env_remove("CONVERGIO_HOME")
+        .env("XDG_RUNTIME_DIR", &runtime);
+    let ran = run(&mut command, b"");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.err.contains("service"), "{ran:?}");
+    // A home of one's own means another daemon.
+    let own = home.cv(&home.path(), &["status"]);
+    assert_eq!((own.code, own.err.as_str()), (Some(0), ""), "{own:?}");
+}
