@@ -45,6 +45,9 @@ static SIGNS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     .ok()
 });
 
+/// How much of a file is read for the signs of a program.
+const SHOWN_BYTES_MAX: usize = 512 * 1024;
+
 /// True if the file is a program, a script or a place whose purpose is to print.
 pub fn is_program(file: &FileView<'_>) -> bool {
     // A game engine calls its code scripts.
@@ -85,12 +88,17 @@ pub fn words(name: &str) -> Vec<String> {
 
 fn shows_program(file: &FileView<'_>) -> bool {
     let Some(signs) = SIGNS.as_ref() else { return false };
-    file.hunks.iter().any(|h| {
-        signs.is_match(h.section)
-            || h.new.live.starts_with("#!")
-            || h.new.text.starts_with("#!")
-            || signs.is_match(&h.new.live)
-    })
+    // Imports stand at the top, a call of the main function at the end.
+    let mut budget = SHOWN_BYTES_MAX;
+    let near = file.hunks.iter().take_while(|h| {
+        let goes_on = budget > 0;
+        budget = budget.saturating_sub(h.new.live.len());
+        goes_on
+    });
+    let shows = near
+        .chain(file.hunks.last())
+        .any(|h| h.new.text.starts_with("#!") || signs.is_match(&h.new.live));
+    shows || file.hunks.iter().any(|h| !h.section.is_empty() && signs.is_match(h.section))
 }
 
 /// True if the hunks show that the file has done this before the change: `needle` stands twice

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::{
     matching::pattern,
-    view::{FileView, LineKind, Side},
+    view::Side,
 };
 
 pattern!(
@@ -178,15 +178,6 @@ pub fn close(code: &str, open: usize) -> Option<usize> {
 /// The position of the first byte at or after `at` that is no white space.
 pub fn skip_space(code: &str, at: usize) -> usize {
     at + (code.len() - at) - code[at..].trim_start().len()
-}
-
-/// True if a removed line of the file says the same, white space at the ends aside.
-pub fn was_removed(file: &FileView<'_>, line: &str) -> bool {
-    let line = line.trim();
-    file.hunks
-        .iter()
-        .flat_map(|h| &h.lines)
-        .any(|l| l.kind == LineKind::Removed && l.text.trim() == line)
 }
 
 /// The statement that holds `range`, as whole lines that can go without harm: it starts and ends

@@ -53,6 +53,11 @@ pattern!(
 );
 pattern!(TEMPORARY, r"(?i)(?:^|[._\x60\x22\[])(?:tmp|temp|staging|stage|stg|bak|backup|old|new|scratch|work)_|_(?:tmp|temp|staging|stage|stg|bak|backup|old|new|copy|scratch|shadow)(?:$|[\x60\x22\]])|^#|^(?:tmp|temp)$");
 
+/// How many statements of a hunk are weighed.
+const HITS_MAX: usize = 100;
+/// How far above a statement the direction is looked for.
+const DIRECTION_LINES_MAX: usize = 400;
+
 fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     if !matches!(file.role, Role::Source | Role::Build) || !is_migration(file) {
         return;
@@ -93,7 +98,7 @@ fn is_migration(file: &FileView<'_>) -> bool {
 }
 
 fn sql(file: &FileView<'_>, hunk: &HunkView<'_>, side: &Side, sink: &mut Sink) {
-    for found in SQL.captures_iter(&side.live) {
+    for found in SQL.captures_iter(&side.live).take(HITS_MAX) {
         let Some(whole) = found.get(0) else { continue };
         let group = (1..found.len()).find(|i| found.get(*i).is_some());
         let Some((group, name)) = group.and_then(|g| found.get(g).map(|m| (g, m))) else { continue };
@@ -146,7 +151,8 @@ fn last_drop(text: &str, range: Range<usize>) -> usize {
 /// Every column that an `ALTER TABLE` drops, from its first `DROP` on.
 fn dropped_columns(hunk: &HunkView<'_>, side: &Side, sink: &mut Sink, from: usize) {
     let rest = &side.live[from..];
-    let end = rest.find([';', '`']).unwrap_or(rest.len()).min(rest.floor_char_boundary(4096));
+    let in_code = side.code.as_bytes()[from] == b' ';
+    let end = rest.find(|c| c == ';' || (in_code && c == '`')).unwrap_or(rest.len()).min(rest.floor_char_boundary(4096));
     for found in DROP_COLUMN.captures_iter(&rest[..end]) {
         let (Some(whole), Some(name)) = (found.get(0), found.get(1)) else { continue };
         let column = bare(name.as_str());
@@ -195,7 +201,7 @@ fn is_temporary(side: &Side, table: &str) -> bool {
 }
 
 fn code(file: &FileView<'_>, hunk: &HunkView<'_>, side: &Side, sink: &mut Sink) {
-    for found in CODE_CALL.captures_iter(&side.code) {
+    for found in CODE_CALL.captures_iter(&side.code).take(HITS_MAX) {
         let Some((group, name)) = (1..found.len()).find_map(|i| found.get(i).map(|m| (i, m))) else { continue };
         let word = name.as_str();
         let is_ruby = file.language == Language::Ruby;
@@ -310,9 +316,9 @@ fn report(hunk: &HunkView<'_>, side: &Side, sink: &mut Sink, range: Range<usize>
 
 /// Where the way down begins after `from`, or the end.
 fn way_down(side: &Side, from: usize) -> usize {
-    (side.line_at(from) + 1..side.lines.len())
+    (side.line_at(from) + 1..side.lines.len().min(side.line_at(from) + DIRECTION_LINES_MAX))
         .find(|i| direction(&side.text[side.line_range(*i)]) == Some(true))
-        .map_or(side.text.len(), |i| side.lines[i].start)
+        .map_or(side.text.floor_char_boundary((from + 64 * 1024).min(side.text.len())), |i| side.lines[i].start)
 }
 
 /// True if a comment there says that the data is kept or of no use.
@@ -326,7 +332,7 @@ fn is_excused(side: &Side, range: Range<usize>) -> bool {
 /// True if the nearest direction above says that this undoes the migration.
 fn is_reverse(hunk: &HunkView<'_>, side: &Side, at: usize) -> bool {
     let line = side.line_at(at);
-    let found = (0..=line).rev().find_map(|index| direction(&side.text[side.line_range(index)]));
+    let found = (line.saturating_sub(DIRECTION_LINES_MAX)..=line).rev().find_map(|index| direction(&side.text[side.line_range(index)]));
     found.or_else(|| direction(hunk.section)).unwrap_or(false)
 }
 

@@ -35,7 +35,7 @@ pub static RULE: Rule = Rule {
     ],
     strict_only: false,
     never_silenced_by_change: false,
-    check: Check::Hunk(check),
+    check: Check::File(check),
 };
 
 // A first argument that only a debugging print has.
@@ -49,11 +49,29 @@ pattern!(ACCEPTED, r"no-console|no-alert|avoid_print|\bT20[13]?\b|print_stdout|p
 pattern!(SERVING, r"(?i)listening|running (?:at|on)|started (?:on|at)|ready (?:on|at)");
 pattern!(OUTPUT_NAME, r"(?i)\b(?:def|function|func|fun|fn|sub|void)\s+\w*(?:main|print|display|show|dump|usage|help|report|log|debug|verbose|banner|output|render|cli|cmd)\w*");
 
-fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
+/// What is asked of the whole file, once.
+#[derive(Default)]
+struct Facts<'d> {
+    is_program: Option<bool>,
+    /// Per name of a print: the file prints already, or prints a lot.
+    prints: Vec<(&'d str, bool)>,
+}
+
+fn check(file: &FileView<'_>, sink: &mut Sink) {
     if matches!(file.role, Role::Docs | Role::Fixture) {
         return;
     }
     let Some(family) = words::family(file.language) else { return };
+    let mut facts = Facts::default();
+    for (index, hunk) in file.hunks.iter().enumerate() {
+        if hunk.new.lines.iter().any(|l| l.changed) {
+            check_hunk(file, index, &family, &mut facts, sink);
+        }
+    }
+}
+
+fn check_hunk<'d>(file: &'d FileView<'_>, index: usize, family: &words::Family, facts: &mut Facts<'d>, sink: &mut Sink) {
+    let hunk = &file.hunks[index];
     let side = &hunk.new;
     let mut last_line = usize::MAX;
     if let Some(stop) = family.stop {
@@ -72,12 +90,11 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
             hit.severity = Some(Severity::Major);
             hit.title = Some("Breakpoint left in".to_owned());
             hit.confidence = 0.95;
-            sink.hit(with_fix(file, side, at, hit));
+            sink.hit_in(index, with_fix(file, side, at, hit));
         }
     }
     let Some(print) = family.print else { return };
     let is_rust = file.language == Language::Rust;
-    let mut is_program = None;
     for found in print.find_iter(&side.code) {
         let at = scope::skip_space(&side.code, found.start());
         let at = at + side.code[at..found.end()].len() - side.code[at..found.end()].trim_start_matches(['{', ';', '(', '>', '|']).trim_start().len();
@@ -88,14 +105,14 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         let name = side.code[at..found.end()].trim_end().trim_end_matches(['(', '[', '{']).trim_end();
         let always = is_always_debugging(file.language, name);
         let is_script = file.language == Language::Shell;
-        if !always && !is_script && *is_program.get_or_insert_with(|| habitat::is_program(file)) {
-            break;
+        if !always && !is_script && *facts.is_program.get_or_insert_with(|| habitat::is_program(file)) {
+            continue;
         }
         if always && !matches!(file.role, Role::Source | Role::Build) && !is_rust {
             continue;
         }
         let call = Call { file, side, at, name, end: found.end(), line };
-        let Some(confidence) = call.judge(always, family.wants_debug_text) else { continue };
+        let Some(confidence) = call.judge(always, family.wants_debug_text, facts) else { continue };
         last_line = line;
         let mut hit = Hit::at(
             at..at + name.len(),
@@ -105,7 +122,7 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         if let Some(title) = title(file.language, name) {
             hit.title = Some(title.to_owned());
         }
-        sink.hit(with_fix(file, side, at, hit));
+        sink.hit_in(index, with_fix(file, side, at, hit));
     }
 }
 
@@ -220,8 +237,8 @@ struct Call<'c> {
     line: usize,
 }
 
-impl Call<'_> {
-    fn judge(&self, always: bool, wants_debug_text: bool) -> Option<f32> {
+impl<'d> Call<'d> {
+    fn judge(&self, always: bool, wants_debug_text: bool, facts: &mut Facts<'d>) -> Option<f32> {
         let code = &self.side.code;
         if is_accepted(self.side, self.line) || calls::word_before(code, self.at) == "def" {
             return None;
@@ -243,11 +260,18 @@ impl Call<'_> {
             return Some(0.9);
         }
         let key = self.name.split(|c: char| c.is_whitespace()).next().unwrap_or(self.name);
-        let is_quiet = self.only_with_debug_text()
-            || habitat::is_habit(self.file, key)
-            || habitat::added_count(self.file, key) >= 6
-            || self.is_in_output_function();
+        let is_quiet = self.only_with_debug_text() || self.is_custom(key, facts) || self.is_in_output_function();
         (!is_quiet).then_some(0.7)
+    }
+
+    /// True if the file prints like this already, or the change prints a lot: that is its work.
+    fn is_custom(&self, key: &'d str, facts: &mut Facts<'d>) -> bool {
+        if let Some((_, known)) = facts.prints.iter().find(|(name, _)| *name == key) {
+            return *known;
+        }
+        let is_custom = habitat::is_habit(self.file, key) || habitat::added_count(self.file, key) >= 6;
+        facts.prints.push((key, is_custom));
+        is_custom
     }
 
     fn arguments(&self) -> Option<Range<usize>> {
@@ -414,7 +438,8 @@ impl Call<'_> {
         let side = self.side;
         let depth = scope::indent(side, self.line);
         let mut index = self.line;
-        while let Some(before) = scope::previous(side, index) {
+        for _ in 0..200 {
+            let Some(before) = scope::previous(side, index) else { break };
             index = before;
             let line = scope::code_line(side, before);
             let is_header = ["def ", "function ", "func ", "fun ", "fn ", "void ", "sub "].iter().any(|k| line.contains(k));

@@ -153,7 +153,7 @@ fn javascript(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         }
     }
     for found in JS_OPTION.find_iter(code) {
-        let head = code[..found.start()].trim_end();
+        let head = code[code.floor_char_boundary(found.start().saturating_sub(300))..found.start()].trim_end();
         let is_case = ["it(", "test(", "describe("].iter().any(|t| {
             head.rfind(t).is_some_and(|at| head[at..].matches('\n').count() <= 2 && !head[at..].contains(';'))
         });

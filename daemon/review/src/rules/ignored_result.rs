@@ -41,7 +41,7 @@ pattern!(
     RUST_FALLIBLE,
     r"\bfs::(?:write|copy|rename|create_dir|create_dir_all|set_permissions|hard_link|symlink|read|read_to_string)\s*\(|\bFile::(?:create|open)\s*\(|\.(?:write_all|sync_all|sync_data|read_exact|read_to_end|read_to_string|commit|set_len|set_permissions|save|persist|upload|publish|execute|flush|create_dir_all|rollback)\s*\(|\b(?:save|persist|store|upload|publish|commit|write|charge|refund|transfer|migrate|validate|verify|authenticate|authorize|submit|sync|backup|export|import|apply)(?:_\w+)?\s*\(|serde_json::to_writer|\bcreate_dir(?:_all)?\s*\("
 );
-pattern!(RUST_LET, r"(?m)^[ \t]*(?:let\s+_(?:res|result|r|unused|ignored|ignore|err|e)?(?:\s*:\s*[^=\n]+)?|_)\s*=\s*[^=]");
+pattern!(RUST_LET, r"(?m)^[ \t]*(?:let\s+_(?:res|result|r|unused|ignored|ignore|err|e)?(?:\s*:\s*[^=\n]+)?|_)\s*=\s*[^=>\s]");
 pattern!(RUST_OK, r"\.\s*(?:ok\s*\(\s*\)|unwrap_or_default\s*\(\s*\)|unwrap_or\s*\(\s*\(\s*\)\s*\)|is_err\s*\(\s*\))\s*;");
 pattern!(RUST_DROP, r"(?m)^[ \t]*(?:std::mem::|mem::)?drop\s*\(");
 pattern!(RUST_ALLOW, r"#!?\s*\[\s*allow\s*\([^)\]]*\bunused_must_use\b");
@@ -62,7 +62,7 @@ pattern!(
     GO_VERB,
     r"(?i)(?:^|\.)(?:Read|Write|Parse|Marshal|Unmarshal|Decode|Encode|Open|Create|Save|Insert|Update|Fetch|Query|QueryContext|Exec|ExecContext|Connect|Dial|Sign|Encrypt|Decrypt|Execute|Do|Send|Upload|Download|Charge|Transfer|Validate|Verify|Authenticate|Authorize|Submit|Process|Commit|Begin|BeginTx|Prepare|LastInsertId|RowsAffected|CombinedOutput|Output)(?:[A-Z]\w*)?$"
 );
-pattern!(GO_HARMLESS, r"\bfmt\.F?[Pp]rint|\.(?:Close|Remove|RemoveAll|Load|Get|Lookup|Cut|Rollback|LoadOrStore|Write|WriteString|Fprint\w*|Shutdown|Unsetenv|Setenv|Kill|Sync)\s*\(|^\s*(?:w|rw|resp|res|buf|b|sb|h|hash|hasher)\.");
+pattern!(GO_HARMLESS, r"\bfmt\.F?[Pp]rint|\.(?:Close|Remove|RemoveAll|Load|Get|Lookup|Cut|Rollback|LoadOrStore|Write|WriteString|Fprint\w*|Shutdown|Unsetenv|Setenv|Kill|Sync)\s*\(|^\s*(?:w|rw|buf|b|sb|h|hash|hasher)\.");
 pattern!(GO_DISCARD, r"(?m)^[ \t]*_(?:\s*,\s*_)*\s*=\s*([\w.]+(?:\([^()\n]*\)\.\w+)*)\s*\(");
 pattern!(
     GO_DISCARDED,
@@ -247,7 +247,7 @@ fn overwritten(side: &Side, sink: &mut Sink) {
         if own.ends_with(['{', '(', ',']) {
             continue;
         }
-        for index in line + 1..side.lines.len() {
+        for index in line + 1..side.lines.len().min(line + 40) {
             let text = scope::code_line(side, index);
             if text.trim().is_empty() {
                 continue;

@@ -33,7 +33,7 @@ pub static RULE: Rule = Rule {
     ],
     strict_only: false,
     never_silenced_by_change: false,
-    check: Check::Hunk(check),
+    check: Check::File(check),
 };
 
 pattern!(
@@ -62,14 +62,35 @@ pattern!(JAVA, r#"\bthrow\s+new\s+UnsupportedOperationException\s*\(\s*"(?i:(?:t
 const TRIGGER: &str = "An input, a file or a peer is not as this line assumes, and the whole program ends instead of reporting an error.";
 const UNFINISHED: &str = "The first caller that gets here ends the program: the code is not written yet.";
 
-fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
+fn check(file: &FileView<'_>, sink: &mut Sink) {
     if file.role != Role::Source {
         return;
     }
+    let is_rust = file.language == Language::Rust;
+    if is_rust && is_program(file) || file.language == Language::Go && habitat::is_program(file) {
+        return;
+    }
+    // Behind the start of a test module lie tests, to the end of the file.
+    let mut in_tests = false;
+    for (index, hunk) in file.hunks.iter().enumerate() {
+        let code = &hunk.new.code;
+        let asserts = is_rust && ["assert_eq!(", "assert_ne!(", "#[test]", "assert_matches!(", "insta::"].iter().any(|a| code.contains(a));
+        if !in_tests && !asserts && hunk.new.lines.iter().any(|l| l.changed) {
+            let mut found = Sink::default();
+            check_hunk(file, hunk, &mut found);
+            for placed in found.hits {
+                sink.hit_in(index, placed.hit);
+            }
+        }
+        in_tests |= is_rust && (code.contains("mod tests {") || code.contains("#[test]"));
+    }
+}
+
+fn check_hunk(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
     match file.language {
-        Language::Rust => rust(file, hunk, sink),
-        Language::Go => go(file, hunk, sink),
+        Language::Rust => rust(hunk, sink),
+        Language::Go => go(hunk, sink),
         Language::Kotlin => {
             for found in KOTLIN.find_iter(&side.code) {
                 let (range, title, severity) = if found.as_str().starts_with('T') {
@@ -77,7 +98,7 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
                 } else {
                     (found.end() - 2..found.end(), "`!!` throws on null", Severity::Minor)
                 };
-                report(file, side, sink, range, title, severity);
+                report(side, sink, range, title, severity);
             }
         }
         Language::Swift => {
@@ -85,31 +106,30 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
                 let line = side.line_range(side.line_at(found.start()));
                 let title = if found.as_str() == "try!" { "`try!` crashes on any error" } else { "`as!` crashes on any other type" };
                 if !SWIFT_USUAL.is_match(&side.live[line]) {
-                    report(file, side, sink, found.range(), title, Severity::Minor);
+                    report(side, sink, found.range(), title, Severity::Minor);
                 }
             }
         }
-        Language::CSharp => unfinished(file, side, sink, &CSHARP, &side.code),
-        Language::Scala => unfinished(file, side, sink, &SCALA, &side.code),
-        Language::Dart => unfinished(file, side, sink, &DART, &side.code),
-        Language::Java => unfinished(file, side, sink, &JAVA, &side.live),
+        Language::CSharp => unfinished(side, sink, &CSHARP, &side.code),
+        Language::Scala => unfinished(side, sink, &SCALA, &side.code),
+        Language::Dart => unfinished(side, sink, &DART, &side.code),
+        Language::Java => unfinished(side, sink, &JAVA, &side.live),
         _ => {}
     }
 }
 
-fn unfinished(file: &FileView<'_>, side: &Side, sink: &mut Sink, pattern: &regex::Regex, text: &str) {
+fn unfinished(side: &Side, sink: &mut Sink, pattern: &regex::Regex, text: &str) {
     for found in pattern.find_iter(text) {
         let range = calls::trim(text, found.range());
-        report(file, side, sink, range, "Unfinished code throws", Severity::Minor);
+        report(side, sink, range, "Unfinished code throws", Severity::Minor);
     }
 }
 
-fn report(file: &FileView<'_>, side: &Side, sink: &mut Sink, range: Range<usize>, title: &str, severity: Severity) {
+fn report(side: &Side, sink: &mut Sink, range: Range<usize>, title: &str, severity: Severity) {
     let line = side.line_at(range.start);
     if !side.lines[line].changed
         || side.in_test(range.start)
         || scope::gives_reason(&scope::comment_around(side, range.clone()))
-        || scope::was_removed(file, &side.text[side.line_range(line)])
     {
         return;
     }
@@ -132,19 +152,6 @@ fn is_program(file: &FileView<'_>) -> bool {
         || file.hunks.iter().any(|h| h.new.code.contains("fn main(") || h.section.contains("fn main("))
 }
 
-/// True if the hunk asserts, or an earlier hunk shows the start of the test module: what lies
-/// behind it, to the end of the file, is tests.
-fn is_below_tests(file: &FileView<'_>, hunk: &HunkView<'_>) -> bool {
-    let asserts = ["assert_eq!(", "assert_ne!(", "#[test]", "assert_matches!(", "insta::"];
-    if asserts.iter().any(|a| hunk.new.code.contains(a)) {
-        return true;
-    }
-    file.hunks
-        .iter()
-        .take_while(|h| !std::ptr::eq(*h, hunk))
-        .any(|h| h.new.code.contains("mod tests {") || h.new.code.contains("#[test]"))
-}
-
 /// How many panic points of this kind the hunk removes: an edited line is not a new panic.
 fn removed(hunk: &HunkView<'_>, kind: &str) -> usize {
     hunk.lines
@@ -154,15 +161,9 @@ fn removed(hunk: &HunkView<'_>, kind: &str) -> usize {
         .sum()
 }
 
-fn rust(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
-    if is_program(file) {
-        return;
-    }
+fn rust(hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
     let code = &side.code;
-    if is_below_tests(file, hunk) {
-        return;
-    }
     let mut edits: Vec<(&str, usize)> = Vec::new();
     for found in RUST.find_iter(code) {
         let at = found.start() + found.as_str().len() - found.as_str().trim_start_matches(['.', ' ', '\n', '\t']).len();
@@ -192,7 +193,7 @@ fn rust(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         if is_proven(side, hunk, line, found.start(), is_call) {
             continue;
         }
-        report(file, side, sink, at..at + name.len(), title, severity);
+        report(side, sink, at..at + name.len(), title, severity);
     }
 }
 
@@ -278,10 +279,7 @@ fn was_checked(side: &Side, line: usize, before: &str) -> bool {
     })
 }
 
-fn go(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
-    if habitat::is_program(file) {
-        return;
-    }
+fn go(hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
     for found in GO_PANIC.find_iter(&side.code) {
         let at = found.end() - found.as_str().trim_start_matches(|c: char| c != 'p').len();
@@ -292,9 +290,9 @@ fn go(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         let allowed = GO_ALLOWED.is_match(hunk.section)
             || GO_ALLOWED.is_match(&side.code[side.code.floor_char_boundary(at.saturating_sub(1500))..at]);
         if is_unfinished {
-            report(file, side, sink, at..at + 5, "Unfinished code panics", Severity::Major);
+            report(side, sink, at..at + 5, "Unfinished code panics", Severity::Major);
         } else if is_error && !allowed {
-            report(file, side, sink, at..at + 5, "`panic` on an error in library code", Severity::Minor);
+            report(side, sink, at..at + 5, "`panic` on an error in library code", Severity::Minor);
         }
     }
 }

@@ -244,7 +244,7 @@ fn javascript(file: &FileView<'_>, side: &Side, sink: &mut Sink) {
     }
     for pattern in [&JS_OPTION, &JS_PENDING] {
         for found in pattern.captures_iter(code).filter_map(|c| c.get(1)) {
-            let head = &code[..found.start()];
+            let head = &code[code.floor_char_boundary(found.start().saturating_sub(300))..found.start()];
             let is_case = found.as_str().starts_with("pending")
                 || ["it(", "test(", "describe("].iter().any(|t| {
                     head.rfind(t).is_some_and(|at| head[at..].matches('\n').count() <= 2 && !head[at..].contains(';'))

@@ -31,7 +31,7 @@ pub static RULE: Rule = Rule {
     triggers: &[
         "except", "catch", "suppress", "rescue", "finally", "err", "resume next", "when others", "try?", "|| true",
         "|| :", "runcatching", "case _", "nonfatal", "on exception", "on error", "ensure", "pass",
-        ".then(", "recover()",
+        ".then(", "recover()", "ignore", "noop", "continue", "return",
     ],
     strict_only: false,
     never_silenced_by_change: false,

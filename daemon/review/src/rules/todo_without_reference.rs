@@ -5,7 +5,7 @@ use crate::{
     language::Role,
     matching::{pattern, scope},
     rule::{Check, Hit, Rule, Sink},
-    view::{FileView, HunkView},
+    view::{FileView, HunkView, LineKind},
 };
 
 /// See the file's first line.
@@ -62,7 +62,7 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
             end += 1;
         }
         let whole = &side.text[at..side.line_range(end).end];
-        if scope::has_reference(whole) || OWNER.is_match(whole) || was_noted(file, text) {
+        if scope::has_reference(whole) || OWNER.is_match(whole) || was_noted(hunk, text) {
             continue;
         }
         last_line = line;
@@ -76,12 +76,9 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     }
 }
 
-/// True if a removed line holds the same note.
-fn was_noted(file: &FileView<'_>, line: &str) -> bool {
+/// True if a line that the hunk removes holds the same note.
+fn was_noted(hunk: &HunkView<'_>, line: &str) -> bool {
     let Some(mark) = MARK.find(line) else { return false };
     let note = line[mark.start()..].trim();
-    scope::was_removed(file, line)
-        || file.hunks.iter().flat_map(|h| &h.lines).any(|l| {
-            l.kind == crate::view::LineKind::Removed && l.text.contains(note)
-        })
+    hunk.lines.iter().any(|l| l.kind == LineKind::Removed && l.text.contains(note))
 }

@@ -34,6 +34,9 @@ pub static RULE: Rule = Rule {
     check: Check::Hunk(check),
 };
 
+/// How far above a handler its function is looked for.
+const REACH_BYTES: usize = 4 * 1024;
+
 const TRIGGER: &str = "The service behind it stays down: the loop never ends, holds its thread or task, and hammers the service.";
 
 // Words of a bound: a counter, a deadline, a pause that grows.
@@ -102,7 +105,8 @@ fn first_line(side: &Side, range: Range<usize>) -> Range<usize> {
 
 fn libraries(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
-    for found in ENDLESS_LIBRARY.find_iter(&side.live) {
+    let may_name = ["etr", "ETR", "ttempt", "orever", "ries", "tries"].iter().any(|w| side.live.contains(w));
+    for found in ENDLESS_LIBRARY.find_iter(if may_name { &side.live } else { "" }) {
         if side.code.as_bytes()[found.start()] != b' ' && !side.in_test(found.start()) {
             point(side, sink, found.range());
         }
@@ -189,7 +193,9 @@ fn recursion_python(hunk: &HunkView<'_>, sink: &mut Sink) {
             continue;
         }
         let depth = scope::indent(side, header);
-        let outer = PY_DEF.captures_iter(&side.code[..whole.start()]).filter(|d| d[1].len() < depth).last();
+        let outer = PY_DEF.captures_iter(
+            &side.code[side.code.floor_char_boundary(whole.start().saturating_sub(REACH_BYTES))..whole.start()],
+        ).filter(|d| d[1].len() < depth).last();
         let Some(outer) = outer else { continue };
         let name = outer[2].to_owned();
         let body = side.lines[lines.start].start..side.line_range(lines.end - 1).end;
@@ -210,7 +216,7 @@ fn recursion_braced(hunk: &HunkView<'_>, sink: &mut Sink) {
         (m.start(), calls::inside(code, open))
     });
     for (start, body) in blocks.chain(arrows) {
-        let before = &code[..start];
+        let before = &code[code.floor_char_boundary(start.saturating_sub(REACH_BYTES))..start];
         let outer = BRACED_DEF.captures_iter(before).filter_map(|c| {
             let name = (1..c.len()).find_map(|i| c.get(i))?.as_str();
             (!KEYWORDS.contains(&name)).then(|| (name.to_owned(), c.get(0).map_or("", |m| m.as_str()).to_owned()))

@@ -12,6 +12,7 @@ use crate::{
 pattern!(CATCH, r"(?i)\bcatch\b");
 pattern!(ON, r"\bon\s+([A-Z]\w*)\s*\{");
 pattern!(CONTINUE, r"^\s*(?:continue|next)\s*;?\s*$");
+pattern!(NOTHING, r"(?i)^\s*return(?:\s+null)?\s*;\s*$");
 pattern!(FINALLY, r"\bfinally\s*\{\s*return\b[^\n;]*");
 pattern!(IDLE, r"^[\s;]*$");
 pattern!(OPTIONAL_IMPORT, r"\b(?:require|import)\s*\(");
@@ -56,7 +57,8 @@ pub(super) fn handlers(file: &FileView<'_>, side: &Side, sink: &mut Sink) {
             continue;
         }
         let body = &code[open + 1..close];
-        let goes_on = CONTINUE.is_match(body);
+        let is_typed = matches!(file.language, Language::Java | Language::CSharp | Language::Php);
+        let goes_on = CONTINUE.is_match(body) || is_typed && NOTHING.is_match(body);
         if !goes_on && !IDLE.is_match(body) {
             continue;
         }
@@ -154,7 +156,7 @@ fn tried(code: &str, at: usize) -> Option<&str> {
     let before = code[..at].trim_end().trim_end_matches('@').trim_end();
     let end = before.strip_suffix('}')?.len();
     let mut depth = 1_u32;
-    let open = code.as_bytes()[..end].iter().enumerate().rev().find_map(|(at, byte)| {
+    let open = code.as_bytes()[..end].iter().enumerate().rev().take(4096).find_map(|(at, byte)| {
         match byte {
             b'}' => depth += 1,
             b'{' => depth -= 1,
