@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 use crate::error::{RunsError, bounded, version_7};
-use crate::run::{COLUMNS, Hash32, Run, RunKind, RunState, Tenant};
+use crate::run::{COLUMNS, DELETED, Hash32, Run, RunKind, RunState, Tenant};
 
 const ACCEPT: &str = "accept a run";
 
@@ -83,7 +83,9 @@ pub fn accept(
         (_, Some(run)) if run.request_hash != new.request_hash => conflict("idempotency key", &run),
         (Some(one), Some(other)) if one.id != other.id => conflict("idempotency key", &other),
         // Deleted, its last rows on their way out.
-        (Some(run), _) | (None, Some(run)) if run.expires_ms == Some(0) => conflict("run id", &run),
+        (Some(run), _) | (None, Some(run)) if run.expires_ms == Some(DELETED) => {
+            conflict("run id", &run)
+        }
         (Some(run), _) | (None, Some(run)) => Ok(Accepted::Replay(run)),
         (None, None) => insert(tx, tenant, new, now_ms).map(Accepted::New),
     }

@@ -156,7 +156,7 @@ pub(crate) fn page(
         .prepare_cached(
             "SELECT seq, type, at_ms, payload FROM event_log \
              WHERE run_id = ?1 AND seq > ?2 AND (?3 IS NULL OR type = ?3) \
-               AND NOT EXISTS (SELECT 1 FROM run WHERE run.id = ?1 AND run.expires_ms = 0) \
+               AND NOT EXISTS (SELECT 1 FROM run WHERE run.id = ?1 AND run.expires_ms <= 0) \
              ORDER BY seq LIMIT ?4",
         )
         .map_err(&failed)?;

@@ -155,7 +155,7 @@ pub fn latest_review(
         "SELECT {COLUMNS} FROM run \
          WHERE tenant_id = ?1 AND root = ?2 AND state = 'completed' AND kind = 'review' \
            AND (?3 IS NULL OR selection = ?3) \
-           AND ephemeral = 0 AND purged_ms IS NULL AND expires_ms IS NOT 0 \
+           AND ephemeral = 0 AND purged_ms IS NULL AND expires_ms > 0 \
          ORDER BY ended_ms DESC, id DESC LIMIT 1"
     );
     let found = conn

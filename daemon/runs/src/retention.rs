@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 use crate::error::RunsError;
-use crate::run::{RunState, Tenant};
+use crate::run::{DELETED, PURGING, RunState, Tenant};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 const PRUNE: &str = "remove what has expired";
@@ -82,8 +82,8 @@ pub fn delete(tx: &Tx<'_>, tenant: Tenant, run_id: Uuid) -> Result<(), RunsError
         Some(RunState::Running) => Err(RunsError::StillRunning { id: run_id }),
         Some(_) => {
             tx.execute(
-                "UPDATE run SET expires_ms = 0, purged_ms = NULL WHERE id = ?1",
-                [run_id],
+                "UPDATE run SET expires_ms = ?2, purged_ms = NULL WHERE id = ?1",
+                params![run_id, DELETED],
             )
             .map_err(at(tx, DELETE))?;
             Ok(())
@@ -130,14 +130,20 @@ pub fn prune(
         pruned.events += events;
         left -= events.min(left);
         if left == 0 {
+            // There may be more of them, but no reader is shown half a log.
+            execute(
+                tx,
+                "UPDATE run SET expires_ms = ?2 WHERE id = ?1 AND expires_ms > 0",
+                params![run_id, PURGING],
+            )?;
             break;
         }
-        if expires_ms == 0 {
+        if expires_ms == DELETED {
             pruned.runs += execute(tx, "DELETE FROM run WHERE id = ?1", params![run_id])?;
         } else {
             pruned.purged += execute(
                 tx,
-                "UPDATE run SET purged_ms = ?2 WHERE id = ?1",
+                "UPDATE run SET purged_ms = ?2, expires_ms = max(expires_ms, 1) WHERE id = ?1",
                 params![run_id, now_ms],
             )?;
         }

@@ -193,10 +193,17 @@ pub struct Run {
     pub last_seq: u64,
 }
 
+/// `expires_ms` of a run that is deleted: it can't be seen, its rows are on their way out.
+pub(crate) const DELETED: i64 = 0;
+
+/// `expires_ms` of a run that has lost a part of its events: what is left of them can't be seen.
+pub(crate) const PURGING: i64 = -1;
+
 /// The columns of [`Run`], for [`Run::from_row`].
 pub(crate) const COLUMNS: &str = "id, kind, session_id, state, root, selection, base_sha, \
      request_hash, idempotency_key, ephemeral, outcome, started_ms, ended_ms, expires_ms, purged_ms, \
-     (SELECT coalesce(max(seq), 0) FROM event_log WHERE event_log.run_id = run.id)";
+     CASE WHEN expires_ms <= 0 THEN 0 ELSE \
+     (SELECT coalesce(max(seq), 0) FROM event_log WHERE event_log.run_id = run.id) END";
 
 impl Run {
     pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -214,7 +221,9 @@ impl Run {
             outcome: row.get(10)?,
             started_ms: row.get(11)?,
             ended_ms: row.get(12)?,
-            expires_ms: row.get(13)?,
+            expires_ms: row
+                .get::<_, Option<i64>>(13)?
+                .filter(|expires_ms| *expires_ms != PURGING),
             purged_ms: row.get(14)?,
             last_seq: row.get::<_, i64>(15)?.unsigned_abs(),
         })

@@ -532,6 +532,49 @@ async fn a_deletion_that_was_cut_short_shows_nothing() {
 }
 
 #[tokio::test]
+async fn half_a_log_is_never_shown() {
+    let short = Retention {
+        content_ms: 0,
+        ..Retention::default()
+    };
+    let (_home, runs) = runs_with(short).await;
+    let id = reviewed(&runs, review(1), 300).await;
+    let before = runs.get(id).await.unwrap();
+    assert_eq!(before.last_seq, 302);
+    let ended_ms = before.ended_ms.unwrap();
+    let slice = async || {
+        runs.store()
+            .write("a slice", move |tx| {
+                convergio_runs::prune(tx, ended_ms, &Retention::default(), 200)
+            })
+            .await
+            .unwrap()
+    };
+    assert_eq!(slice().await.events, 200);
+    assert!(runs.events(id, 0, 10).await.unwrap().events.is_empty());
+    let run = runs.get(id).await.unwrap();
+    assert_eq!(
+        (run.last_seq, run.purged_ms, run.expires_ms),
+        (0, None, None)
+    );
+    let latest = runs.latest_review("/home/ada/shop".into(), None).await;
+    assert!(latest.unwrap().is_none());
+    assert!(matches!(
+        runs.accept(review_again(&run)).await.unwrap(),
+        Accepted::Replay(_)
+    ));
+    let rest = slice().await;
+    assert_eq!((rest.events, rest.purged, rest.runs), (102, 1, 0));
+    assert!(runs.get(id).await.unwrap().purged_ms.is_some());
+}
+
+fn review_again(run: &convergio_runs::Run) -> NewRun {
+    let mut new = review(run.request_hash[0]);
+    new.id = run.id;
+    new
+}
+
+#[tokio::test]
 async fn silences_belong_to_a_folder() {
     let (_home, runs) = runs().await;
     let silence = |root: &str, reason: &str| NewSilence {
