@@ -68,7 +68,7 @@ hints! {
     /// Which runs there are.
     RUNS = "`cv runs list`";
     /// The output went nowhere.
-    OTHER_OUTPUT = "free some space or write elsewhere; `cv review --replay` prints the result again";
+    OTHER_OUTPUT = "write elsewhere or free some space; `cv doctor` says how much is left";
     /// More time.
     MORE_TIME = "give it more, for instance `cv review --timeout 60s`";
     /// Interrupted.

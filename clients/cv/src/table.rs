@@ -27,6 +27,15 @@ pub enum Format {
 }
 
 impl Format {
+    /// Its name for the daemon's program, which knows no Markdown.
+    pub const fn offline(self) -> &'static str {
+        match self {
+            Self::Text | Self::Md => "text",
+            Self::Json => "json",
+            Self::Ndjson => "ndjson",
+        }
+    }
+
     /// Notes how errors are to be told.
     pub const fn announce(self, context: &mut Context) {
         context.error_form = match self {

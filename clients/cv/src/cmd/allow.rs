@@ -116,11 +116,6 @@ fn with_silence(before: &str, finding: &Finding, reason: &str) -> Result<String,
     let mut document: DocumentMut = before
         .parse()
         .map_err(|error: toml_edit::TomlError| unreadable(error.message()))?;
-    if document.is_empty() && before.trim().is_empty() {
-        document = "# Findings that are no faults here. They count from the base revision.\n"
-            .parse()
-            .map_err(|error: toml_edit::TomlError| unreadable(error.message()))?;
-    }
     let allows = document
         .entry("allow")
         .or_insert(Item::ArrayOfTables(ArrayOfTables::new()))
@@ -137,7 +132,12 @@ fn with_silence(before: &str, finding: &Finding, reason: &str) -> Result<String,
         table.insert("reason", value(reason));
         allows.push(table);
     }
-    Ok(document.to_string())
+    let text = document.to_string();
+    Ok(if before.trim().is_empty() {
+        format!("# Findings that are no faults here. They count from the base revision.\n\n{text}")
+    } else {
+        text
+    })
 }
 
 /// A path as a pattern that means only itself; a `/` in front of a bare name would change it.
@@ -162,6 +162,7 @@ mod tests {
     fn a_silence_is_added_once_and_the_rest_stays() {
         let finding = samples::swallowed();
         let first = with_silence("", &finding, "it \"is\" fine").expect("parses");
+        assert!(first.starts_with("# Findings"), "{first}");
         assert!(first.contains("[[allow]]\nfingerprint = \"bbb"), "{first}");
         assert!(first.contains("path = \"pay/client.py\""));
         assert_eq!(

@@ -269,7 +269,7 @@ fn edit(context: &mut Context) -> Result<Exit, Failure> {
     copied.remove()?;
     let after = edited?.map(|found| found.bytes).unwrap_or_default();
     if before.as_deref().unwrap_or_default() == after {
-        context.answer.line("Nothing changed")?;
+        context.answer.say("Nothing changed")?;
         return Ok(Exit::Ok);
     }
     let params = UndoPutParams {

@@ -37,11 +37,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
         Ok(doctor) => doctor,
         Err(failure) if matches!(failure.kind, Kind::Unreachable) => {
             context.notes.failure(&failure);
-            let format = match args.format {
-                Format::Text | Format::Md => "text",
-                Format::Json => "json",
-                Format::Ndjson => "ndjson",
-            };
+            let format = args.format.offline();
             return Err(daemon::offline(&[
                 "doctor",
                 "--offline",
@@ -104,7 +100,7 @@ fn print(
         }
         context.answer.write(&text)?;
     }
-    context.answer.line(&format!(
+    context.answer.say(&format!(
         "{}, {}",
         count(doctor.checks.len() as u64, "check", "checks"),
         match bad {

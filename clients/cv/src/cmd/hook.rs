@@ -72,7 +72,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
         Verb::Install { hook, strict } => {
             let file = hooks_folder(&folder)?.join(hook.name());
             install(&file, hook, strict)?;
-            context.answer.line(&format!(
+            context.answer.say(&format!(
                 "Installed {} · back: cv hook uninstall {}",
                 escape::line(&file.display().to_string()),
                 hook.name()
@@ -84,7 +84,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
         Verb::Uninstall { hook } => {
             let file = hooks_folder(&folder)?.join(hook.name());
             uninstall(&file, hook)?;
-            context.answer.line(&format!(
+            context.answer.say(&format!(
                 "Removed {} · back: cv hook install {}",
                 escape::line(&file.display().to_string()),
                 hook.name()

@@ -53,11 +53,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
                     .note("The daemon does not run: these are its last lines.");
             }
             let lines = args.lines.to_string();
-            let format = match args.format {
-                Format::Text | Format::Md => "text",
-                Format::Json => "json",
-                Format::Ndjson => "ndjson",
-            };
+            let format = args.format.offline();
             Err(daemon::offline(&[
                 "logs",
                 "--offline",

@@ -23,7 +23,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
     clap_mangen::generate_to(command, &args.out).map_err(failed)?;
     context
         .answer
-        .line(&format!("Manual pages are in {}", args.out.display()))?;
+        .say(&format!("Manual pages are in {}", args.out.display()))?;
     Ok(Exit::Ok)
 }
 

@@ -137,7 +137,7 @@ fn list(
         |client: Client| async move { client.call::<RunList>(&params).await },
     )?;
     if listed.runs.is_empty() && matches!(format, Format::Text | Format::Md) {
-        context.answer.line("No runs yet. First one: `cv review`")?;
+        context.answer.say("No runs yet. First one: `cv review`")?;
         return Ok(Exit::Ok);
     }
     let table = Table {

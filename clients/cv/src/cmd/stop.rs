@@ -50,16 +50,16 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
         deadline.guard("ending the daemon", work).await
     });
     match asked {
-        Ok(answer) if when_idle => context.answer.line(&format!(
+        Ok(answer) if when_idle => context.answer.say(&format!(
             "The daemon (process {}) ends as soon as it is idle; {} going on",
             answer.pid,
             count(answer.runs_active.into(), "run", "runs")
         ))?,
         Ok(answer) => context
             .answer
-            .line(&format!("The daemon (process {}) has ended", answer.pid))?,
+            .say(&format!("The daemon (process {}) has ended", answer.pid))?,
         Err(failure) if failure.kind == Kind::Unreachable && not_running(&failure) => {
-            context.answer.line("The daemon does not run")?;
+            context.answer.say("The daemon does not run")?;
         }
         Err(failure) => return Err(failure),
     }

@@ -69,7 +69,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
     take_back(entry, context)?;
     context
         .answer
-        .line(&format!("Took back {}", escape::line(&entry.label)))?;
+        .say(&format!("Took back {}", escape::line(&entry.label)))?;
     Ok(Exit::Ok)
 }
 
@@ -77,7 +77,7 @@ fn list(listed: &UndoListResponse, format: Format, context: &mut Context) -> Res
     if listed.entries.is_empty() && matches!(format, Format::Text | Format::Md) {
         context
             .answer
-            .line("Nothing to take back yet. Fixes and silences appear here: `cv fix --help`")?;
+            .say("Nothing to take back yet. Fixes and silences appear here: `cv fix --help`")?;
         return Ok(Exit::Ok);
     }
     let table = Table {

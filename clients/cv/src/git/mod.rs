@@ -6,5 +6,8 @@ pub mod selection;
 pub mod status;
 pub mod untracked;
 
+#[cfg(test)]
+mod tests;
+
 pub use run::Git;
 pub use selection::{Selected, Wanted, select};

@@ -2,7 +2,7 @@
 
 use std::io::{BufWriter, Write};
 
-use super::layout::Layout;
+use super::{layout::Layout, paint::Role};
 use crate::error::Failure;
 
 /// The answer's stream. Every write may fail: a reader that went away ends the program quietly,
@@ -36,6 +36,12 @@ impl Answer {
     pub fn line(&mut self, text: &str) -> Result<(), Failure> {
         self.write(text)?;
         self.write("\n")
+    }
+
+    /// Writes a sentence for a person, wrapped where the terminal is narrow.
+    pub fn say(&mut self, text: &str) -> Result<(), Failure> {
+        let text = self.layout.text(text, Role::Plain, 2);
+        self.write(&text)
     }
 
     /// Writes a value as one line of JSON.

@@ -1,7 +1,10 @@
 //! One JSON document at the end.
 
-use convergio_contract::RunEvent;
-use serde_json::json;
+use convergio_contract::{
+    RunEvent, Uuid,
+    finding::{Coverage, Finding, ReviewSummary},
+};
+use serde::Serialize;
 
 use super::{Renderer, Report};
 use crate::{error::Failure, output::Answer};
@@ -10,20 +13,30 @@ use crate::{error::Failure, output::Answer};
 pub struct Json;
 
 /// The document of a review; of a failed one with what was found before.
-pub fn document(report: &Report, failure: Option<&Failure>) -> serde_json::Value {
-    let mut document = json!({
-        "v": 1,
-        "run_id": report.run_id,
-        "findings": report.by_severity(),
-        "resolved": report.resolved,
-        "coverage": report.coverage,
-        "summary": report.summary,
-        "complete": failure.is_none() && report.is_complete(),
-    });
-    if let Some(failure) = failure {
-        document["error"] = failure.to_json();
+#[derive(Serialize)]
+struct Document<'a> {
+    v: u8,
+    run_id: Option<Uuid>,
+    findings: Vec<&'a Finding>,
+    resolved: &'a [Finding],
+    coverage: &'a Coverage,
+    summary: Option<&'a ReviewSummary>,
+    complete: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<serde_json::Value>,
+}
+
+fn document<'a>(report: &'a Report, failure: Option<&Failure>) -> Document<'a> {
+    Document {
+        v: 1,
+        run_id: report.run_id,
+        findings: report.by_severity(),
+        resolved: &report.resolved,
+        coverage: &report.coverage,
+        summary: report.summary.as_ref(),
+        complete: failure.is_none() && report.is_complete(),
+        error: failure.map(Failure::to_json),
     }
-    document
 }
 
 impl Renderer for Json {

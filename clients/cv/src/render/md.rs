@@ -21,7 +21,7 @@ fn inline(text: &str) -> String {
             '&' => out.push_str("&amp;"),
             // A name after @ would call somebody, a number after # would link.
             '@' => out.push_str("&#64;"),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '|' | '!' | '~' => {
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '!' | '~' => {
                 out.push('\\');
                 out.push(c);
             }

@@ -88,7 +88,7 @@ fn result(finding: &Finding, rule_index: usize, compared: bool) -> Value {
         "partialFingerprints": {"convergio/v1": finding.fingerprint},
         "properties": {
             "severity": finding.severity.as_str(),
-            "confidence": finding.confidence,
+            "confidence": (f64::from(finding.confidence) * 100.0).round() / 100.0,
         },
     });
     if let Some(suggestion) = &finding.suggestion {

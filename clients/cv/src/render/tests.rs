@@ -244,6 +244,7 @@ fn json_is_sorted_by_severity_and_says_whether_it_is_complete() {
     assert_eq!(document["findings"][0]["rule"], "tls-verify-off");
     assert_eq!(document["coverage"]["files_reviewed"], 3);
     assert_eq!(document["summary"]["findings"], 2);
+    assert_eq!(document["findings"][0]["confidence"], 0.95);
 
     let document = json(ReviewFormat::Json, &samples::full());
     assert_eq!(document["complete"], false);

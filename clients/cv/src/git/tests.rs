@@ -1,0 +1,296 @@
+//! Real repositories, reviewed by real git.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::{Selected, Wanted, select};
+use crate::error::{Failure, Kind};
+
+struct Repo {
+    temp: tempfile::TempDir,
+    root: PathBuf,
+}
+
+impl Repo {
+    fn new() -> Self {
+        let repo = Self::bare_of_commits();
+        repo.write("a.txt", "one\n");
+        repo.commit("first");
+        repo
+    }
+
+    fn bare_of_commits() -> Self {
+        let temp = tempfile::tempdir().expect("a folder");
+        // git names the top level without links on the way.
+        let root = temp.path().canonicalize().expect("a path").join("re po");
+        fs::create_dir(&root).expect("creates");
+        let repo = Self { temp, root };
+        repo.git(&["init", "-q", "-b", "main"]);
+        repo
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        git_in(&self.root, args)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.root.join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("creates");
+        fs::write(path, text).expect("writes");
+    }
+
+    fn commit(&self, message: &str) {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "-m", message]);
+    }
+
+    fn select(&self, wanted: &Wanted) -> Result<Selected, Failure> {
+        select(&self.root, wanted)
+    }
+
+    fn default(&self) -> (Selected, String) {
+        let selected = self.select(&Wanted::Default).expect("selects");
+        let diff = String::from_utf8_lossy(&selected.diff).into_owned();
+        (selected, diff)
+    }
+}
+
+fn git_in(folder: &Path, args: &[&str]) -> String {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(["-c", "user.name=Ada", "-c", "user.email=ada@example.org"])
+        .args(["-c", "commit.gpgSign=false"])
+        .args(args)
+        .output()
+        .expect("git runs");
+    assert!(output.status.success(), "git {args:?}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn staged_unstaged_and_untracked_come_together_and_the_index_stays() {
+    let repo = Repo::new();
+    repo.write("a.txt", "one\ntwo\n");
+    repo.write("staged.txt", "s\n");
+    repo.git(&["add", "staged.txt"]);
+    repo.write("new file\n.txt", "n\n");
+    let index = fs::read(repo.root.join(".git/index")).expect("the index");
+    let (selected, diff) = repo.default();
+    assert_eq!(
+        selected.header,
+        "3 files changed since HEAD (1 unstaged, 1 untracked)"
+    );
+    assert_eq!(selected.selection, "worktree");
+    assert_eq!(selected.root, repo.root);
+    assert!(diff.contains("+two\n") && diff.contains("+s\n"), "{diff}");
+    assert!(diff.contains("+++ \"b/new file\\n.txt\"\t\n"), "{diff}");
+    assert_eq!(
+        fs::read(repo.root.join(".git/index")).expect("the index"),
+        index
+    );
+
+    let staged = repo.select(&Wanted::Staged).expect("selects");
+    assert_eq!(staged.header, "1 file staged");
+}
+
+#[test]
+fn the_diff_of_an_untracked_file_is_what_git_would_say() {
+    let repo = Repo::new();
+    for (name, text) in [
+        ("plain.txt", "x\ny\n"),
+        ("no end", "x"),
+        ("one", "x\n"),
+        ("qu\"ote\t.txt", "x\n"),
+        ("caffè.txt", "è\r\n"),
+    ] {
+        repo.write(name, text);
+        let mut ours = Vec::new();
+        super::untracked::append(&repo.root, name.as_bytes(), &mut ours, 1 << 20).expect("reads");
+        repo.git(&["add", "-A"]);
+        let staged = repo.git(&[
+            "-c",
+            "core.quotePath=false",
+            "diff",
+            "--cached",
+            "--no-prefix",
+            "--src-prefix=a/",
+            "--dst-prefix=b/",
+        ]);
+        let theirs: String = staged
+            .lines()
+            .filter(|line| !line.starts_with("index "))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let ours: String = String::from_utf8(ours)
+            .expect("text")
+            .lines()
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert_eq!(ours, theirs);
+        repo.commit(name);
+    }
+}
+
+#[test]
+fn without_a_commit_everything_is_new() {
+    let repo = Repo::bare_of_commits();
+    repo.write("staged.txt", "s\n");
+    repo.git(&["add", "staged.txt"]);
+    repo.write("new.txt", "n\n");
+    let (selected, diff) = repo.default();
+    assert!(diff.contains("+s\n") && diff.contains("+n\n"), "{diff}");
+    assert_eq!(selected.base_sha, None);
+    assert!(
+        selected.header.starts_with("2 files, no commit yet"),
+        "{}",
+        selected.header
+    );
+    let staged = repo.select(&Wanted::Staged).expect("selects");
+    assert_eq!(staged.header, "1 file staged");
+    let error = repo
+        .select(&Wanted::parse("HEAD~1"))
+        .expect_err("no revision");
+    assert_eq!(error.kind, Kind::NotFound);
+    assert!(error.why.contains("no commit yet"), "{}", error.why);
+}
+
+#[test]
+fn a_clean_branch_is_compared_with_where_it_came_from() {
+    let repo = Repo::new();
+    let (selected, _) = repo.default();
+    assert!(selected.diff.is_empty());
+    assert!(selected.empty.0.contains("clean"), "{}", selected.empty.0);
+
+    repo.git(&["checkout", "-q", "-b", "feature"]);
+    repo.write("f.txt", "f\n");
+    repo.commit("feature");
+    let (selected, diff) = repo.default();
+    assert_eq!(selected.selection, "base main");
+    assert!(
+        selected
+            .header
+            .starts_with("1 file changed since main (merge base ")
+    );
+    assert!(diff.contains("+f\n"));
+
+    let since = repo.select(&Wanted::parse("HEAD~1")).expect("selects");
+    assert_eq!(since.header, "1 file changed since HEAD~1");
+    let range = repo
+        .select(&Wanted::parse("main...feature"))
+        .expect("selects");
+    assert_eq!(range.diff, since.diff);
+    assert_eq!(
+        range.base_sha,
+        Some(repo.git(&["rev-parse", "main"]).trim().to_owned())
+    );
+    let based = repo
+        .select(&Wanted::Base("main".to_owned()))
+        .expect("selects");
+    assert_eq!(based.diff, since.diff);
+    // A tree may begin a range: a history that nobody has yet.
+    let tree = repo.git(&["hash-object", "-t", "tree", "/dev/null"]);
+    let all = repo
+        .select(&Wanted::parse(&format!("{}..HEAD", tree.trim())))
+        .expect("selects");
+    assert_eq!(all.header.split(' ').next(), Some("2"));
+}
+
+#[test]
+fn subfolders_worktrees_and_bare_repositories_are_told_apart() {
+    let repo = Repo::new();
+    repo.write("sub/deep/b.txt", "b\n");
+    repo.write("top.txt", "t\n");
+    let below = select(&repo.root.join("sub/deep"), &Wanted::Default).expect("selects");
+    assert_eq!(below.root, repo.root);
+    let diff = String::from_utf8_lossy(&below.diff).into_owned();
+    assert!(
+        diff.contains("b/sub/deep/b.txt") && diff.contains("b/top.txt"),
+        "{diff}"
+    );
+    repo.commit("both");
+
+    let tree = repo.root.with_file_name("tree");
+    repo.git(&[
+        "worktree",
+        "add",
+        "-q",
+        tree.to_str().expect("UTF-8"),
+        "-b",
+        "side",
+    ]);
+    fs::write(tree.join("w.txt"), "w\n").expect("writes");
+    let other = select(&tree, &Wanted::Default).expect("selects");
+    assert_eq!(other.root, tree);
+    assert!(String::from_utf8_lossy(&other.diff).contains("+w\n"));
+
+    let bare = repo.root.with_file_name("bare.git");
+    repo.git(&["clone", "-q", "--bare", ".", bare.to_str().expect("UTF-8")]);
+    let error = select(&bare, &Wanted::Default).expect_err("no working tree");
+    assert_eq!(error.kind, Kind::NotARepository);
+    let range = select(&bare, &Wanted::parse("HEAD~1..HEAD")).expect("selects");
+    assert!(String::from_utf8_lossy(&range.diff).contains("b/top.txt"));
+
+    let error = select(repo.temp.path(), &Wanted::Default).expect_err("no repository");
+    assert_eq!(error.kind, Kind::NotARepository);
+}
+
+#[test]
+fn silences_count_as_they_stand_at_the_base() {
+    let repo = Repo::new();
+    repo.write(".convergio/review.toml", "# base\n");
+    repo.commit("silences");
+    repo.write(".convergio/review.toml", "# changed\n");
+    let (selected, _) = repo.default();
+    assert_eq!(selected.base_silences.as_deref(), Some("# base\n"));
+    let staged = repo.select(&Wanted::Staged).expect("selects");
+    assert_eq!(staged.base_silences.as_deref(), Some("# base\n"));
+    let before = repo.select(&Wanted::parse("HEAD~1")).expect("selects");
+    assert_eq!(before.base_silences, None);
+}
+
+#[test]
+fn settings_of_a_user_do_not_change_the_diffs_shape_and_filters_never_run() {
+    let repo = Repo::new();
+    let trace = repo.root.with_file_name("trace");
+    let run = format!("sh -c 'touch {:?}; cat'", trace);
+    for (key, value) in [
+        ("diff.noprefix", "true"),
+        ("diff.mnemonicPrefix", "true"),
+        ("color.ui", "always"),
+        ("diff.relative", "true"),
+        ("diff.context", "0"),
+        ("diff.external", run.as_str()),
+        ("filter.x.clean", run.as_str()),
+        ("filter.a=b.clean", run.as_str()),
+        ("filter.x.required", "true"),
+        ("core.fsmonitor", run.as_str()),
+        ("status.showUntrackedFiles", "no"),
+    ] {
+        repo.git(&["config", key, value]);
+    }
+    // In the working tree's own file, and where git always looks.
+    let attributes = "*.txt filter=x\na.txt filter=a=b\n";
+    repo.write(".gitattributes", attributes);
+    repo.write(".git/info/attributes", attributes);
+    repo.write("a.txt", "one\ntwo\n");
+    let (_, diff) = repo.default();
+    assert!(!trace.exists(), "something of the repository ran");
+    assert!(
+        diff.contains("--- a/a.txt\n+++ b/a.txt\n@@ -1 +1,2 @@\n one\n+two\n"),
+        "{diff}"
+    );
+    assert!(diff.contains("b/.gitattributes"), "{diff}");
+}
+
+#[test]
+fn attributes_of_the_change_hide_nothing() {
+    let repo = Repo::new();
+    repo.write(".gitattributes", "* -diff\n");
+    repo.write("a.txt", "one\nverify=False\n");
+    let (_, diff) = repo.default();
+    assert!(diff.contains("+verify=False"), "{diff}");
+}
