@@ -410,15 +410,20 @@ async fn a_damaged_database_gives_way_to_a_backup() {
     let store = Store::open(&StoreOptions::new(&dir)).unwrap();
     silence(&store, "kept").await;
     store.backup_to(&copy).await.unwrap();
+    silence(&store, "later").await;
+    let log = std::fs::read(dir.join("core.db-wal")).unwrap();
     store.close().await.unwrap();
     std::fs::write(dir.join(DATABASE_FILE), "ruins ".repeat(2_000)).unwrap();
     assert!(Store::open(&StoreOptions::new(&dir)).is_err());
     let report = restore(&dir, &copy).unwrap();
-    assert!(
-        std::fs::read(report.kept_aside.unwrap())
-            .unwrap()
-            .starts_with(b"ruins ")
-    );
+    let aside = std::fs::read(report.kept_aside.unwrap()).unwrap();
+    assert!(aside.starts_with(b"ruins "));
+
+    // A log that was left beside the ruins must not be played into the backup.
+    std::fs::write(dir.join(DATABASE_FILE), "ruins ".repeat(2_000)).unwrap();
+    std::fs::write(dir.join("core.db-wal"), &log).unwrap();
+    restore(&dir, &copy).unwrap();
+    assert!(!dir.join("core.db-wal").exists());
     let store = Store::open(&StoreOptions::new(&dir)).unwrap();
     assert_eq!(silences(&store).await, ["kept"]);
 }
