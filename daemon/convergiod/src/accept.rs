@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use convergio_contract::{ErrorCode, RpcError, limits::CONNECTIONS_MAX};
@@ -35,6 +35,10 @@ const CONNECTIONS_MIN: usize = 4;
 const REFUSALS_MAX: usize = 4;
 /// Evicted connections that may still be closing.
 const CLOSING_MAX: usize = 4;
+/// How long a connection that was closed may take to end, before a newcomer is refused for it.
+const ENDED_WITHIN: Duration = Duration::from_millis(500);
+/// While waiting for that, how long before looking again without being told.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long a refused peer may take to say what it wants.
 const REFUSE_WITHIN: Duration = Duration::from_secs(1);
 /// What is read of a refused peer's first line, in bytes.
@@ -115,7 +119,7 @@ impl Connections {
     }
 
     /// A place, made by closing the oldest connection that has not initialized if need be.
-    fn admit(self: &Arc<Self>) -> Option<Slot> {
+    fn admit(self: &Arc<Self>) -> Admission {
         let mut open = self.open();
         let mut evicted = None;
         if open.len() >= self.max {
@@ -124,7 +128,11 @@ impl Connections {
                 .iter()
                 .filter(|(_, open)| !open.initialized)
                 .find_map(|(number, open)| living(open).map(|outbox| (*number, outbox)));
-            evicted = Some(oldest?);
+            match oldest {
+                Some(oldest) => evicted = Some(oldest),
+                None if open.values().all(|open| living(open).is_some()) => return Admission::Full,
+                None => return Admission::Soon,
+            }
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         open.insert(
@@ -142,11 +150,38 @@ impl Connections {
             );
             outbox.close();
         }
-        Some(Slot {
+        Admission::Place(Slot {
             number,
             connections: Arc::clone(self),
         })
     }
+
+    /// A place, waited for where a connection is just ending; none where all are in use.
+    async fn place(self: &Arc<Self>) -> Option<Slot> {
+        let waited_from = Instant::now();
+        loop {
+            let freed = self.freed.notified();
+            match self.admit() {
+                Admission::Place(slot) => return Some(slot),
+                Admission::Soon if waited_from.elapsed() < ENDED_WITHIN => {
+                    // One that has only just begun is not told from one that ends, and does not
+                    // free its place.
+                    let _ = timeout(LOOK_AGAIN, freed).await;
+                }
+                Admission::Full | Admission::Soon => return None,
+            }
+        }
+    }
+}
+
+/// Whether one more gets in.
+enum Admission {
+    /// Here.
+    Place(Slot),
+    /// Somebody is leaving.
+    Soon,
+    /// Everybody stays.
+    Full,
 }
 
 /// A connection's place among the open ones, until dropped.
@@ -216,7 +251,7 @@ pub(crate) async fn accept(daemon: Arc<Daemon>, listener: Arc<UnixListener>) -> 
                 continue;
             }
         }
-        if let Some(slot) = daemon.connections.admit() {
+        if let Some(slot) = daemon.connections.place().await {
             tokio::spawn(conn::serve(Arc::clone(&daemon), stream, slot));
         } else if let Ok(permit) = Arc::clone(&refusals).acquire_owned().await {
             let error = RpcError::new(ErrorCode::Overloaded, "too many clients are connected")
@@ -274,19 +309,23 @@ mod tests {
     #[test]
     fn the_oldest_connection_that_has_not_initialized_makes_room() {
         let connections = Arc::new(Connections::new(2));
-        let first = connections.admit().unwrap();
-        let second = connections.admit().unwrap();
+        let admitted = |connections: &Arc<Connections>| match connections.admit() {
+            Admission::Place(slot) => Some(slot),
+            Admission::Soon | Admission::Full => None,
+        };
+        let first = admitted(&connections).unwrap();
+        let second = admitted(&connections).unwrap();
         let outboxes = [Arc::new(Outbox::new(STALL)), Arc::new(Outbox::new(STALL))];
         first.attach(&outboxes[0]);
         second.attach(&outboxes[1]);
         first.initialized();
-        let third = connections.admit().unwrap();
+        let third = admitted(&connections).unwrap();
         assert!(!outboxes[0].is_closed() && outboxes[1].is_closed());
         third.initialized();
         drop(second);
-        assert!(connections.admit().is_none());
+        assert!(admitted(&connections).is_none());
         drop(first);
-        assert!(connections.admit().is_some());
+        assert!(admitted(&connections).is_some());
     }
 
     #[test]

@@ -28,7 +28,7 @@ use tokio::{
 
 use crate::{
     accept::Slot,
-    bus::live::Reader,
+    bus::run::Reader,
     daemon::Daemon,
     dispatch::{self, Answer, Boxed, Call},
     lanes::{Outbox, STALL, write_out},

@@ -7,6 +7,7 @@
 
 mod accept;
 mod background;
+mod boot_error;
 mod bus;
 mod configuration;
 mod conn;
@@ -46,7 +47,8 @@ use crate::{
 };
 
 pub use crate::{
-    daemon::RunsTiming, lifecycle::BootError, service::notify::Notifier, surroundings::Surroundings,
+    boot_error::BootError, daemon::RunsTiming, service::notify::Notifier,
+    surroundings::Surroundings,
 };
 
 /// Threads of the runtime's own pool end so long after their last job.

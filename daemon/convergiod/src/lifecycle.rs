@@ -10,20 +10,17 @@ use std::{
 };
 
 use convergio_config::{
-    ConfigError, DAEMON_IDLE_EXIT_MS, LOG_KEEP_FILES, LOG_MAX_BYTES, Paths,
-    RETENTION_EVENT_LOG_DAYS, RETENTION_REVIEW_DAYS, RETENTION_UNDO_DAYS, Settings,
+    DAEMON_IDLE_EXIT_MS, LOG_KEEP_FILES, LOG_MAX_BYTES, Paths, RETENTION_EVENT_LOG_DAYS,
+    RETENTION_REVIEW_DAYS, RETENTION_UNDO_DAYS, Settings,
 };
 use convergio_contract::{ErrorCode, RpcError, Uuid, health::StartedBy};
 use convergio_runs::{Retention, Runs, RunsError};
 use convergio_store::{Store, StoreError, StoreOptions};
 use convergio_transport::{
-    Endpoint,
-    endpoint::EndpointError,
-    folder::{self, FolderError},
+    Endpoint, folder,
     lock::{InstanceLock, LockError, Owner, StartLock},
-    socket::{self, ListenError},
+    socket,
 };
-use thiserror::Error;
 use tokio::{
     net::UnixListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -32,7 +29,7 @@ use tokio::{
 };
 
 use crate::{
-    BootOptions,
+    BootError, BootOptions,
     accept::{self, Connections},
     background::Background,
     bus::live::LiveRuns,
@@ -53,72 +50,6 @@ const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 /// How long the liveness probe may take.
 const PROBE_WITHIN: Duration = Duration::from_secs(20);
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-
-/// Why the daemon did not start.
-#[derive(Debug, Error)]
-pub enum BootError {
-    /// Another daemon lives.
-    #[error("another daemon is running{}", .owner.as_ref().map(|owner| format!(" (process {})", owner.pid)).unwrap_or_default())]
-    AlreadyRunning {
-        /// What it wrote about itself.
-        owner: Option<Owner>,
-    },
-    /// There is no place for the files.
-    #[error(transparent)]
-    Paths(#[from] ConfigError),
-    /// There is no place for the socket.
-    #[error(transparent)]
-    Endpoint(#[from] EndpointError),
-    /// A folder is not safe.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// The lock could not be had.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// The socket could not be opened.
-    #[error(transparent)]
-    Listen(#[from] ListenError),
-    /// The database could not be opened.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The runs could not be read.
-    #[error(transparent)]
-    Runs(#[from] RunsError),
-    /// The event loop, its timer or a thread could not be had.
-    #[error("cannot {activity}: {source}")]
-    Io {
-        /// What was tried.
-        activity: &'static str,
-        /// The system's reason.
-        source: io::Error,
-    },
-}
-
-impl BootError {
-    /// As a client that waits for the start reads it.
-    pub fn to_rpc(&self) -> RpcError {
-        let (code, hint) = match self {
-            Self::AlreadyRunning { .. } => (ErrorCode::Overloaded, "cv status".to_owned()),
-            Self::Folder(FolderError::WritableByOthers { path, .. })
-            | Self::Listen(ListenError::Folder(FolderError::WritableByOthers { path, .. })) => (
-                ErrorCode::Forbidden,
-                format!("chmod go-w '{}'", path.display()),
-            ),
-            Self::Folder(FolderError::NotASocket { path, .. })
-            | Self::Listen(ListenError::Folder(FolderError::NotASocket { path, .. })) => {
-                (ErrorCode::Forbidden, format!("rm '{}'", path.display()))
-            }
-            Self::Folder(_) | Self::Listen(_) | Self::Lock(_) => {
-                (ErrorCode::Forbidden, "cv doctor".to_owned())
-            }
-            Self::Paths(error) => (ErrorCode::Forbidden, error.hint().to_owned()),
-            Self::Endpoint(_) => (ErrorCode::Forbidden, "export HOME=~".to_owned()),
-            Self::Store(_) | Self::Runs(_) => (ErrorCode::StorageError, "cv doctor".to_owned()),
-            Self::Io { .. } => (ErrorCode::Internal, "cv doctor".to_owned()),
-        };
-        RpcError::new(code, self.to_string()).hint(hint)
-    }
-}
 
 fn io_error(activity: &'static str) -> impl FnOnce(io::Error) -> BootError {
     move |source| BootError::Io { activity, source }
@@ -451,7 +382,7 @@ impl Life {
             tokio::spawn(async move {
                 match runs.prune().await {
                     Ok(pruned) if pruned.total() > 0 => {
-                        tracing::info!(?pruned, "removed what has expired")
+                        tracing::info!(?pruned, "removed what has expired");
                     }
                     Ok(_) => {}
                     Err(error) => tracing::warn!(%error, "what has expired could not be removed"),

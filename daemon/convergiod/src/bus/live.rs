@@ -1,269 +1,20 @@
-//! Runs in progress: their latest committed events, their readers, and the wish to end them.
-//!
-//! Readers pull. A run never waits for one, and holds a bounded tail of its events; a reader that
-//! needs older ones reads them from the database.
+//! All runs in progress, and the ended ones that no database has.
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use convergio_contract::{
-    EventBody, RunEvent, Uuid,
-    event::RUN_EVENT,
+    EventBody, Uuid,
     run::{RunInfo, RunState},
 };
-use convergio_transport::message;
 use tokio::sync::Notify;
 
-/// Bytes of events that a saved run keeps in memory: what a reader that keeps up needs.
-const TAIL_MAX_BYTES: usize = 1 << 20;
-/// Bytes that a run keeps which is in no database.
-const UNSAVED_MAX_BYTES: usize = 16 << 20;
+use super::run::LiveRun;
+
 /// Ended runs that are in no database and stay listed.
 const UNSAVED_RUNS_MAX: usize = 64;
-/// Events that one reader takes at once.
-const TAKE_MAX: usize = 64;
-
-/// One event as it travels.
-pub(crate) type EventLine = Arc<[u8]>;
-
-/// Writes an event as a line, once for all its readers.
-pub(crate) fn event_line(event: &RunEvent) -> EventLine {
-    let mut line = Vec::new();
-    if let Err(error) = message::append_notification(&mut line, RUN_EVENT, event) {
-        // Strings, numbers and lists always serialize.
-        tracing::error!(%error, run = %event.run_id, "an event could not be written");
-    }
-    line.into()
-}
-
-/// Reads an event back from its line.
-fn body_of(line: &[u8]) -> Option<EventBody> {
-    #[derive(serde::Deserialize)]
-    struct Line {
-        params: RunEvent,
-    }
-    let line: Line = serde_json::from_slice(line).ok()?;
-    Some(line.params.body)
-}
-
-/// What a reader gets.
-pub(crate) enum Next {
-    /// Events in order, each with its number.
-    Events(Vec<(u64, EventLine)>),
-    /// The next one is not in memory any more.
-    Older,
-    /// There is none after the terminal one.
-    Ended,
-}
-
-struct State {
-    info: RunInfo,
-    /// Set when the run was accepted or refused.
-    accepted: Option<bool>,
-    tail: VecDeque<(u64, EventLine)>,
-    tail_bytes: usize,
-    readers: usize,
-    cancel: Option<String>,
-}
-
-/// One run in progress.
-pub(crate) struct LiveRun {
-    /// Made by the client.
-    pub(crate) id: Uuid,
-    /// Identifies the request; set at acceptance.
-    pub(crate) request_hash: OnceLock<String>,
-    state: Mutex<State>,
-    /// Anything of the state changed.
-    changed: Notify,
-}
-
-impl LiveRun {
-    fn new(info: RunInfo) -> Self {
-        Self {
-            id: info.run_id,
-            request_hash: OnceLock::new(),
-            state: Mutex::new(State {
-                info,
-                accepted: None,
-                tail: VecDeque::new(),
-                tail_bytes: 0,
-                readers: 0,
-                cancel: None,
-            }),
-            changed: Notify::new(),
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn when<T>(&self, mut ready: impl FnMut(&State) -> Option<T>) -> T {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if let Some(done) = ready(&self.state()) {
-                return done;
-            }
-            changed.await;
-        }
-    }
-
-    /// How the run stands.
-    pub(crate) fn info(&self) -> RunInfo {
-        self.state().info.clone()
-    }
-
-    /// Says whether the run was accepted, and saved.
-    pub(crate) fn accept(&self, saved: bool, started_ms: i64) {
-        let mut state = self.state();
-        state.info.saved = saved;
-        state.info.started_ms = started_ms;
-        state.accepted = Some(true);
-        drop(state);
-        self.changed.notify_waiters();
-    }
-
-    /// The database took nothing from here on: the run goes on in memory.
-    pub(crate) fn not_saved(&self) {
-        self.state().info.saved = false;
-    }
-
-    fn refuse(&self) {
-        self.state().accepted = Some(false);
-        self.changed.notify_waiters();
-    }
-
-    /// Waits until the run was accepted (true) or refused.
-    pub(crate) async fn accepted(&self) -> bool {
-        self.when(|state| state.accepted).await
-    }
-
-    /// Shows committed events to the readers.
-    pub(crate) fn publish(&self, events: &[RunEvent]) {
-        let mut state = self.state();
-        for event in events {
-            let Some(seq) = event.seq else { continue };
-            let line = event_line(event);
-            state.tail_bytes += line.len();
-            state.tail.push_back((seq, line));
-            state.info.last_seq = seq;
-            let (ended, error) = match &event.body {
-                EventBody::Completed { summary } => {
-                    state.info.findings = summary.as_ref().map(|summary| summary.findings);
-                    (RunState::Completed, None)
-                }
-                EventBody::Failed { error } => {
-                    let slug = error.data.as_ref().map(|data| data.slug.clone());
-                    (RunState::Failed, slug)
-                }
-                EventBody::Cancelled { .. } => (RunState::Cancelled, None),
-                EventBody::Started { .. }
-                | EventBody::Finding(_)
-                | EventBody::Coverage(_)
-                | EventBody::Gap { .. } => continue,
-            };
-            state.info.state = ended;
-            state.info.error = error;
-            state.info.ended_ms = Some(event.at_ms);
-        }
-        let max = if state.info.saved {
-            TAIL_MAX_BYTES
-        } else {
-            UNSAVED_MAX_BYTES
-        };
-        while state.tail_bytes > max && state.tail.len() > 1 {
-            if let Some((_, line)) = state.tail.pop_front() {
-                state.tail_bytes -= line.len();
-            }
-        }
-        drop(state);
-        self.changed.notify_waiters();
-    }
-
-    /// The events after `after_seq`, as soon as there are any.
-    pub(crate) async fn next(&self, after_seq: u64) -> Next {
-        self.when(|state| {
-            let first = state.tail.front().map_or(0, |(seq, _)| *seq);
-            if after_seq < state.info.last_seq && after_seq + 1 < first {
-                return Some(Next::Older);
-            }
-            // Numbers have no gaps, so the place in the tail follows from the number.
-            let skip = usize::try_from((after_seq + 1).saturating_sub(first)).unwrap_or(usize::MAX);
-            let events: Vec<_> = state
-                .tail
-                .iter()
-                .skip(skip)
-                .take(TAKE_MAX)
-                .cloned()
-                .collect();
-            if !events.is_empty() {
-                return Some(Next::Events(events));
-            }
-            (state.info.state != RunState::Running).then_some(Next::Ended)
-        })
-        .await
-    }
-
-    /// The number of the oldest event in memory, for a gap's end.
-    pub(crate) fn first_kept(&self) -> u64 {
-        self.state().tail.front().map_or(1, |(seq, _)| *seq)
-    }
-
-    /// Counts one more reader.
-    pub(crate) fn reader(self: &Arc<Self>) -> Reader {
-        self.state().readers += 1;
-        self.changed.notify_waiters();
-        Reader(Arc::clone(self))
-    }
-
-    /// Waits until there is a reader (true) or none (false).
-    pub(crate) async fn readers(&self, some: bool) {
-        self.when(|state| ((state.readers > 0) == some).then_some(()))
-            .await;
-    }
-
-    /// Asks the run to end; the first reason counts.
-    pub(crate) fn cancel(&self, reason: &str) {
-        let mut state = self.state();
-        if state.cancel.is_none() {
-            state.cancel = Some(reason.to_owned());
-        }
-        drop(state);
-        self.changed.notify_waiters();
-    }
-
-    /// Waits until somebody wants the run to end; why.
-    pub(crate) async fn cancelled(&self) -> String {
-        self.when(|state| state.cancel.clone()).await
-    }
-
-    /// Waits until the run has ended.
-    pub(crate) async fn ended(&self) -> RunInfo {
-        self.when(|state| (state.info.state != RunState::Running).then(|| state.info.clone()))
-            .await
-    }
-}
-
-/// One reader of a run, until dropped.
-pub(crate) struct Reader(Arc<LiveRun>);
-
-impl Reader {
-    /// What is read.
-    pub(crate) fn run(&self) -> &Arc<LiveRun> {
-        &self.0
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.0.state().readers -= 1;
-        self.0.changed.notify_waiters();
-    }
-}
 
 #[derive(Default)]
 struct Runs {
@@ -322,9 +73,9 @@ impl LiveRuns {
             .running
             .values()
             .chain(&runs.unsaved)
-            .map(|run| run.state())
-            .filter(|state| state.accepted == Some(true) && !state.info.saved)
-            .map(|state| state.info.clone())
+            .filter(|run| run.was_accepted() == Some(true))
+            .map(|run| run.info())
+            .filter(|info| !info.saved)
             .collect();
         infos.sort_by_key(|info| std::cmp::Reverse((info.started_ms, info.run_id)));
         infos
@@ -334,14 +85,11 @@ impl LiveRuns {
     pub(crate) fn latest_unsaved(&self, root: &str) -> Option<(RunInfo, Vec<EventBody>)> {
         let runs = self.runs();
         let of_root = |run: &&Arc<LiveRun>| {
-            let state = run.state();
-            state.info.root == root && state.info.state == RunState::Completed
+            let info = run.info();
+            info.root == root && info.state == RunState::Completed
         };
-        let run = Arc::clone(runs.unsaved.iter().rev().find(of_root)?);
-        drop(runs);
-        let state = run.state();
-        let bodies = state.tail.iter().filter_map(|(_, line)| body_of(line));
-        Some((state.info.clone(), bodies.collect()))
+        let run = runs.unsaved.iter().rev().find(of_root)?;
+        Some((run.info(), run.kept()))
     }
 
     /// Waits until a run ends after this call was first polled.
@@ -381,10 +129,7 @@ impl Drop for Registered {
     fn drop(&mut self) {
         let mut runs = self.runs.runs();
         runs.running.remove(&self.run.id);
-        let (accepted, saved) = {
-            let state = self.run.state();
-            (state.accepted, state.info.saved)
-        };
+        let (accepted, saved) = (self.run.was_accepted(), self.run.info().saved);
         if accepted == Some(true) && !saved {
             runs.unsaved.push_back(Arc::clone(&self.run));
             if runs.unsaved.len() > UNSAVED_RUNS_MAX {
@@ -403,9 +148,13 @@ impl Drop for Registered {
 mod tests {
     use std::time::Duration;
 
+    use convergio_contract::RunEvent;
     use tokio::time::timeout;
 
-    use super::*;
+    use super::{
+        super::run::{Next, TAIL_MAX_BYTES},
+        *,
+    };
 
     fn info(id: Uuid) -> RunInfo {
         RunInfo {
@@ -423,16 +172,17 @@ mod tests {
         }
     }
 
-    fn event(id: Uuid, seq: u64, body: EventBody) -> RunEvent {
-        RunEvent {
+    fn event(id: Uuid, seq: u64, body: EventBody) -> (u64, RunEvent) {
+        let event = RunEvent {
             run_id: id,
             seq: Some(seq),
             at_ms: 5,
             body,
-        }
+        };
+        (seq, event)
     }
 
-    fn started(id: Uuid, seq: u64, length: usize) -> RunEvent {
+    fn started(id: Uuid, seq: u64, length: usize) -> (u64, RunEvent) {
         let body = EventBody::Started {
             kind: "review".into(),
             selection: "x".repeat(length),
@@ -440,7 +190,7 @@ mod tests {
         event(id, seq, body)
     }
 
-    fn cancelled(id: Uuid, seq: u64) -> RunEvent {
+    fn cancelled(id: Uuid, seq: u64) -> (u64, RunEvent) {
         let body = EventBody::Cancelled {
             reason: "asked".into(),
         };
@@ -488,7 +238,7 @@ mod tests {
             place.run.publish(&[started(id, seq, 10_000)]);
         }
         assert!(matches!(place.run.next(0).await, Next::Older));
-        assert!(place.run.state().tail_bytes <= TAIL_MAX_BYTES);
+        assert!(place.run.tail_bytes() <= TAIL_MAX_BYTES);
         let kept = place.run.first_kept();
         assert_eq!(numbers(&place.run, kept).await[0], kept + 1);
     }

@@ -1,3 +1,4 @@
 //! What happens right now, and who listens to it.
 
 pub(crate) mod live;
+pub(crate) mod run;

@@ -18,7 +18,7 @@ use crate::{
     daemon::{Daemon, Phase},
     dispatch::{Call, Handle},
     failure,
-    run_kinds::review::hex,
+    run_kinds::request::hex,
     version,
 };
 

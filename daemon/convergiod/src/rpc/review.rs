@@ -18,12 +18,12 @@ use tokio::sync::oneshot;
 
 use super::{run_info, runs_error};
 use crate::{
-    bus::live::LiveRun,
+    bus::run::LiveRun,
     conn::Conn,
     daemon::{Daemon, Phase, now_ms},
     dispatch::{Call, Handle},
     failure,
-    run_kinds::{record::keeps, review},
+    run_kinds::{record::keeps, request, review},
 };
 
 /// The longest folder or selection that is kept, in bytes.
@@ -71,7 +71,7 @@ impl Daemon {
                     .hint("cv review"),
             );
         }
-        review::run_id_v7(params.run_id)?;
+        request::run_id_v7(params.run_id)?;
         absolute(&params.root)?;
         if params.selection.len() > TEXT_MAX_BYTES {
             return Err(failure::invalid(format!(
@@ -116,10 +116,10 @@ impl Daemon {
                         data: String::new(),
                     },
                 );
-                review::decode(blob).map(|diff| review::request_hash(&params, &diff))
+                request::decode(blob).map(|diff| request::request_hash(&params, &diff))
             })
             .await??;
-        if run.request_hash.get() != Some(&review::hex(&hash)) {
+        if run.request_hash.get() != Some(&request::hex(&hash)) {
             return Err(RpcError::new(
                 ErrorCode::Conflict,
                 format!("run {id} was started with another request"),

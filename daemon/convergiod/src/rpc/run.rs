@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    bus::live::{EventLine, LiveRun, Next, Reader, event_line},
+    bus::run::{EventLine, LiveRun, Next, Reader, event_line},
     conn::{Conn, Subscribed},
     daemon::{Daemon, now_ms},
     dispatch::{Call, Handle},

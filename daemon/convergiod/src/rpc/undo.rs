@@ -21,7 +21,7 @@ use crate::{
     daemon::Daemon,
     dispatch::{Call, Handle},
     failure,
-    run_kinds::{blob, review::hex},
+    run_kinds::{blob, request::hex},
 };
 
 /// Files of one change.

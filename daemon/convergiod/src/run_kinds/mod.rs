@@ -2,5 +2,7 @@
 
 pub(crate) mod blob;
 pub(crate) mod convert;
+mod ledger;
 pub(crate) mod record;
+pub(crate) mod request;
 pub(crate) mod review;

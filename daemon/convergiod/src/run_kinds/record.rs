@@ -1,22 +1,29 @@
 //! A run's way into the database: accepted, appended to, ended; each in one commit, and shown to
 //! readers only after it. Where nothing can be saved the run goes on in memory, and says so.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use convergio_contract::{EventBody, RunEvent, Uuid};
 use convergio_runs::{Accepted, Ending, EventType, NewEvent, NewRun, Runs, RunsError};
 
-use crate::{bus::live::LiveRun, daemon::now_ms, rpc::payload};
+use crate::{bus::run::LiveRun, daemon::now_ms, rpc::payload};
+
+/// Where a run's events go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeping {
+    /// Into the database.
+    Recorded,
+    /// Nowhere, from its start on.
+    Unsaved,
+    /// Nowhere any more: what is shown from here on has no number, because a number is a promise.
+    Lost,
+}
 
 /// Writes one run's events.
 pub(crate) struct Recorder {
     runs: Runs,
     run: Arc<LiveRun>,
-    /// The database takes this run's events.
-    records: AtomicBool,
+    keeping: Mutex<Keeping>,
 }
 
 /// How an attempt to start went.
@@ -48,19 +55,10 @@ fn new_events(bodies: &[EventBody]) -> Vec<NewEvent> {
     bodies.iter().map(event).collect()
 }
 
-/// Nothing can be written, but the daemon works: the run goes on in memory.
+/// There is no room, or no permission, and nothing was changed: the run goes on in memory. Other
+/// errors leave it open what is on the disk, so they end the run.
 fn goes_on_unsaved(error: &RunsError) -> bool {
-    match error {
-        RunsError::Store(error) => {
-            error.is_unwritable()
-                || matches!(
-                    error,
-                    convergio_store::StoreError::Device { .. }
-                        | convergio_store::StoreError::Busy { .. }
-                )
-        }
-        _ => false,
-    }
+    matches!(error, RunsError::Store(error) if error.is_unwritable())
 }
 
 /// Whether what the store takes outlives the process.
@@ -73,16 +71,16 @@ impl Recorder {
         Self {
             runs,
             run,
-            records: AtomicBool::new(true),
+            keeping: Mutex::new(Keeping::Recorded),
         }
     }
 
-    fn records(&self) -> bool {
-        self.records.load(Ordering::Relaxed)
+    fn keeping(&self) -> Keeping {
+        *self.keeping.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_saved(&self) -> bool {
-        self.run.info().saved
+    fn keep(&self, keeping: Keeping) {
+        *self.keeping.lock().unwrap_or_else(PoisonError::into_inner) = keeping;
     }
 
     /// Accepts the run with its first event.
@@ -106,103 +104,115 @@ impl Recorder {
             Ok(Accepted::New(_)) => keeps(self.runs.store()),
             Err(error) if goes_on_unsaved(&error) => {
                 tracing::warn!(%error, run = %self.run.id, "the run is not saved");
-                self.records.store(false, Ordering::Relaxed);
+                self.keep(Keeping::Unsaved);
                 false
             }
             Err(error) => return Err(error),
         };
         self.run.accept(saved, at_ms);
-        self.show(at_ms, 0, vec![started]);
+        self.show(at_ms, 1, vec![started]);
         Ok(Begun::New)
     }
 
-    /// Records events and then shows them; `last_seq` is the run's last event so far.
-    pub(crate) async fn append(
-        &self,
-        last_seq: u64,
-        bodies: Vec<EventBody>,
-    ) -> Result<u64, RunsError> {
+    /// Records events and then shows them.
+    pub(crate) async fn append(&self, bodies: Vec<EventBody>) -> Result<(), RunsError> {
         let at_ms = now_ms();
-        if self.records() {
-            let events = new_events(&bodies);
-            let id = self.run.id;
-            let written: Result<u64, RunsError> = self
-                .runs
-                .store()
-                .write("append events", move |tx| {
-                    convergio_runs::append(tx, id, &events, at_ms)
-                })
-                .await;
-            self.settle(written)?;
-        }
-        Ok(self.show(at_ms, last_seq, bodies))
+        let first = match self.keeping() {
+            Keeping::Recorded => {
+                let events = new_events(&bodies);
+                let (id, count) = (self.run.id, events.len() as u64);
+                let written: Result<u64, RunsError> = self
+                    .runs
+                    .store()
+                    .write("append events", move |tx| {
+                        convergio_runs::append(tx, id, &events, at_ms)
+                    })
+                    .await;
+                self.settle(written)?
+                    .map_or_else(|| self.next(), |last| last + 1 - count)
+            }
+            Keeping::Unsaved | Keeping::Lost => self.next(),
+        };
+        self.show(at_ms, first, bodies);
+        Ok(())
     }
 
     /// Records the last events with the terminal one, in one commit, and then shows them.
     pub(crate) async fn finish(
         &self,
-        last_seq: u64,
         mut bodies: Vec<EventBody>,
         outcome: &str,
         terminal: impl Fn(bool) -> EventBody,
     ) -> Result<(), RunsError> {
         let at_ms = now_ms();
-        if self.records() {
-            let events = new_events(&bodies);
-            let body = terminal(true);
-            let ending = Ending {
-                event_type: event_type(&body),
-                outcome: outcome.to_owned(),
-                payload: payload(&body),
-            };
-            let (id, retention) = (self.run.id, self.runs.retention());
-            let written: Result<u64, RunsError> = self
-                .runs
-                .store()
-                .write("end a run", move |tx| {
-                    convergio_runs::append(tx, id, &events, at_ms)?;
-                    convergio_runs::finish(tx, id, &ending, at_ms, &retention)
-                })
-                .await;
-            self.settle(written)?;
-        }
-        bodies.push(terminal(self.is_saved()));
-        self.show(at_ms, last_seq, bodies);
+        let first = match self.keeping() {
+            Keeping::Recorded => {
+                let events = new_events(&bodies);
+                let count = events.len() as u64;
+                let body = terminal(self.run.info().saved);
+                let ending = Ending {
+                    event_type: event_type(&body),
+                    outcome: outcome.to_owned(),
+                    payload: payload(&body),
+                };
+                let (id, retention) = (self.run.id, self.runs.retention());
+                let written: Result<u64, RunsError> = self
+                    .runs
+                    .store()
+                    .write("end a run", move |tx| {
+                        convergio_runs::append(tx, id, &events, at_ms)?;
+                        convergio_runs::finish(tx, id, &ending, at_ms, &retention)
+                    })
+                    .await;
+                self.settle(written)?
+                    .map_or_else(|| self.next(), |last| last - count)
+            }
+            Keeping::Unsaved | Keeping::Lost => self.next(),
+        };
+        bodies.push(terminal(self.run.info().saved));
+        self.show(at_ms, first, bodies);
         Ok(())
     }
 
     /// Ends the run for its readers where nothing could be recorded; the next start ends it in
     /// the database.
-    pub(crate) fn give_up(&self, last_seq: u64, terminal: EventBody) {
+    pub(crate) fn give_up(&self, terminal: EventBody) {
+        self.keep(Keeping::Lost);
         self.run.not_saved();
-        self.show(now_ms(), last_seq, vec![terminal]);
+        self.show(now_ms(), self.next(), vec![terminal]);
     }
 
-    fn settle(&self, written: Result<u64, RunsError>) -> Result<(), RunsError> {
+    /// The number of the last event written; none where the run goes on in memory.
+    fn settle(&self, written: Result<u64, RunsError>) -> Result<Option<u64>, RunsError> {
         match written {
-            Ok(_) => Ok(()),
+            Ok(last) => Ok(Some(last)),
             Err(error) if goes_on_unsaved(&error) => {
                 tracing::warn!(%error, run = %self.run.id, "the run is no longer saved");
-                self.records.store(false, Ordering::Relaxed);
+                self.keep(Keeping::Lost);
                 self.run.not_saved();
-                Ok(())
+                Ok(None)
             }
             Err(error) => Err(error),
         }
     }
 
-    fn show(&self, at_ms: i64, last_seq: u64, bodies: Vec<EventBody>) -> u64 {
-        let events: Vec<RunEvent> = bodies
-            .into_iter()
-            .zip(last_seq + 1..)
-            .map(|(body, seq)| RunEvent {
+    /// The place behind the last event that was shown.
+    fn next(&self) -> u64 {
+        self.run.info().last_seq + 1
+    }
+
+    fn show(&self, at_ms: i64, first: u64, bodies: Vec<EventBody>) {
+        let numbered = self.keeping() != Keeping::Lost;
+        let event = |(body, place): (EventBody, u64)| {
+            let event = RunEvent {
                 run_id: self.run.id,
-                seq: Some(seq),
+                seq: numbered.then_some(place),
                 at_ms,
                 body,
-            })
-            .collect();
+            };
+            (place, event)
+        };
+        let events: Vec<(u64, RunEvent)> = bodies.into_iter().zip(first..).map(event).collect();
         self.run.publish(&events);
-        last_seq + events.len() as u64
     }
 }

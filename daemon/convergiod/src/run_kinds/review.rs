@@ -2,7 +2,7 @@
 //! accepted, and what is found is recorded in as few commits as it allows, then shown.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashSet, VecDeque},
     future::Future,
     ops::ControlFlow,
     pin::Pin,
@@ -11,23 +11,23 @@ use std::{
 };
 
 use convergio_contract::{
-    ErrorCode, EventBody, RpcError, Uuid,
-    finding::{self as wire, FindingStatus, ReviewSummary, SilencedFinding},
-    limits::DIFF_MAX_BYTES,
+    ErrorCode, EventBody, RpcError,
+    finding::{self as wire, FindingStatus, ReviewSummary},
     review::{Blob, ReviewStartParams},
     run::{OnLastReaderGone, RunAccepted},
 };
 use convergio_review::{FileOutcome, Review, ReviewOptions};
 use convergio_runs::{Event, NewRun, RunKind, RunsError};
-use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    blob, convert,
+    convert,
+    ledger::Ledger,
     record::{Begun, Recorder},
+    request::{decode, hex, request_hash},
 };
 use crate::{
-    bus::live::{LiveRun, Registered},
+    bus::{live::Registered, run::LiveRun},
     daemon::Daemon,
     failure, rpc,
 };
@@ -36,8 +36,6 @@ use crate::{
 const OUTCOMES_MAX: usize = 1_024;
 /// Findings that wait for a commit; then outcomes wait.
 const PENDING_MAX: usize = 4_096;
-/// Silenced findings that are listed one by one.
-const SILENCED_MAX: usize = 2_000;
 
 /// What the settings say for this review.
 pub(crate) struct Rules {
@@ -60,53 +58,6 @@ enum Report {
     File(Box<FileOutcome>),
     /// The end.
     Done(Box<convergio_review::ReviewSummary>),
-}
-
-/// The hash that makes a repeated request the same request.
-pub(crate) fn request_hash(params: &ReviewStartParams, diff: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    let mut part = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
-    };
-    part(params.root.as_bytes());
-    part(params.selection.as_bytes());
-    part(params.base_sha.as_deref().unwrap_or_default().as_bytes());
-    part(
-        params
-            .base_silences
-            .as_deref()
-            .unwrap_or_default()
-            .as_bytes(),
-    );
-    part(&[
-        params.strict.map_or(2, u8::from),
-        params.options.ephemeral.into(),
-    ]);
-    part(
-        params
-            .min_severity
-            .map_or("", wire::Severity::as_str)
-            .as_bytes(),
-    );
-    part(params.rules.join("\n").as_bytes());
-    part(diff);
-    hash.finalize().into()
-}
-
-/// Text form of a hash, for comparing.
-pub(crate) fn hex(hash: &[u8]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Decodes the diff as every review does.
-pub(crate) fn decode(diff: Blob) -> Result<Vec<u8>, RpcError> {
-    blob::decode(
-        diff,
-        DIFF_MAX_BYTES,
-        "the diff",
-        "git diff -- PATH | cv review",
-    )
 }
 
 /// Reviews from acceptance to the terminal event. `answer` is told how the start went.
@@ -142,7 +93,7 @@ pub(crate) async fn drive(
                 hash_sender,
                 &before_receiver,
                 &reports_sender,
-            )
+            );
         };
         worker_daemon.background.run("review", work).await
     });
@@ -186,7 +137,6 @@ pub(crate) async fn drive(
         ledger,
         pending: VecDeque::new(),
         end: None,
-        last_seq: 1,
         begun,
     };
     let ended = course
@@ -221,12 +171,9 @@ async fn fail(recorder: &Recorder, run: &Arc<LiveRun>, error: RpcError) {
     let terminal = |_| EventBody::Failed {
         error: error.clone(),
     };
-    if let Err(error) = recorder
-        .finish(info.last_seq, Vec::new(), &slug, terminal)
-        .await
-    {
+    if let Err(error) = recorder.finish(Vec::new(), &slug, terminal).await {
         tracing::error!(run = %run.id, %error, "the failure could not be recorded");
-        recorder.give_up(info.last_seq, terminal(false));
+        recorder.give_up(terminal(false));
     }
 }
 
@@ -275,10 +222,9 @@ fn review(
     // Not answered: the start was refused.
     let Ok(before) = before.recv() else { return };
     options.allowed_fingerprints = before.silences;
-    let review = match Review::new(&diff, options) {
-        Ok(review) => review,
-        // Checked above with the same options.
-        Err(_) => return,
+    // Checked above with the same options.
+    let Ok(review) = Review::new(&diff, options) else {
+        return;
     };
     let summary =
         review.run(
@@ -340,165 +286,6 @@ pub(crate) fn standing_bodies(bodies: Vec<EventBody>) -> Vec<wire::Finding> {
         .collect()
 }
 
-/// What was found so far, compared with the last time.
-struct Ledger {
-    last: Option<HashMap<String, wire::Finding>>,
-    /// Fingerprints of the last time, in their order.
-    order: Vec<String>,
-    only: Vec<String>,
-    rules: Rules,
-    seen: HashSet<String>,
-    /// Paths of the diff.
-    paths: HashSet<String>,
-    /// Rules that held something back in a file: what is missing there may still be there.
-    held_back: HashSet<(String, String)>,
-    base_rules_off: Vec<String>,
-    summary: ReviewSummary,
-    next_n: u32,
-}
-
-impl Ledger {
-    fn new(
-        last: Option<Vec<wire::Finding>>,
-        only: Vec<String>,
-        rules: Rules,
-        base_silences: Option<&str>,
-    ) -> Self {
-        let base = base_silences
-            .and_then(|text| convergio_review::silence::AllowFile::parse(text).ok())
-            .unwrap_or_default();
-        let compared = last.is_some();
-        let findings = last.unwrap_or_default();
-        let order = findings
-            .iter()
-            .map(|finding| finding.fingerprint.clone())
-            .collect();
-        let by_fingerprint = findings
-            .into_iter()
-            .map(|finding| (finding.fingerprint.clone(), finding))
-            .collect();
-        Self {
-            last: compared.then_some(by_fingerprint),
-            order,
-            only,
-            rules,
-            seen: HashSet::new(),
-            paths: HashSet::new(),
-            held_back: HashSet::new(),
-            base_rules_off: base.rules_off,
-            summary: ReviewSummary {
-                reviewer: "rules only".to_owned(),
-                ..ReviewSummary::default()
-            },
-            next_n: 1,
-        }
-    }
-
-    /// A file's findings as events.
-    fn file(&mut self, outcome: FileOutcome) -> Vec<EventBody> {
-        self.paths.insert(outcome.path.clone());
-        for held in outcome.held_back {
-            self.summary.held_back += held.count;
-            self.held_back.insert((outcome.path.clone(), held.rule));
-        }
-        for silenced in outcome.silenced {
-            self.silenced(silenced.finding, false);
-        }
-        for finding in outcome.silenced_by_change {
-            self.silenced(finding, true);
-        }
-        outcome
-            .findings
-            .into_iter()
-            .map(|finding| self.finding(finding))
-            .collect()
-    }
-
-    fn silenced(&mut self, finding: convergio_review::Finding, by_this_change: bool) {
-        self.seen.insert(finding.fingerprint);
-        if self.summary.silenced.len() < SILENCED_MAX {
-            self.summary.silenced.push(SilencedFinding {
-                rule: finding.rule,
-                path: finding.path,
-                line: finding.line_range.0,
-                by_this_change,
-            });
-        }
-    }
-
-    fn finding(&mut self, finding: convergio_review::Finding) -> EventBody {
-        let known = self
-            .last
-            .as_ref()
-            .is_some_and(|last| last.contains_key(&finding.fingerprint));
-        let status = if known {
-            FindingStatus::Persisting
-        } else {
-            FindingStatus::New
-        };
-        self.seen.insert(finding.fingerprint.clone());
-        let finding = convert::finding(finding, self.next_n, status);
-        self.next_n += 1;
-        let summary = &mut self.summary;
-        summary.findings += 1;
-        match finding.severity {
-            wire::Severity::Critical => summary.critical += 1,
-            wire::Severity::Major => summary.major += 1,
-            wire::Severity::Minor => summary.minor += 1,
-            wire::Severity::Nit => summary.nit += 1,
-        }
-        match known {
-            true => summary.persisting += 1,
-            false => summary.new += 1,
-        }
-        EventBody::Finding(Box::new(finding))
-    }
-
-    /// Whether a finding that is not there any more would have been found again.
-    fn would_be_found(&self, finding: &wire::Finding, incomplete: bool) -> bool {
-        let named = |ids: &[String]| ids.contains(&finding.rule);
-        let in_diff = self.paths.contains(&finding.path);
-        let known = convergio_review::rules::RULES
-            .iter()
-            .find(|rule| rule.id == finding.rule);
-        let strict_only = known.is_none_or(|rule| rule.strict_only);
-        // A file that is not in a diff which was not read to its end may be in its rest.
-        (in_diff || !incomplete)
-            && finding.severity >= self.rules.min_severity
-            && (self.only.is_empty() || named(&self.only))
-            && !named(&self.rules.off)
-            && !named(&self.base_rules_off)
-            && (!strict_only || self.rules.strict || named(&self.only))
-            && !self
-                .held_back
-                .contains(&(finding.path.clone(), finding.rule.clone()))
-    }
-
-    /// What was there last time and is gone.
-    fn resolved(&mut self, incomplete: bool) -> Vec<EventBody> {
-        let Some(last) = self.last.take() else {
-            return Vec::new();
-        };
-        self.summary.compared = true;
-        let mut resolved = Vec::new();
-        for fingerprint in &self.order {
-            let Some(finding) = last.get(fingerprint) else {
-                continue;
-            };
-            if self.seen.contains(fingerprint) || !self.would_be_found(finding, incomplete) {
-                continue;
-            }
-            let mut finding = finding.clone();
-            finding.n = 0;
-            finding.status = FindingStatus::Resolved;
-            finding.suggestion = None;
-            resolved.push(EventBody::Finding(Box::new(finding)));
-        }
-        self.summary.resolved = u32::try_from(resolved.len()).unwrap_or(u32::MAX);
-        resolved
-    }
-}
-
 /// A run between its acceptance and its end.
 struct Course<'a> {
     recorder: &'a Recorder,
@@ -508,12 +295,11 @@ struct Course<'a> {
     /// Found and not yet recorded.
     pending: VecDeque<EventBody>,
     end: Option<Box<convergio_review::ReviewSummary>>,
-    last_seq: u64,
     begun: Instant,
 }
 
 /// What a commit that is under way will say.
-type Commit<'a> = Pin<Box<dyn Future<Output = Result<u64, RunsError>> + Send + 'a>>;
+type Commit<'a> = Pin<Box<dyn Future<Output = Result<(), RunsError>> + Send + 'a>>;
 
 impl<'a> Course<'a> {
     async fn run(
@@ -548,9 +334,15 @@ impl<'a> Course<'a> {
                     replayed: true,
                     saved,
                 });
-                return Ok(drop(answer.send(replayed)));
+                // A caller that is gone needs no answer.
+                let _ = answer.send(replayed);
+                return Ok(());
             }
-            Err(error) => return Ok(drop(answer.send(Err(rpc::runs_error(error))))),
+            Err(error) => {
+                // As above.
+                let _ = answer.send(Err(rpc::runs_error(error)));
+                return Ok(());
+            }
         };
         // A caller that is gone does not end the run: that is its readers' affair.
         let _ = answer.send(accepted);
@@ -564,20 +356,19 @@ impl<'a> Course<'a> {
                 }
                 if !self.pending.is_empty() {
                     let bodies: Vec<EventBody> = self.pending.drain(..).collect();
-                    let last_seq = self.last_seq;
-                    commit = Some(Box::pin(recorder.append(last_seq, bodies)));
+                    commit = Some(Box::pin(recorder.append(bodies)));
                 }
             }
             tokio::select! {
                 biased;
                 reason = self.run.cancelled() => {
                     if let Some(commit) = commit {
-                        self.last_seq = commit.await.map_err(rpc::runs_error)?;
+                        commit.await.map_err(rpc::runs_error)?;
                     }
                     return self.cancel(reason).await;
                 }
                 written = async { match &mut commit { Some(commit) => commit.await, None => std::future::pending().await } } => {
-                    self.last_seq = written.map_err(rpc::runs_error)?;
+                    written.map_err(rpc::runs_error)?;
                     commit = None;
                 }
                 report = self.reports.recv(), if self.takes_reports() => self.take(report)?,
@@ -642,7 +433,7 @@ impl<'a> Course<'a> {
     ) -> Result<(), RpcError> {
         let bodies: Vec<EventBody> = self.pending.drain(..).collect();
         self.recorder
-            .finish(self.last_seq, bodies, outcome, terminal)
+            .finish(bodies, outcome, terminal)
             .await
             .map_err(rpc::runs_error)
     }
@@ -660,12 +451,4 @@ async fn abandoned(run: &Arc<LiveRun>, gone: OnLastReaderGone, daemon: &Daemon) 
             }
         },
     }
-}
-
-/// Lists of runs are in the order of their ids' time.
-pub(crate) fn run_id_v7(id: Uuid) -> Result<(), RpcError> {
-    if id.get_version_num() == 7 {
-        return Ok(());
-    }
-    Err(failure::invalid("`run_id` takes a UUID of version 7"))
 }
