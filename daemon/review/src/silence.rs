@@ -189,6 +189,14 @@ const INLINE_MAX: usize = 1_000;
 pub(crate) fn inline_allows(hunk: &HunkView<'_>) -> Vec<InlineAllow> {
     let side = &hunk.new;
     let mut found = Vec::new();
+    let finder = memmem::Finder::new(MARK);
+    let removed: Vec<&str> = hunk
+        .lines
+        .iter()
+        .filter(|l| l.kind == LineKind::Removed && finder.find(l.text.as_bytes()).is_some())
+        .map(|l| l.text)
+        .take(INLINE_MAX)
+        .collect();
     for at in memmem::find_iter(side.text.as_bytes(), MARK.as_bytes()).take(INLINE_MAX) {
         // A comment is what `live` doesn't show; where nothing is masked, anything may be one.
         let in_comment = side.live.as_bytes()[at] == b' ' || side.live == side.text;
@@ -203,11 +211,7 @@ pub(crate) fn inline_allows(hunk: &HunkView<'_>) -> Vec<InlineAllow> {
             .map(|id| id.trim().to_owned())
             .collect();
         let mark = &side.text[at..at + MARK.len() + end];
-        let in_base = !side.lines[index].changed
-            || hunk
-                .lines
-                .iter()
-                .any(|l| l.kind == LineKind::Removed && l.text.contains(mark));
+        let in_base = !side.lines[index].changed || removed.iter().any(|text| text.contains(mark));
         let alone = side.live[range].trim().is_empty();
         found.push(InlineAllow {
             alone,

@@ -8,6 +8,7 @@ use super::{
 
 const HEREDOCS_MAX: usize = 8;
 const REGEX_MAX_BYTES: usize = 1_000;
+const BRACKETED_MAX_BYTES: usize = 4_000;
 
 impl Scanner<'_> {
     /// A regular expression literal. True if one was read.
@@ -50,7 +51,8 @@ impl Scanner<'_> {
         if !fits {
             return false;
         }
-        let limit = self.line_end(at).min(at + REGEX_MAX_BYTES);
+        let furthest = (at + REGEX_MAX_BYTES).min(self.end);
+        let limit = self.line_end_within(at, furthest);
         let (mut p, mut class) = (at + 1, false);
         while p < limit {
             match self.text[p] {
@@ -197,7 +199,12 @@ impl Scanner<'_> {
         let open = self.text[open_at];
         let mut nested = 0_u32;
         let mut p = open_at + 1;
-        let limit = if multi { self.end } else { self.line_end(p) };
+        let furthest = (p + BRACKETED_MAX_BYTES).min(self.end);
+        let limit = if multi {
+            furthest
+        } else {
+            self.line_end_within(p, furthest)
+        };
         while p < limit {
             match self.text[p] {
                 b'\\' => p += 1,

@@ -5,6 +5,9 @@ use super::{
     syntax::{Family, Interpolation, Quote},
 };
 
+/// How far along a line a decision may look, so that forged input costs no quadratic time.
+const LINE_MAX_BYTES: usize = 4_000;
+
 /// The inside of a string, up to and including its end.
 pub(super) struct Body<'c> {
     pub(super) close: &'c [u8],
@@ -123,7 +126,7 @@ impl Scanner<'_> {
         if !self.unknown_start {
             return false;
         }
-        let line_end = self.line_end(at);
+        let line_end = self.line_end_within(at, (at + LINE_MAX_BYTES).min(self.end));
         let rest = &self.text[at + 1..line_end];
         if rest.contains(&byte) {
             return false;
@@ -220,7 +223,9 @@ impl Scanner<'_> {
                 self.at += 1;
                 true
             }
-            Family::PowerShell if self.before(at) == b'@' && self.line_end(at) <= at + 2 => {
+            Family::PowerShell
+                if self.before(at) == b'@' && matches!(self.byte(at + 1), b'\n' | b'\r') =>
+            {
                 let close: &[u8] = if byte == b'"' { b"\n\"@" } else { b"\n'@" };
                 self.at += 1;
                 self.body(&Body {
@@ -336,7 +341,7 @@ impl Scanner<'_> {
     /// A YAML string: quotes in the middle of a word are letters.
     fn value(&mut self, byte: u8) {
         let at = self.at;
-        let to = self.line_end(at);
+        let to = self.line_end_within(at, (at + LINE_MAX_BYTES).min(self.end));
         let close = (at + 1..to).find(|&p| self.text[p] == byte && self.text[p - 1] != b'\\');
         match close {
             Some(close) if !is_word(self.before(at)) && !is_word(self.byte(close + 1)) => {

@@ -22,6 +22,8 @@ pub(super) struct Scanner<'t> {
     /// Here documents whose bodies start at the next line.
     pub(super) heredocs: Vec<Vec<u8>>,
     pub(super) depth: u32,
+    /// The code under scan is a part of a string that ends with its line.
+    one_line: bool,
     stops: [bool; 256],
 }
 
@@ -38,6 +40,7 @@ impl<'t> Scanner<'t> {
             unknown_start: false,
             heredocs: Vec::new(),
             depth: 0,
+            one_line: false,
             stops: stops(syntax),
         }
     }
@@ -69,8 +72,16 @@ impl<'t> Scanner<'t> {
         memchr(b'\n', &self.text[from..self.end]).map_or(self.end, |found| from + found)
     }
 
+    /// As `line_end`, but not behind `furthest`.
+    pub(super) fn line_end_within(&self, from: usize, furthest: usize) -> usize {
+        let from = from.min(furthest);
+        memchr(b'\n', &self.text[from..furthest]).map_or(furthest, |found| from + found)
+    }
+
+    /// Where the line of `at` starts, or as far back as may be looked.
     pub(super) fn line_start(&self, at: usize) -> usize {
-        memchr::memrchr(b'\n', &self.text[..at]).map_or(0, |found| found + 1)
+        let from = at.saturating_sub(LOOK_BACK_MAX_BYTES);
+        memchr::memrchr(b'\n', &self.text[from..at]).map_or(from, |found| from + found + 1)
     }
 
     pub(super) fn blank_comment(&mut self, from: usize, to: usize) {
@@ -107,6 +118,9 @@ impl<'t> Scanner<'t> {
         while self.at < self.end {
             let byte = self.text[self.at];
             if let Some((opening, closing)) = brackets {
+                if byte == b'\n' && self.one_line {
+                    return;
+                }
                 if byte == opening {
                     open += 1;
                 } else if byte == closing {
@@ -130,14 +144,12 @@ impl<'t> Scanner<'t> {
         if self.depth >= DEPTH_MAX {
             return;
         }
-        let end = self.end;
-        if one_line {
-            self.end = self.line_end(self.at);
-        }
+        let outer = self.one_line;
+        self.one_line |= one_line;
         self.depth += 1;
         self.code_until(Some((opening, closing)));
         self.depth -= 1;
-        self.end = end;
+        self.one_line = outer;
     }
 
     /// Scans up to `to` by other rules.
