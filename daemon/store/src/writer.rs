@@ -214,9 +214,13 @@ impl Writer {
     }
 
     fn read(&mut self, activity: &'static str, call: Call) {
-        let conn = match self.usable(activity) {
-            Ok(conn) => conn,
-            Err(error) => return call(Err(error)),
+        // A failing disk stops writes; reading goes on for as long as there is a connection.
+        let conn = match &self.conn {
+            Some(conn) => conn,
+            None => match self.usable(activity) {
+                Ok(conn) => conn,
+                Err(error) => return call(Err(error)),
+            },
         };
         let query_only = |on: bool| {
             conn.pragma_update(None, "query_only", on)
