@@ -11,36 +11,156 @@ use crate::{
 
 /// Folders whose code is run by hand.
 const FOLDERS: [&str; 32] = [
-    "cli", "clis", "cmd", "cmds", "bin", "scripts", "script", "tools", "tool", "commands", "command", "console",
-    "management", "examples", "example", "demo", "demos", "samples", "sample", "bench", "benches", "benchmark",
-    "benchmarks", "playground", "tutorials", "notebooks", "hack", "ci", ".github", "devtools", "xtask",
+    "cli",
+    "clis",
+    "cmd",
+    "cmds",
+    "bin",
+    "scripts",
+    "script",
+    "tools",
+    "tool",
+    "commands",
+    "command",
+    "console",
+    "management",
+    "examples",
+    "example",
+    "demo",
+    "demos",
+    "samples",
+    "sample",
+    "bench",
+    "benches",
+    "benchmark",
+    "benchmarks",
+    "playground",
+    "tutorials",
+    "notebooks",
+    "hack",
+    "ci",
+    ".github",
+    "devtools",
+    "xtask",
     "_cli",
 ];
 
 /// Whole names of files (without the part after the first `.`) that print for a living.
 const STEMS: [&str; 38] = [
-    "main", "__main__", "manage", "setup", "conftest", "fabfile", "noxfile", "gulpfile", "gruntfile", "rakefile",
-    "guardfile", "run", "build", "program", "shell", "log", "logs", "debug", "print", "printing", "report", "output",
-    "tty", "display", "banner", "progress", "jakefile", "dangerfile", "webpack", "rollup", "postinstall",
-    "preinstall", "install", "release", "publish", "seed", "seeds", "repl",
+    "main",
+    "__main__",
+    "manage",
+    "setup",
+    "conftest",
+    "fabfile",
+    "noxfile",
+    "gulpfile",
+    "gruntfile",
+    "rakefile",
+    "guardfile",
+    "run",
+    "build",
+    "program",
+    "shell",
+    "log",
+    "logs",
+    "debug",
+    "print",
+    "printing",
+    "report",
+    "output",
+    "tty",
+    "display",
+    "banner",
+    "progress",
+    "jakefile",
+    "dangerfile",
+    "webpack",
+    "rollup",
+    "postinstall",
+    "preinstall",
+    "install",
+    "release",
+    "publish",
+    "seed",
+    "seeds",
+    "repl",
 ];
 
 /// Words in a file's name that say the same.
 const WORDS: [&str; 20] = [
-    "cli", "cmd", "bin", "script", "scripts", "tool", "logger", "logging", "reporter", "console", "terminal",
-    "printer", "main", "demo", "example", "repl", "benchmark", "bench", "command", "commandline",
+    "cli",
+    "cmd",
+    "bin",
+    "script",
+    "scripts",
+    "tool",
+    "logger",
+    "logging",
+    "reporter",
+    "console",
+    "terminal",
+    "printer",
+    "main",
+    "demo",
+    "example",
+    "repl",
+    "benchmark",
+    "bench",
+    "command",
+    "commandline",
 ];
 
 /// What only a program does.
 static SIGNS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::new([
-        "__name__ ==", "argparse", "import click", "typer", "sys.argv", "process.argv", "commander", "yargs",
-        "flag.Parse", "cobra.", "os.Args", "func main(", "fun main(", "static void main(", "static void Main(",
-        "static async Task Main(", "void main(", "package main", "int main(", "fn main(", "ARGV", "OptionParser",
-        "$argv", "getopt", "inquirer", "readline.createInterface", "System.in", "Console.Read", " input(", "(input(",
-        "def main(", "@click.", "readLine(", "STDIN", "object Main", "extends App", "ParsableCommand", "docopt",
-        "meow(", "Symfony\\Component\\Console", "extends Command", "picocli", "optparse", "fire.Fire", "@main",
-        "BaseCommand", "Thor",
+        "__name__ ==",
+        "argparse",
+        "import click",
+        "typer",
+        "sys.argv",
+        "process.argv",
+        "commander",
+        "yargs",
+        "flag.Parse",
+        "cobra.",
+        "os.Args",
+        "func main(",
+        "fun main(",
+        "static void main(",
+        "static void Main(",
+        "static async Task Main(",
+        "void main(",
+        "package main",
+        "int main(",
+        "fn main(",
+        "ARGV",
+        "OptionParser",
+        "$argv",
+        "getopt",
+        "inquirer",
+        "readline.createInterface",
+        "System.in",
+        "Console.Read",
+        " input(",
+        "(input(",
+        "def main(",
+        "@click.",
+        "readLine(",
+        "STDIN",
+        "object Main",
+        "extends App",
+        "ParsableCommand",
+        "docopt",
+        "meow(",
+        "Symfony\\Component\\Console",
+        "extends Command",
+        "picocli",
+        "optparse",
+        "fire.Fire",
+        "@main",
+        "BaseCommand",
+        "Thor",
     ])
     .ok()
 });
@@ -59,14 +179,22 @@ pub fn is_program(file: &FileView<'_>) -> bool {
 
 fn is_program_path(path: &str, name: &str) -> bool {
     let folder = &path[..path.len() - name.len()];
-    if folder.split('/').any(|part| FOLDERS.iter().any(|f| part.eq_ignore_ascii_case(f))) {
+    if folder
+        .split('/')
+        .any(|part| FOLDERS.iter().any(|f| part.eq_ignore_ascii_case(f)))
+    {
         return true;
     }
     let stem = name.split('.').find(|s| !s.is_empty()).unwrap_or(name);
-    if STEMS.iter().any(|s| stem.eq_ignore_ascii_case(s)) || name.contains(".config.") || !name.contains('.') {
+    if STEMS.iter().any(|s| stem.eq_ignore_ascii_case(s))
+        || name.contains(".config.")
+        || !name.contains('.')
+    {
         return true;
     }
-    words(name).iter().any(|word| WORDS.contains(&word.as_str()))
+    words(name)
+        .iter()
+        .any(|word| WORDS.contains(&word.as_str()))
 }
 
 /// The words of a name in lower case: parts between signs and at capitals.
@@ -77,7 +205,9 @@ pub fn words(name: &str) -> Vec<String> {
         if !c.is_alphanumeric() || (c.is_uppercase() && was_lower) {
             words.push(String::new());
         }
-        if c.is_alphanumeric() && let Some(word) = words.last_mut() {
+        if c.is_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
             word.extend(c.to_lowercase());
         }
         was_lower = c.is_lowercase() || c.is_ascii_digit();
@@ -87,7 +217,9 @@ pub fn words(name: &str) -> Vec<String> {
 }
 
 fn shows_program(file: &FileView<'_>) -> bool {
-    let Some(signs) = SIGNS.as_ref() else { return false };
+    let Some(signs) = SIGNS.as_ref() else {
+        return false;
+    };
     // Imports stand at the top, a call of the main function at the end.
     let mut budget = SHOWN_BYTES_MAX;
     let near = file.hunks.iter().take_while(|h| {
@@ -98,7 +230,11 @@ fn shows_program(file: &FileView<'_>) -> bool {
     let shows = near
         .chain(file.hunks.last())
         .any(|h| h.new.text.starts_with("#!") || signs.is_match(&h.new.live));
-    shows || file.hunks.iter().any(|h| !h.section.is_empty() && signs.is_match(h.section))
+    shows
+        || file
+            .hunks
+            .iter()
+            .any(|h| !h.section.is_empty() && signs.is_match(h.section))
 }
 
 /// True if the hunks show that the file has done this before the change: `needle` stands twice
@@ -131,11 +267,22 @@ mod tests {
 
     #[test]
     fn programs_are_known_by_their_place() {
-        for path in ["src/cli/run.py", "bin/x.js", "tools/a.py", "src/main.go", "app/my_cli.py", "src/Logger.ts"] {
+        for path in [
+            "src/cli/run.py",
+            "bin/x.js",
+            "tools/a.py",
+            "src/main.go",
+            "app/my_cli.py",
+            "src/Logger.ts",
+        ] {
             let name = path.rsplit('/').next().unwrap_or(path);
             assert!(is_program_path(path, name), "{path}");
         }
-        for path in ["src/orders/service.py", "lib/client.js", "pkg/climate/data.go"] {
+        for path in [
+            "src/orders/service.py",
+            "lib/client.js",
+            "pkg/climate/data.go",
+        ] {
             let name = path.rsplit('/').next().unwrap_or(path);
             assert!(!is_program_path(path, name), "{path}");
         }

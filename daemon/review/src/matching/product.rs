@@ -13,14 +13,27 @@ pub fn is_program_language(language: Language) -> bool {
     use Language::*;
     !matches!(
         language,
-        Html | Css | Json | Yaml | Toml | Xml | Ini | Dockerfile | Makefile | Terraform | Markdown | Text | Unknown
+        Html | Css
+            | Json
+            | Yaml
+            | Toml
+            | Xml
+            | Ini
+            | Dockerfile
+            | Makefile
+            | Terraform
+            | Markdown
+            | Text
+            | Unknown
     )
 }
 
 /// True if the diff changes code outside of tests.
 pub fn changes(diff: &DiffView<'_>) -> bool {
     diff.files.iter().filter(|f| is_product(f)).any(|f| {
-        f.hunks.iter().any(|h| has_product_change(&h.new) || has_product_change(&h.old))
+        f.hunks
+            .iter()
+            .any(|h| has_product_change(&h.new) || has_product_change(&h.old))
     })
 }
 
@@ -44,12 +57,16 @@ pub fn gone_names<'d>(diff: &'d DiffView<'_>) -> HashSet<&'d str> {
         for hunk in &file.hunks {
             for (index, line) in hunk.old.lines.iter().enumerate() {
                 if line.changed && !line.in_test {
-                    gone.extend(test_shape::names(&hunk.old.live[hunk.old.line_range(index)]));
+                    gone.extend(test_shape::names(
+                        &hunk.old.live[hunk.old.line_range(index)],
+                    ));
                 }
             }
             for (index, line) in hunk.new.lines.iter().enumerate() {
                 if !line.in_test {
-                    there.extend(test_shape::names(&hunk.new.live[hunk.new.line_range(index)]));
+                    there.extend(test_shape::names(
+                        &hunk.new.live[hunk.new.line_range(index)],
+                    ));
                 }
             }
         }

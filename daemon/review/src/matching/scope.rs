@@ -2,10 +2,7 @@
 
 use std::ops::Range;
 
-use crate::{
-    matching::pattern,
-    view::Side,
-};
+use crate::{matching::pattern, view::Side};
 
 pattern!(
     REFERENCE,
@@ -23,20 +20,74 @@ pattern!(
 
 /// Words of a comment that say that nothing is done, not why.
 const FILLERS: [&str; 56] = [
-    "ignore", "ignored", "ignoring", "ignores", "error", "errors", "exception", "exceptions", "err", "the", "this",
-    "that", "it", "any", "all", "a", "an", "do", "does", "nothing", "here", "just", "pass", "swallow", "swallowed",
-    "silently", "silent", "silence", "noop", "no", "op", "empty", "to", "for", "now", "handle", "handled", "catch",
-    "block", "body", "and", "or", "everything", "failure", "failures", "in",
-    "we", "can", "could", "best", "effort", "anyway", "else", "is", "be", "not",
+    "ignore",
+    "ignored",
+    "ignoring",
+    "ignores",
+    "error",
+    "errors",
+    "exception",
+    "exceptions",
+    "err",
+    "the",
+    "this",
+    "that",
+    "it",
+    "any",
+    "all",
+    "a",
+    "an",
+    "do",
+    "does",
+    "nothing",
+    "here",
+    "just",
+    "pass",
+    "swallow",
+    "swallowed",
+    "silently",
+    "silent",
+    "silence",
+    "noop",
+    "no",
+    "op",
+    "empty",
+    "to",
+    "for",
+    "now",
+    "handle",
+    "handled",
+    "catch",
+    "block",
+    "body",
+    "and",
+    "or",
+    "everything",
+    "failure",
+    "failures",
+    "in",
+    "we",
+    "can",
+    "could",
+    "best",
+    "effort",
+    "anyway",
+    "else",
+    "is",
+    "be",
+    "not",
 ];
 
 /// True if the comment names an issue, a page or a date.
 pub fn has_reference(comment: &str) -> bool {
     REFERENCE.find_iter(comment).any(|m| {
         let found = m.as_str();
-        !["UTF-", "SHA-", "ISO-", "MD-", "AES-", "RSA-", "EC-", "X-", "HTTP-", "LATIN-", "CP-", "BASE-"]
-            .iter()
-            .any(|p| found.starts_with(p))
+        ![
+            "UTF-", "SHA-", "ISO-", "MD-", "AES-", "RSA-", "EC-", "X-", "HTTP-", "LATIN-", "CP-",
+            "BASE-",
+        ]
+        .iter()
+        .any(|p| found.starts_with(p))
     })
 }
 
@@ -81,7 +132,11 @@ pub fn comments(side: &Side, range: Range<usize>) -> String {
 /// True if the byte at `offset` stands in a comment.
 pub fn in_comment(side: &Side, offset: usize) -> bool {
     side.live.as_bytes().get(offset) == Some(&b' ')
-        && side.text.as_bytes().get(offset).is_some_and(|b| !b.is_ascii_whitespace())
+        && side
+            .text
+            .as_bytes()
+            .get(offset)
+            .is_some_and(|b| !b.is_ascii_whitespace())
 }
 
 /// The comment on the lines of `range`, with a line of nothing but comment above it.
@@ -120,7 +175,9 @@ pub fn indent(side: &Side, index: usize) -> usize {
 
 /// The nearest line before `index` with code on it.
 pub fn previous(side: &Side, index: usize) -> Option<usize> {
-    (0..index).rev().find(|i| !code_line(side, *i).trim().is_empty())
+    (0..index)
+        .rev()
+        .find(|i| !code_line(side, *i).trim().is_empty())
 }
 
 /// The nearest line after `index` with code on it.
@@ -136,7 +193,12 @@ pub fn starts_statement(code: &str, at: usize) -> bool {
 
 /// True if nothing but white space stands before `at` on its line.
 pub fn starts_line(code: &str, at: usize) -> bool {
-    code[..at].rsplit('\n').next().unwrap_or("").trim().is_empty()
+    code[..at]
+        .rsplit('\n')
+        .next()
+        .unwrap_or("")
+        .trim()
+        .is_empty()
 }
 
 /// Lines of the indented block below `header`, and whether its end is in sight.
@@ -197,13 +259,16 @@ pub fn removable(side: &Side, range: Range<usize>, by_indent: bool) -> Option<Ra
         indent(side, before) == indent(side, first) && !ends_open(code_line(side, before))
             || next(side, last).is_some_and(|n| indent(side, n) == indent(side, first))
     } else {
-        code_line(side, before).trim_end().ends_with([';', '{', '}'])
+        code_line(side, before)
+            .trim_end()
+            .ends_with([';', '{', '}'])
     };
     stays_whole.then_some(lines)
 }
 
 fn ends_open(code: &str) -> bool {
-    code.trim_end().ends_with([':', ',', '(', '[', '{', '\\', '='])
+    code.trim_end()
+        .ends_with([':', ',', '(', '[', '{', '\\', '='])
 }
 
 #[cfg(test)]
@@ -220,14 +285,29 @@ mod tests {
         ] {
             assert!(gives_reason(reason), "{reason}");
         }
-        for none in ["// ignore", "# noqa: E722", "# pragma: no cover", "/* do nothing */", "# best effort", "// nothing we can do", "// TODO: handle this", ""] {
+        for none in [
+            "// ignore",
+            "# noqa: E722",
+            "# pragma: no cover",
+            "/* do nothing */",
+            "# best effort",
+            "// nothing we can do",
+            "// TODO: handle this",
+            "",
+        ] {
             assert!(!gives_reason(none), "{none}");
         }
     }
 
     #[test]
     fn references_are_issues_pages_and_dates() {
-        for reference in ["TODO #12", "ABC-123", "https://x.example", "until 2026-01-01", "acme/shop#4"] {
+        for reference in [
+            "TODO #12",
+            "ABC-123",
+            "https://x.example",
+            "until 2026-01-01",
+            "acme/shop#4",
+        ] {
             assert!(has_reference(reference), "{reference}");
         }
         for none in ["UTF-8 only", "SHA-256", "step 2"] {

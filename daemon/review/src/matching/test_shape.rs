@@ -19,7 +19,10 @@ pattern!(
     r#"\bdef\s+(test\w*)|\bfn\s+(\w+)\s*\(\s*\)|\bfunc\s+((?:Test|Fuzz)\w*)\s*\(|\bfunc\s+(test\w*)\s*\(|\bfunction\s+(test\w*)\s*\(|\b(?:it|test|specify|scenario|testWidgets|example|property|Deno\.test|subtest|should)(?:\.(?:each|concurrent|only|serial)(?:\([^()]*\)|`[^`]*`)?)*\s*[( ]\s*(?:name:\s*)?["'`]((?:[^"'`\\]|\\.)+)["'`]|\b(?:TEST(?:_F|_P|_CASE|_CASE_METHOD)?|BOOST_AUTO_TEST_CASE|TYPED_TEST|SCENARIO)\s*\(\s*([^)]+)\)|@test\s+"([^"]+)"|\b(?:void|Task|fun|suspend fun)\s+(`[^`]+`|\w+)\s*\("#
 );
 
-pattern!(FUNCTION, r"\b(?:fn|def|func|fun|function)\s+\w+|\bmod\s+\w+\s*\{|\bclass\s+\w+");
+pattern!(
+    FUNCTION,
+    r"\b(?:fn|def|func|fun|function)\s+\w+|\bmod\s+\w+\s*\{|\bclass\s+\w+"
+);
 
 /// A test or assertion on a removed or added line.
 pub struct Mark<'d> {
@@ -34,7 +37,10 @@ pub struct Mark<'d> {
 /// True if the file is a test, or shows inline tests.
 pub fn holds_tests(file: &FileView<'_>) -> bool {
     file.role == Role::Test
-        || file.hunks.iter().any(|h| h.old.lines.iter().chain(&h.new.lines).any(|l| l.in_test))
+        || file
+            .hunks
+            .iter()
+            .any(|h| h.old.lines.iter().chain(&h.new.lines).any(|l| l.in_test))
 }
 
 /// True if the code of a line asserts something that can fail.
@@ -47,9 +53,24 @@ pub fn is_assertion(code: &str) -> bool {
 pub fn test_name<'l>(language: Language, live: &'l str, before: &str) -> Option<&'l str> {
     let found = HEADER.captures(live)?;
     let (group, name) = (1..found.len()).find_map(|i| found.get(i).map(|m| (i, m)))?;
-    let is_marked = ["#[test]", "#[tokio::test", "::test]", "#[rstest", "@Test", "@ParameterizedTest", "[Fact", "[Test", "[Theory", "[TestMethod", "@RepeatedTest", "@Property", "#[test_case", "#[case"]
-        .iter()
-        .any(|m| before.contains(m) || live[..name.start()].contains(m));
+    let is_marked = [
+        "#[test]",
+        "#[tokio::test",
+        "::test]",
+        "#[rstest",
+        "@Test",
+        "@ParameterizedTest",
+        "[Fact",
+        "[Test",
+        "[Theory",
+        "[TestMethod",
+        "@RepeatedTest",
+        "@Property",
+        "#[test_case",
+        "#[case",
+    ]
+    .iter()
+    .any(|m| before.contains(m) || live[..name.start()].contains(m));
     let fits = match group {
         1 => matches!(language, Language::Python | Language::Ruby),
         2 => language == Language::Rust && is_marked,
@@ -69,7 +90,9 @@ pub fn tests_of<'d>(file: &FileView<'_>, side: &'d Side) -> Vec<&'d str> {
     for (index, line) in side.lines.iter().enumerate() {
         let range = side.line_range(index);
         let live = &side.live[range];
-        if line.changed && let Some(name) = test_name(file.language, live, &before) {
+        if line.changed
+            && let Some(name) = test_name(file.language, live, &before)
+        {
             names.push(name);
         }
         let is_mark = live.trim_start().starts_with(['#', '@', '[']);
@@ -101,8 +124,16 @@ pub fn assertions_of<'d>(file: &FileView<'_>, hunk_index: usize, side: &'d Side)
         } else if !live.trim().is_empty() {
             before.clear();
         }
-        if line.changed && (file.role == Role::Test || line.in_test) && is_assertion(code) && !TRIVIAL.is_match(live) {
-            marks.push(Mark { text: side.text[range].trim(), hunk: hunk_index, in_lost_test });
+        if line.changed
+            && (file.role == Role::Test || line.in_test)
+            && is_assertion(code)
+            && !TRIVIAL.is_match(live)
+        {
+            marks.push(Mark {
+                text: side.text[range].trim(),
+                hunk: hunk_index,
+                in_lost_test,
+            });
         }
     }
     marks

@@ -31,13 +31,16 @@ fn check(diff: &DiffView<'_>, sink: &mut Sink) {
     let mut lost = Vec::new();
     for (index, file) in diff.files.iter().enumerate() {
         let is_gone = file.change == crate::view::Change::Deleted;
-        if is_gone || !test_shape::holds_tests(file) || !product::is_program_language(file.language) {
+        if is_gone || !test_shape::holds_tests(file) || !product::is_program_language(file.language)
+        {
             continue;
         }
         for (hunk, view) in file.hunks.iter().enumerate() {
             if view.old.lines.iter().any(|l| l.changed) {
                 lost.extend(
-                    test_shape::assertions_of(file, hunk, &view.old).into_iter().map(|mark| (index, mark)),
+                    test_shape::assertions_of(file, hunk, &view.old)
+                        .into_iter()
+                        .map(|mark| (index, mark)),
                 );
             }
         }
@@ -47,7 +50,12 @@ fn check(diff: &DiffView<'_>, sink: &mut Sink) {
     }
     let mut gained: HashMap<String, usize> = HashMap::new();
     let mut gained_in: HashMap<usize, Vec<String>> = HashMap::new();
-    for (index, file) in diff.files.iter().enumerate().filter(|(_, f)| test_shape::holds_tests(f)) {
+    for (index, file) in diff
+        .files
+        .iter()
+        .enumerate()
+        .filter(|(_, f)| test_shape::holds_tests(f))
+    {
         for (hunk, view) in file.hunks.iter().enumerate() {
             for mark in test_shape::assertions_of(file, hunk, &view.new) {
                 let text = squeezed(mark.text);
@@ -93,14 +101,25 @@ fn check(diff: &DiffView<'_>, sink: &mut Sink) {
 }
 
 fn squeezed(text: &str) -> String {
-    text.chars().filter(|c| !c.is_whitespace() && *c != ';').collect()
+    text.chars()
+        .filter(|c| !c.is_whitespace() && *c != ';')
+        .collect()
 }
 
-fn report(diff: &DiffView<'_>, sink: &mut Sink, index: usize, mark: &test_shape::Mark<'_>, missing: usize) {
+fn report(
+    diff: &DiffView<'_>,
+    sink: &mut Sink,
+    index: usize,
+    mark: &test_shape::Mark<'_>,
+    missing: usize,
+) {
     let file = &diff.files[index];
     let quoted: String = mark.text.chars().take(120).collect();
-    let trigger = format!("`{quoted}` no longer guards the code that this change touches: a fault there passes the tests.");
-    let title = (missing > 1).then(|| format!("{missing} assertions removed while the code changed"));
+    let trigger = format!(
+        "`{quoted}` no longer guards the code that this change touches: a fault there passes the tests."
+    );
+    let title =
+        (missing > 1).then(|| format!("{missing} assertions removed while the code changed"));
     let side = &file.hunks[mark.hunk].new;
     if side.lines.is_empty() {
         sink.file(Some(file.path), trigger, title);

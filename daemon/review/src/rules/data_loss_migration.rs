@@ -24,7 +24,14 @@ pub static RULE: Rule = Rule {
         What to do: keep the data for a release (rename, stop writing first), back it up, then drop it.",
     languages: &[],
     triggers: &[
-        "drop", "truncate", "delete", "remove", "alter", "modify", "change_column", "change(",
+        "drop",
+        "truncate",
+        "delete",
+        "remove",
+        "alter",
+        "modify",
+        "change_column",
+        "change(",
     ],
     strict_only: false,
     never_silenced_by_change: false,
@@ -35,23 +42,50 @@ pattern!(
     SQL,
     r#"(?i)\bDROP\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?([\w."`\[\]$]+)|\bDROP\s+(?:DATABASE|SCHEMA|KEYSPACE)\s+(?:IF\s+EXISTS\s+)?([\w."`\[\]$]+)|\bALTER\s+TABLE\s+[^;]*?\bDROP\s+(?:COLUMN\s+)?(?:IF\s+EXISTS\s+)?([\w."`\[\]$]+)|\bTRUNCATE\s+(?:TABLE\s+)?(?:ONLY\s+)?([\w."`\[\]$]+)|\bDELETE\s+FROM\s+(?:ONLY\s+)?([\w."`\[\]$]+)|\b(?:ALTER\s+(?:COLUMN\s+)?[\w."`\[\]$]+\s+(?:SET\s+DATA\s+)?(?:TYPE\s+)?|MODIFY\s+(?:COLUMN\s+)?[\w."`\[\]$]+\s+)((?:SMALLINT|TINYINT|SMALLSERIAL|REAL|N?(?:VAR)?CHAR\s*\(\s*[1-5]?\d\s*\)|CHARACTER VARYING\s*\(\s*[1-5]?\d\s*\)))"#
 );
-pattern!(DROP_COLUMN, r#"(?i)\bDROP\s+(?:COLUMN\s+)?(?:IF\s+EXISTS\s+)?([\w."`\[\]$]+)"#);
+pattern!(
+    DROP_COLUMN,
+    r#"(?i)\bDROP\s+(?:COLUMN\s+)?(?:IF\s+EXISTS\s+)?([\w."`\[\]$]+)"#
+);
 /// What `ALTER TABLE … DROP` may drop without loss.
 const SHAPE_WORDS: [&str; 20] = [
-    "constraint", "index", "key", "foreign", "primary", "default", "not", "check", "trigger", "identity", "expression",
-    "unique", "policy", "rule", "period", "system", "generated", "if", "using", "column",
+    "constraint",
+    "index",
+    "key",
+    "foreign",
+    "primary",
+    "default",
+    "not",
+    "check",
+    "trigger",
+    "identity",
+    "expression",
+    "unique",
+    "policy",
+    "rule",
+    "period",
+    "system",
+    "generated",
+    "if",
+    "using",
+    "column",
 ];
 pattern!(
     CODE_CALL,
     r"\bmigrations\.(RemoveField|DeleteModel)\s*\(|\b(?:op|batch_op|batch)\.(drop_table|drop_column)\s*\(|(?m:^)[ \t]*(drop_table|remove_column|remove_columns|drop_join_table|remove_reference|remove_belongs_to|remove_attachment|remove_timestamps)\b|\b\w+\.(remove|remove_columns|remove_timestamps|remove_references)\s+:|\bSchema::(drop|dropIfExists|dropColumns)\s*\(|->\s*(dropColumn|dropTimestamps|dropSoftDeletes|dropMorphs|dropConstrainedForeignId)\s*\(|\b\w+(?:\.schema)?\s*\.\s*(dropTable|dropTableIfExists|dropColumns?|removeColumns?|dropTimestamps|dropSchema|dropDatabase|dropAllTables|dropCollection)\s*\(|\b\w+\.(DropTable|DropColumn|DropSchema|DropCollection)\s*(?:<[^>\n]*>)?\s*\(|(?m:^)[ \t]*(drop(?:_if_exists)?\s*\(?\s*table)\s*\(|(?m:^)[ \t]*(remove)\s*[( ]\s*:|\b\w+\.\w*\.?(bulkDelete|deleteMany)\s*\(\s*(?:\{\s*\})?\s*\)|\b\w+\.(delete_all|destroy_all)\b|\.objects\.all\(\)\.(delete)\(\)"
 );
-pattern!(XML_CALL, r"<(dropTable|dropColumn|dropAllForeignKeyConstraintsX|delete)\b[^>]*>");
+pattern!(
+    XML_CALL,
+    r"<(dropTable|dropColumn|dropAllForeignKeyConstraintsX|delete)\b[^>]*>"
+);
 pattern!(YAML_CALL, r"(?m)^\s*-?\s*(dropTable|dropColumn):");
 pattern!(
     DIRECTION,
     r"(?i)\b(?:def|function|func|fun|void|async|exports\.|const|public|protected)\s*(?:override\s+|self\.|async\s+|function\s+|void\s+)*(up|upgrade|forwards?|change|down|downgrade|backwards?|rollback|reverse|undo|revert)\w*\s*(?:=|\(|\n|$|:|do\b)|\bexports\.(up|down)\b|^\s*(?:async\s+)?(up|down)\s*(?:\(|:|=)|dir\.(up|down)\b|--\s*\+?(?:goose|migrate:?|micrate|sql-migrate|dbmate)\s*:?\s*(up|down)\b|--\s*(?:@|!|#|=+)?\s*(up|down|undo|rollback|revert)\b|^--\s*(?:down|rollback)|<(rollback)>|^\s*(rollback):|(reverse_sql|reverse_code)\s*="
 );
-pattern!(TEMPORARY, r"(?i)(?:^|[._\x60\x22\[])(?:tmp|temp|staging|stage|stg|bak|backup|old|new|scratch|work)_|_(?:tmp|temp|staging|stage|stg|bak|backup|old|new|copy|scratch|shadow)(?:$|[\x60\x22\]])|^#|^(?:tmp|temp)$");
+pattern!(
+    TEMPORARY,
+    r"(?i)(?:^|[._\x60\x22\[])(?:tmp|temp|staging|stage|stg|bak|backup|old|new|scratch|work)_|_(?:tmp|temp|staging|stage|stg|bak|backup|old|new|copy|scratch|shadow)(?:$|[\x60\x22\]])|^#|^(?:tmp|temp)$"
+);
 
 /// How many statements of a hunk are weighed.
 const HITS_MAX: usize = 100;
@@ -75,12 +109,30 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
 fn is_migration(file: &FileView<'_>) -> bool {
     let path = file.path.to_ascii_lowercase();
     let name = file.name.to_ascii_lowercase();
-    let is_dump = ["schema.sql", "structure.sql", "dump.sql", "schema.rb", "seed", "fixture", "teardown", "cleanup_test"]
-        .iter()
-        .any(|d| name.contains(d));
-    let goes_down = name.contains(".down.") || name.contains("_down.") || name.contains("-down.") || name.contains("rollback")
-        || name.contains("undo") || name.contains("revert") || path.contains("/down/") || path.contains("/rollback") || path.contains("/revert/")
-        || (name.starts_with('u') && name.contains("__") && name[1..].starts_with(|c: char| c.is_ascii_digit()));
+    let is_dump = [
+        "schema.sql",
+        "structure.sql",
+        "dump.sql",
+        "schema.rb",
+        "seed",
+        "fixture",
+        "teardown",
+        "cleanup_test",
+    ]
+    .iter()
+    .any(|d| name.contains(d));
+    let goes_down = name.contains(".down.")
+        || name.contains("_down.")
+        || name.contains("-down.")
+        || name.contains("rollback")
+        || name.contains("undo")
+        || name.contains("revert")
+        || path.contains("/down/")
+        || path.contains("/rollback")
+        || path.contains("/revert/")
+        || (name.starts_with('u')
+            && name.contains("__")
+            && name[1..].starts_with(|c: char| c.is_ascii_digit()));
     if is_dump || goes_down {
         return false;
     }
@@ -93,19 +145,38 @@ fn is_migration(file: &FileView<'_>) -> bool {
         || path.contains("/deploy/");
     let is_numbered = name.starts_with(|c: char| c.is_ascii_digit())
         || (name.starts_with(['v', 'r']) && name.contains("__"));
-    let in_database = path.split('/').any(|f| matches!(f, "db" | "sql" | "database" | "ddl" | "schema" | "updates" | "patches" | "upgrade" | "upgrades"));
-    is_named && file.language != Language::Unknown || file.language == Language::Sql && (is_numbered || in_database)
+    let in_database = path.split('/').any(|f| {
+        matches!(
+            f,
+            "db" | "sql"
+                | "database"
+                | "ddl"
+                | "schema"
+                | "updates"
+                | "patches"
+                | "upgrade"
+                | "upgrades"
+        )
+    });
+    is_named && file.language != Language::Unknown
+        || file.language == Language::Sql && (is_numbered || in_database)
 }
 
 fn sql(file: &FileView<'_>, hunk: &HunkView<'_>, side: &Side, sink: &mut Sink) {
     for found in SQL.captures_iter(&side.live).take(HITS_MAX) {
         let Some(whole) = found.get(0) else { continue };
         let group = (1..found.len()).find(|i| found.get(*i).is_some());
-        let Some((group, name)) = group.and_then(|g| found.get(g).map(|m| (g, m))) else { continue };
+        let Some((group, name)) = group.and_then(|g| found.get(g).map(|m| (g, m))) else {
+            continue;
+        };
         // In a program the statement stands in a string.
-        let is_code = file.language != Language::Sql && file.language != Language::Xml && file.language != Language::Yaml;
+        let is_code = file.language != Language::Sql
+            && file.language != Language::Xml
+            && file.language != Language::Yaml;
         let in_string = side.code.as_bytes()[whole.start()] == b' ';
-        if is_code != in_string && !(file.language == Language::Xml || file.language == Language::Yaml) {
+        if is_code != in_string
+            && !(file.language == Language::Xml || file.language == Language::Yaml)
+        {
             continue;
         }
         if group == 3 {
@@ -115,17 +186,33 @@ fn sql(file: &FileView<'_>, hunk: &HunkView<'_>, side: &Side, sink: &mut Sink) {
         let range = whole.range();
         let table = bare(name.as_str());
         let is_harmless = match group {
-            4 => is_word_of_code(file, &table) || table.eq_ignore_ascii_case("on") || table.eq_ignore_ascii_case("or"),
+            4 => {
+                is_word_of_code(file, &table)
+                    || table.eq_ignore_ascii_case("on")
+                    || table.eq_ignore_ascii_case("or")
+            }
             5 => has_condition(&side.live, whole.end()),
-            6 => side.live[whole.range()].to_ascii_lowercase().starts_with("alter ") && whole.as_str().to_ascii_lowercase().contains(" add "),
+            6 => {
+                side.live[whole.range()]
+                    .to_ascii_lowercase()
+                    .starts_with("alter ")
+                    && whole.as_str().to_ascii_lowercase().contains(" add ")
+            }
             _ => false,
         };
-        if is_harmless || TEMPORARY.is_match(&table) || is_rebuilt(side, &table, whole.range()) || is_temporary(side, &table) {
+        if is_harmless
+            || TEMPORARY.is_match(&table)
+            || is_rebuilt(side, &table, whole.range())
+            || is_temporary(side, &table)
+        {
             continue;
         }
         let (title, severity) = match group {
             1 => ("Migration drops a table", Severity::Critical),
-            2 => ("Migration drops a whole database or schema", Severity::Critical),
+            2 => (
+                "Migration drops a whole database or schema",
+                Severity::Critical,
+            ),
             4 => ("Migration empties a table", Severity::Critical),
             5 => ("Migration deletes every row of a table", Severity::Critical),
             _ => ("Migration narrows a column", Severity::Major),
@@ -135,7 +222,12 @@ fn sql(file: &FileView<'_>, hunk: &HunkView<'_>, side: &Side, sink: &mut Sink) {
 }
 
 fn bare(name: &str) -> String {
-    name.trim_matches(['"', '`', '[', ']', ';', '\'']).rsplit('.').next().unwrap_or(name).trim_matches(['"', '`', '[', ']']).to_owned()
+    name.trim_matches(['"', '`', '[', ']', ';', '\''])
+        .rsplit('.')
+        .next()
+        .unwrap_or(name)
+        .trim_matches(['"', '`', '[', ']'])
+        .to_owned()
 }
 
 fn is_word_of_code(file: &FileView<'_>, table: &str) -> bool {
@@ -152,17 +244,40 @@ fn last_drop(text: &str, range: Range<usize>) -> usize {
 fn dropped_columns(hunk: &HunkView<'_>, side: &Side, sink: &mut Sink, from: usize) {
     let rest = &side.live[from..];
     let in_code = side.code.as_bytes()[from] == b' ';
-    let end = rest.find(|c| c == ';' || (in_code && c == '`')).unwrap_or(rest.len()).min(rest.floor_char_boundary(4096));
+    let end = rest
+        .find(|c| c == ';' || (in_code && c == '`'))
+        .unwrap_or(rest.len())
+        .min(rest.floor_char_boundary(4096));
     for found in DROP_COLUMN.captures_iter(&rest[..end]) {
-        let (Some(whole), Some(name)) = (found.get(0), found.get(1)) else { continue };
+        let (Some(whole), Some(name)) = (found.get(0), found.get(1)) else {
+            continue;
+        };
         let column = bare(name.as_str());
-        let head = side.live[..from + whole.start()].trim_end().to_ascii_lowercase();
-        let alters_column = head.rsplit([',', ';']).next().is_some_and(|part| part.contains("alter column"))
-            || head.rsplit([',', ';', '(']).next().is_some_and(|part| part.trim_start().starts_with("alter ") && !part.contains("alter table"));
-        if alters_column || column.is_empty() || SHAPE_WORDS.contains(&column.to_ascii_lowercase().as_str()) || TEMPORARY.is_match(&column) {
+        let head = side.live[..from + whole.start()]
+            .trim_end()
+            .to_ascii_lowercase();
+        let alters_column = head
+            .rsplit([',', ';'])
+            .next()
+            .is_some_and(|part| part.contains("alter column"))
+            || head.rsplit([',', ';', '(']).next().is_some_and(|part| {
+                part.trim_start().starts_with("alter ") && !part.contains("alter table")
+            });
+        if alters_column
+            || column.is_empty()
+            || SHAPE_WORDS.contains(&column.to_ascii_lowercase().as_str())
+            || TEMPORARY.is_match(&column)
+        {
             continue;
         }
-        report(hunk, side, sink, from + whole.start()..from + whole.end(), "Migration drops a column", Severity::Critical);
+        report(
+            hunk,
+            side,
+            sink,
+            from + whole.start()..from + whole.end(),
+            "Migration drops a column",
+            Severity::Critical,
+        );
     }
 }
 
@@ -171,7 +286,11 @@ fn has_condition(text: &str, from: usize) -> bool {
     let rest = &text[from..text.floor_char_boundary((from + 600).min(text.len()))];
     let end = rest.find([';', '"', '`']).unwrap_or(rest.len());
     let statement = rest[..end].to_ascii_lowercase();
-    ["where", "using", "limit"].iter().any(|w| statement.split(|c: char| !c.is_alphanumeric()).any(|x| x == *w))
+    ["where", "using", "limit"].iter().any(|w| {
+        statement
+            .split(|c: char| !c.is_alphanumeric())
+            .any(|x| x == *w)
+    })
 }
 
 /// True if the same hunk makes a table of this name (again) or gives another table this name.
@@ -182,12 +301,23 @@ fn is_rebuilt(side: &Side, table: &str, range: Range<usize>) -> bool {
         return false;
     }
     let makes = |at: usize, text: &str| {
-        let after = text[at..].trim_start().trim_start_matches("if not exists").trim_start();
-        let word: String = after.trim_start_matches(['"', '`', '[', '\'']).chars().take_while(|c| c.is_alphanumeric() || "_.$".contains(*c)).collect();
+        let after = text[at..]
+            .trim_start()
+            .trim_start_matches("if not exists")
+            .trim_start();
+        let word: String = after
+            .trim_start_matches(['"', '`', '[', '\''])
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || "_.$".contains(*c))
+            .collect();
         word.rsplit('.').next() == Some(name.as_str())
     };
-    let created = lower.match_indices("create table ").any(|(at, m)| makes(at + m.len(), &lower));
-    let renamed = lower[range.end.min(lower.len())..].match_indices("rename to ").any(|(at, m)| makes(range.end + at + m.len(), &lower));
+    let created = lower
+        .match_indices("create table ")
+        .any(|(at, m)| makes(at + m.len(), &lower));
+    let renamed = lower[range.end.min(lower.len())..]
+        .match_indices("rename to ")
+        .any(|(at, m)| makes(range.end + at + m.len(), &lower));
     let renames_in_code = lower.contains("rename_table") && lower.contains(&name);
     created || renamed || renames_in_code
 }
@@ -195,14 +325,28 @@ fn is_rebuilt(side: &Side, table: &str, range: Range<usize>) -> bool {
 fn is_temporary(side: &Side, table: &str) -> bool {
     let lower = side.live.to_ascii_lowercase();
     let name = table.to_ascii_lowercase();
-    ["create temp table ", "create temporary table ", "create temp table if not exists ", "create unlogged table "]
-        .iter()
-        .any(|head| lower.match_indices(head).any(|(at, m)| lower[at + m.len()..].trim_start_matches("if not exists ").starts_with(&name)))
+    [
+        "create temp table ",
+        "create temporary table ",
+        "create temp table if not exists ",
+        "create unlogged table ",
+    ]
+    .iter()
+    .any(|head| {
+        lower.match_indices(head).any(|(at, m)| {
+            lower[at + m.len()..]
+                .trim_start_matches("if not exists ")
+                .starts_with(&name)
+        })
+    })
 }
 
 fn code(file: &FileView<'_>, hunk: &HunkView<'_>, side: &Side, sink: &mut Sink) {
     for found in CODE_CALL.captures_iter(&side.code).take(HITS_MAX) {
-        let Some((group, name)) = (1..found.len()).find_map(|i| found.get(i).map(|m| (i, m))) else { continue };
+        let Some((group, name)) = (1..found.len()).find_map(|i| found.get(i).map(|m| (i, m)))
+        else {
+            continue;
+        };
         let word = name.as_str();
         let is_ruby = file.language == Language::Ruby;
         let fits = match group {
@@ -218,12 +362,28 @@ fn code(file: &FileView<'_>, hunk: &HunkView<'_>, side: &Side, sink: &mut Sink) 
         if !fits || calls::word_before(&side.code, name.start()) == "def" {
             continue;
         }
-        let quoted = quoted_names(&side.live[name.start()..side.live.floor_char_boundary((name.end() + 120).min(side.live.len()))]);
-        if quoted.first().is_some_and(|table| TEMPORARY.is_match(table) || recreated_in_code(side, table, name.start())) {
+        let quoted = quoted_names(
+            &side.live[name.start()
+                ..side
+                    .live
+                    .floor_char_boundary((name.end() + 120).min(side.live.len()))],
+        );
+        if quoted.first().is_some_and(|table| {
+            TEMPORARY.is_match(table) || recreated_in_code(side, table, name.start())
+        }) {
             continue;
         }
-        let table_like = word.to_ascii_lowercase().contains("table") || word == "DeleteModel" || word == "drop" || word == "dropIfExists";
-        let title = if table_like { "Migration drops a table" } else if word.contains("elete") || word.contains("destroy") { "Migration deletes every row of a table" } else { "Migration drops a column" };
+        let table_like = word.to_ascii_lowercase().contains("table")
+            || word == "DeleteModel"
+            || word == "drop"
+            || word == "dropIfExists";
+        let title = if table_like {
+            "Migration drops a table"
+        } else if word.contains("elete") || word.contains("destroy") {
+            "Migration deletes every row of a table"
+        } else {
+            "Migration drops a column"
+        };
         let range = name.start()..calls::trim(&side.code, line).end.max(name.end());
         report(hunk, side, sink, range, title, Severity::Critical);
     }
@@ -244,30 +404,66 @@ fn quoted_names(text: &str) -> Vec<String> {
 /// True if the same hunk makes the table again behind the drop.
 fn recreated_in_code(side: &Side, table: &str, from: usize) -> bool {
     let rest = &side.live[from..way_down(side, from)];
-    ["create_table", "createTable", "Schema::create", "CreateTable", "create table"]
-        .iter()
-        .any(|head| rest.match_indices(head).any(|(at, m)| {
+    [
+        "create_table",
+        "createTable",
+        "Schema::create",
+        "CreateTable",
+        "create table",
+    ]
+    .iter()
+    .any(|head| {
+        rest.match_indices(head).any(|(at, m)| {
             let after = &rest[at + m.len()..];
             after[..after.floor_char_boundary(after.len().min(40))].contains(table)
-        }))
+        })
+    })
 }
 
 pattern!(ALEMBIC_TYPES, r"(?s)\balter_column\s*\(.*?\)\s*(?:\n|$)");
-pattern!(TYPE_NOW, r"\btype_\s*=\s*(?:sa|sqlalchemy|postgresql|mysql)?\.?(\w+)\s*\(?(?:length\s*=\s*)?(\d*)");
-pattern!(TYPE_WAS, r"\bexisting_type\s*=\s*(?:sa|sqlalchemy|postgresql|mysql)?\.?(\w+)\s*\(?(?:length\s*=\s*)?(\d*)");
-pattern!(RAILS_NARROW, r"(?m)^[ \t]*change_column\s+:\w+,\s*:\w+,\s*:(?:string,\s*limit:\s*[1-5]?\d\b|integer,\s*limit:\s*[12]\b|smallint)");
+pattern!(
+    TYPE_NOW,
+    r"\btype_\s*=\s*(?:sa|sqlalchemy|postgresql|mysql)?\.?(\w+)\s*\(?(?:length\s*=\s*)?(\d*)"
+);
+pattern!(
+    TYPE_WAS,
+    r"\bexisting_type\s*=\s*(?:sa|sqlalchemy|postgresql|mysql)?\.?(\w+)\s*\(?(?:length\s*=\s*)?(\d*)"
+);
+pattern!(
+    RAILS_NARROW,
+    r"(?m)^[ \t]*change_column\s+:\w+,\s*:\w+,\s*:(?:string,\s*limit:\s*[1-5]?\d\b|integer,\s*limit:\s*[12]\b|smallint)"
+);
 
 fn narrowed(hunk: &HunkView<'_>, side: &Side, sink: &mut Sink) {
     for found in ALEMBIC_TYPES.find_iter(&side.code) {
-        let inside = calls::inside(&side.code, found.start() + found.as_str().find('(').unwrap_or(0));
+        let inside = calls::inside(
+            &side.code,
+            found.start() + found.as_str().find('(').unwrap_or(0),
+        );
         let text = &side.code[inside.clone()];
-        let (Some(now), Some(was)) = (TYPE_NOW.captures(text), TYPE_WAS.captures(text)) else { continue };
+        let (Some(now), Some(was)) = (TYPE_NOW.captures(text), TYPE_WAS.captures(text)) else {
+            continue;
+        };
         if width(&now[1], &now[2]) < width(&was[1], &was[2]) && kind(&now[1]) == kind(&was[1]) {
-            report(hunk, side, sink, found.start()..inside.end, "Migration narrows a column", Severity::Major);
+            report(
+                hunk,
+                side,
+                sink,
+                found.start()..inside.end,
+                "Migration narrows a column",
+                Severity::Major,
+            );
         }
     }
     for found in RAILS_NARROW.find_iter(&side.code) {
-        report(hunk, side, sink, calls::trim(&side.code, found.range()), "Migration narrows a column", Severity::Major);
+        report(
+            hunk,
+            side,
+            sink,
+            calls::trim(&side.code, found.range()),
+            "Migration narrows a column",
+            Severity::Major,
+        );
     }
 }
 
@@ -291,20 +487,49 @@ fn width(name: &str, length: &str) -> u64 {
     }
 }
 
-fn each(file: &FileView<'_>, hunk: &HunkView<'_>, side: &Side, sink: &mut Sink, pattern: &regex::Regex) {
+fn each(
+    file: &FileView<'_>,
+    hunk: &HunkView<'_>,
+    side: &Side,
+    sink: &mut Sink,
+    pattern: &regex::Regex,
+) {
     let _ = file;
     for found in pattern.captures_iter(&side.live) {
-        let (Some(whole), Some(name)) = (found.get(0), found.get(1)) else { continue };
-        let title = if name.as_str() == "dropTable" { "Migration drops a table" } else { "Migration drops a column" };
+        let (Some(whole), Some(name)) = (found.get(0), found.get(1)) else {
+            continue;
+        };
+        let title = if name.as_str() == "dropTable" {
+            "Migration drops a table"
+        } else {
+            "Migration drops a column"
+        };
         if name.as_str() == "delete" {
             continue;
         }
-        report(hunk, side, sink, calls::trim(&side.live, whole.range()), title, Severity::Critical);
+        report(
+            hunk,
+            side,
+            sink,
+            calls::trim(&side.live, whole.range()),
+            title,
+            Severity::Critical,
+        );
     }
 }
 
-fn report(hunk: &HunkView<'_>, side: &Side, sink: &mut Sink, range: Range<usize>, title: &str, severity: Severity) {
-    if side.in_test(range.start) || is_reverse(hunk, side, range.start) || is_excused(side, range.clone()) {
+fn report(
+    hunk: &HunkView<'_>,
+    side: &Side,
+    sink: &mut Sink,
+    range: Range<usize>,
+    title: &str,
+    severity: Severity,
+) {
+    if side.in_test(range.start)
+        || is_reverse(hunk, side, range.start)
+        || is_excused(side, range.clone())
+    {
         return;
     }
     let trigger = "The deployment runs the migration; whatever stood there is lost, and a rollback brings back an empty shape.";
@@ -316,29 +541,54 @@ fn report(hunk: &HunkView<'_>, side: &Side, sink: &mut Sink, range: Range<usize>
 
 /// Where the way down begins after `from`, or the end.
 fn way_down(side: &Side, from: usize) -> usize {
-    (side.line_at(from) + 1..side.lines.len().min(side.line_at(from) + DIRECTION_LINES_MAX))
+    (side.line_at(from) + 1
+        ..side
+            .lines
+            .len()
+            .min(side.line_at(from) + DIRECTION_LINES_MAX))
         .find(|i| direction(&side.text[side.line_range(*i)]) == Some(true))
-        .map_or(side.text.floor_char_boundary((from + 64 * 1024).min(side.text.len())), |i| side.lines[i].start)
+        .map_or(
+            side.text
+                .floor_char_boundary((from + 64 * 1024).min(side.text.len())),
+            |i| side.lines[i].start,
+        )
 }
 
 /// True if a comment there says that the data is kept or of no use.
 fn is_excused(side: &Side, range: Range<usize>) -> bool {
     let comment = scope::comment_around(side, range).to_ascii_lowercase();
-    ["backed up", "backup", "copied to", "moved to", "migrated to", "unused since", "never used", "empty since", "no data", "already empty", "recreated"]
-        .iter()
-        .any(|w| comment.contains(w))
+    [
+        "backed up",
+        "backup",
+        "copied to",
+        "moved to",
+        "migrated to",
+        "unused since",
+        "never used",
+        "empty since",
+        "no data",
+        "already empty",
+        "recreated",
+    ]
+    .iter()
+    .any(|w| comment.contains(w))
 }
 
 /// True if the nearest direction above says that this undoes the migration.
 fn is_reverse(hunk: &HunkView<'_>, side: &Side, at: usize) -> bool {
     let line = side.line_at(at);
-    let found = (line.saturating_sub(DIRECTION_LINES_MAX)..=line).rev().find_map(|index| direction(&side.text[side.line_range(index)]));
+    let found = (line.saturating_sub(DIRECTION_LINES_MAX)..=line)
+        .rev()
+        .find_map(|index| direction(&side.text[side.line_range(index)]));
     found.or_else(|| direction(hunk.section)).unwrap_or(false)
 }
 
 /// `Some(true)` for the way down.
 fn direction(line: &str) -> Option<bool> {
     let found = DIRECTION.captures(line)?;
-    let word = (1..found.len()).find_map(|i| found.get(i)).map_or("down", |m| m.as_str()).to_ascii_lowercase();
+    let word = (1..found.len())
+        .find_map(|i| found.get(i))
+        .map_or("down", |m| m.as_str())
+        .to_ascii_lowercase();
     Some(!(word.starts_with("up") || word.starts_with("forward") || word.starts_with("change")))
 }

@@ -33,21 +33,34 @@ fn check(diff: &DiffView<'_>, sink: &mut Sink) {
         if is_locked {
             continue;
         }
-        let candidates = diff.files.iter().enumerate().filter(|(_, f)| ecosystem.manifests.contains(&f.name) && counts(f));
+        let candidates = diff
+            .files
+            .iter()
+            .enumerate()
+            .filter(|(_, f)| ecosystem.manifests.contains(&f.name) && counts(f));
         for (index, file) in candidates {
-            let Some(changed) = ecosystem.changed(file) else { continue };
+            let Some(changed) = ecosystem.changed(file) else {
+                continue;
+            };
             if manifests::is_release(diff) {
                 return;
             }
             let lock = ecosystem.locks[0];
-            let trigger = format!("A build that goes by {lock} gets another `{}` than the one that was tried here, or fails.", changed.name);
+            let trigger = format!(
+                "A build that goes by {lock} gets another `{}` than the one that was tried here, or fails.",
+                changed.name
+            );
             let side = &file.hunks[changed.hunk].new;
             if side.lines.is_empty() {
                 sink.file(Some(file.path), trigger, None);
                 break;
             }
             let line = if changed.added {
-                (0..side.lines.len()).find(|i| side.lines[*i].changed && &side.text[side.line_range(*i)] == changed.line).unwrap_or(0)
+                (0..side.lines.len())
+                    .find(|i| {
+                        side.lines[*i].changed && &side.text[side.line_range(*i)] == changed.line
+                    })
+                    .unwrap_or(0)
             } else {
                 product::place_of_removed(file, changed.hunk, changed.line.trim())
             };
@@ -61,8 +74,13 @@ fn check(diff: &DiffView<'_>, sink: &mut Sink) {
 }
 
 fn counts(file: &FileView<'_>) -> bool {
-    !matches!(file.role, Role::Test | Role::Fixture | Role::Docs | Role::Example)
-        && file.change == Change::Modified
+    !matches!(
+        file.role,
+        Role::Test | Role::Fixture | Role::Docs | Role::Example
+    ) && file.change == Change::Modified
         && file.left_out.is_none()
-        && !file.path.split('/').any(|f| f.contains("template") || f.contains("skeleton"))
+        && !file
+            .path
+            .split('/')
+            .any(|f| f.contains("template") || f.contains("skeleton"))
 }

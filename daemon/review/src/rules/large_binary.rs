@@ -30,15 +30,28 @@ const LARGE_BYTES: u64 = 1024 * 1024;
 
 /// Programs and libraries.
 const EXECUTABLES: [&str; 14] = [
-    ".exe", ".dll", ".so", ".dylib", ".jar", ".war", ".ear", ".msi", ".apk", ".ipa", ".deb", ".rpm", ".dmg", ".node",
+    ".exe", ".dll", ".so", ".dylib", ".jar", ".war", ".ear", ".msi", ".apk", ".ipa", ".deb",
+    ".rpm", ".dmg", ".node",
 ];
 const ARCHIVES: [&str; 13] = [
-    ".zip", ".tar", ".tar.gz", ".tgz", ".7z", ".rar", ".tar.bz2", ".tar.xz", ".gz", ".xz", ".whl", ".gem", ".iso",
+    ".zip", ".tar", ".tar.gz", ".tgz", ".7z", ".rar", ".tar.bz2", ".tar.xz", ".gz", ".xz", ".whl",
+    ".gem", ".iso",
 ];
 /// Made from sources at hand.
-const COMPILED: [&str; 10] = [".pyc", ".pyo", ".class", ".o", ".obj", ".a", ".lib", ".pdb", ".ilk", ".beam"];
-const DROPPINGS: [&str; 6] = [".ds_store", "thumbs.db", "desktop.ini", ".swp", "core", "hs_err_pid"];
-const DUMPS: [&str; 7] = [".sqlite", ".sqlite3", ".db", ".dump", ".mdb", ".bak", ".hprof"];
+const COMPILED: [&str; 10] = [
+    ".pyc", ".pyo", ".class", ".o", ".obj", ".a", ".lib", ".pdb", ".ilk", ".beam",
+];
+const DROPPINGS: [&str; 6] = [
+    ".ds_store",
+    "thumbs.db",
+    "desktop.ini",
+    ".swp",
+    "core",
+    "hs_err_pid",
+];
+const DUMPS: [&str; 7] = [
+    ".sqlite", ".sqlite3", ".db", ".dump", ".mdb", ".bak", ".hprof",
+];
 
 fn check(file: &FileView<'_>, sink: &mut Sink) {
     if !matches!(file.change, Change::Added | Change::Copied) {
@@ -51,9 +64,16 @@ fn check(file: &FileView<'_>, sink: &mut Sink) {
         return;
     }
     let ends = |list: &[&str]| list.iter().any(|end| name.ends_with(end));
-    let is_data = matches!(file.role, Role::Test | Role::Fixture | Role::Docs | Role::Example);
+    let is_data = matches!(
+        file.role,
+        Role::Test | Role::Fixture | Role::Docs | Role::Example
+    );
     let size = file.binary.flatten();
-    let kind = if DROPPINGS.iter().any(|d| name == *d || (name.ends_with(d) && d.starts_with('.'))) || name.starts_with("core.") {
+    let kind = if DROPPINGS
+        .iter()
+        .any(|d| name == *d || (name.ends_with(d) && d.starts_with('.')))
+        || name.starts_with("core.")
+    {
         Some("A leftover of a tool or a crash is committed")
     } else if name == "gradle-wrapper.jar" || name == "maven-wrapper.jar" {
         None
@@ -69,7 +89,10 @@ fn check(file: &FileView<'_>, sink: &mut Sink) {
         None
     };
     if let Some(title) = kind {
-        let trigger = format!("`{}` cannot be reviewed, and every clone carries it from now on.", file.name);
+        let trigger = format!(
+            "`{}` cannot be reviewed, and every clone carries it from now on.",
+            file.name
+        );
         sink.file(None, trigger, Some(title.to_owned()));
     } else if let Some(size) = size.filter(|size| *size > LARGE_BYTES) {
         large(file, size, sink);
@@ -79,7 +102,11 @@ fn check(file: &FileView<'_>, sink: &mut Sink) {
 /// A binary that is replaced by a large one.
 fn grown(file: &FileView<'_>, sink: &mut Sink) {
     let is_changed = matches!(file.change, Change::Modified);
-    if let Some(size) = file.binary.flatten().filter(|size| is_changed && *size > 8 * LARGE_BYTES) {
+    if let Some(size) = file
+        .binary
+        .flatten()
+        .filter(|size| is_changed && *size > 8 * LARGE_BYTES)
+    {
         large(file, size, sink);
     }
 }
@@ -87,7 +114,10 @@ fn grown(file: &FileView<'_>, sink: &mut Sink) {
 fn large(file: &FileView<'_>, size: u64, sink: &mut Sink) {
     let tenths = size.saturating_mul(10) / LARGE_BYTES;
     let title = format!("Large binary ({}.{} MiB)", tenths / 10, tenths % 10);
-    let trigger = format!("Every clone carries `{}` from now on, even after it is deleted.", file.name);
+    let trigger = format!(
+        "Every clone carries `{}` from now on, even after it is deleted.",
+        file.name
+    );
     sink.file(None, trigger, Some(title));
 }
 
@@ -95,17 +125,25 @@ fn large(file: &FileView<'_>, size: u64, sink: &mut Sink) {
 fn environment(file: &FileView<'_>, name: &str, sink: &mut Sink) {
     // Other names hold defaults that are meant to be shared.
     let is_local = name == ".env" || (name.starts_with(".env") && name.ends_with(".local"));
-    if !is_local || matches!(file.role, Role::Test | Role::Fixture | Role::Docs | Role::Example) {
+    if !is_local
+        || matches!(
+            file.role,
+            Role::Test | Role::Fixture | Role::Docs | Role::Example
+        )
+    {
         return;
     }
     let has_value = file.hunks.iter().flat_map(|h| &h.lines).any(|line| {
         let text = line.text.trim();
         line.kind == LineKind::Added
             && !text.starts_with('#')
-            && text.split_once('=').is_some_and(|(_, value)| !value.trim().trim_matches(['"', '\'']).is_empty())
+            && text
+                .split_once('=')
+                .is_some_and(|(_, value)| !value.trim().trim_matches(['"', '\'']).is_empty())
     });
     if has_value {
-        let trigger = "The next secret that somebody puts into it is published with the repository.";
+        let trigger =
+            "The next secret that somebody puts into it is published with the repository.";
         sink.file(None, trigger, Some("A `.env` file is committed".to_owned()));
     }
 }

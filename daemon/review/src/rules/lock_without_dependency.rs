@@ -26,7 +26,10 @@ pub static RULE: Rule = Rule {
     check: Check::Diff(check),
 };
 
-pattern!(RECORD, r#"^\s*(?:"content-hash"\s*:|content-hash\s*=|specifier:\s)"#);
+pattern!(
+    RECORD,
+    r#"^\s*(?:"content-hash"\s*:|content-hash\s*=|specifier:\s)"#
+);
 pattern!(
     PACKAGE,
     r#"^\s*(?:\[\[package\]\]|"(?:node_modules/[^"]+)"\s*:\s*\{|["']?@?[\w./-]+@[^:\s][^:]*["']?:\s*$|[\w.-]+(?:/[\w.-]+)+ v\d\S* h1:|/?@?[\w./-]+@\d[^:]*:\s*$|\s{4}[\w-]+ \(\d[\w.]*\)$|"name"\s*:\s*"[\w-]+/[\w-]+")"#
@@ -34,9 +37,19 @@ pattern!(
 
 fn check(diff: &DiffView<'_>, sink: &mut Sink) {
     for ecosystem in &manifests::ECOSYSTEMS {
-        for file in diff.files.iter().filter(|f| ecosystem.is_lock(f.name) && f.name != "requirements.txt" && !f.name.starts_with("requirements")) {
-            let is_data = matches!(file.role, Role::Test | Role::Fixture | Role::Docs | Role::Example);
-            let has_manifest = diff.files.iter().any(|f| ecosystem.manifests.contains(&f.name) || is_other_manifest(f));
+        for file in diff.files.iter().filter(|f| {
+            ecosystem.is_lock(f.name)
+                && f.name != "requirements.txt"
+                && !f.name.starts_with("requirements")
+        }) {
+            let is_data = matches!(
+                file.role,
+                Role::Test | Role::Fixture | Role::Docs | Role::Example
+            );
+            let has_manifest = diff
+                .files
+                .iter()
+                .any(|f| ecosystem.manifests.contains(&f.name) || is_other_manifest(f));
             if is_data || has_manifest || file.change != Change::Modified {
                 continue;
             }
@@ -49,7 +62,11 @@ fn check(diff: &DiffView<'_>, sink: &mut Sink) {
 }
 
 fn is_other_manifest(file: &FileView<'_>) -> bool {
-    file.name.ends_with(".gemspec") || matches!(file.name, "pnpm-workspace.yaml" | "setup.py" | "setup.cfg" | "go.work" | "requirements.txt")
+    file.name.ends_with(".gemspec")
+        || matches!(
+            file.name,
+            "pnpm-workspace.yaml" | "setup.py" | "setup.cfg" | "go.work" | "requirements.txt"
+        )
 }
 
 fn speaks_of_manifest(file: &FileView<'_>) -> bool {

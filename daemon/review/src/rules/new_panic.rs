@@ -24,12 +24,28 @@ pub static RULE: Rule = Rule {
         the reason, functions whose documentation has a `# Panics` section, lines that were only moved or edited.\n\n\
         What to do: return an error, or say with `expect(\"why it cannot fail\")` what makes it impossible.",
     languages: &[
-        Language::Rust, Language::Go, Language::Kotlin, Language::Swift, Language::CSharp, Language::Scala,
-        Language::Dart, Language::Java,
+        Language::Rust,
+        Language::Go,
+        Language::Kotlin,
+        Language::Swift,
+        Language::CSharp,
+        Language::Scala,
+        Language::Dart,
+        Language::Java,
     ],
     triggers: &[
-        "unwrap", "expect", "panic", "todo", "unimplemented", "unreachable", "!!", "try!", "as!", "notimplemented",
-        "???", "unsupportedoperation",
+        "unwrap",
+        "expect",
+        "panic",
+        "todo",
+        "unimplemented",
+        "unreachable",
+        "!!",
+        "try!",
+        "as!",
+        "notimplemented",
+        "???",
+        "unsupportedoperation",
     ],
     strict_only: false,
     never_silenced_by_change: false,
@@ -44,23 +60,48 @@ pattern!(
     RUST_PROVEN,
     r##"\.(?:lock|read|write|try_lock|join|into_inner|borrow|borrow_mut|get_mut|wait|recv_lock)\s*\(\s*\)\s*(?:\.await\s*)?$|\.wait(?:_while|_timeout)?\s*\([^;]*\)\s*$|\b(?:Regex|RegexBuilder|RegexSet|ByteRegex|Glob|Url|Uri|HeaderValue|HeaderName|Version|VersionReq|CString|Duration|NonZero\w*|Layout|NaiveDate|NaiveTime|Uuid|Selector|Template|Style|ProgressStyle|EnvFilter|Level|AhoCorasick|Mime|Method|CStr|IpAddr|Ipv4Addr|SocketAddr)(?:::<[^>\n]*>)?::\w+\s*\(\s*(?:r?#*"[^"]*"#*|[\d_]+(?:\s*,\s*[\d_]+)*)[^()]*\)\s*$|"\s*\)?\.parse(?:::<[^>\n]*>)?\s*\(\s*\)\s*$|\bwrite(?:ln)?!\s*\([^;]*\)\s*$|\btry_into\s*\(\s*\)\s*$|\.duration_since\s*\([^;]*UNIX_EPOCH\s*\)\s*$|\bchar::from_(?:digit|u32)\s*\([^;]*\)\s*$|\b(?:to_string|to_vec|to_value)\s*\([^;]*\)\s*$"##
 );
-pattern!(RUST_CONSTANT, r"(?m)^\s*(?:pub(?:\([^)]*\))?\s+)?(?:const|static)\b|LazyLock|OnceLock|OnceCell|Lazy::new|lazy_static|thread_local|get_or_init|sync::Once");
-pattern!(CHECKED, r"\.(?:is_some|is_ok|is_none|is_err|is_empty|contains_key|contains|len|is_some_and|peek|starts_with|find|any|position|ends_with|insert|push|strip_prefix|all)\s*\(|\bmatches!|\bassert|\bdebug_assert");
+pattern!(
+    RUST_CONSTANT,
+    r"(?m)^\s*(?:pub(?:\([^)]*\))?\s+)?(?:const|static)\b|LazyLock|OnceLock|OnceCell|Lazy::new|lazy_static|thread_local|get_or_init|sync::Once"
+);
+pattern!(
+    CHECKED,
+    r"\.(?:is_some|is_ok|is_none|is_err|is_empty|contains_key|contains|len|is_some_and|peek|starts_with|find|any|position|ends_with|insert|push|strip_prefix|all)\s*\(|\bmatches!|\bassert|\bdebug_assert"
+);
 // A caller's mistake that the documentation of a collection or number speaks of.
-pattern!(CONTRACT, r"(?i)out of (?:bounds|range)|overflow|should be [<>=]|must (?:be|not)|out of memory|\bindex\b|\bcapacity\b|divi(?:de|sion) by|poisoned|invariant|internal error|\bbug\b|unreachable|impossible|never happens");
-pattern!(PANICKING, r"#\[cold\]|#\[track_caller\]|\bconst\s+(?:unsafe\s+)?fn\b|->\s*!\s*\{|\bfn\s+\w*(?:panic|fail|assert|overflow|must_)\w*");
+pattern!(
+    CONTRACT,
+    r"(?i)out of (?:bounds|range)|overflow|should be [<>=]|must (?:be|not)|out of memory|\bindex\b|\bcapacity\b|divi(?:de|sion) by|poisoned|invariant|internal error|\bbug\b|unreachable|impossible|never happens"
+);
+pattern!(
+    PANICKING,
+    r"#\[cold\]|#\[track_caller\]|\bconst\s+(?:unsafe\s+)?fn\b|->\s*!\s*\{|\bfn\s+\w*(?:panic|fail|assert|overflow|must_)\w*"
+);
 pattern!(GO_PANIC, r"(?:^|[^\w.])panic\s*\(");
-pattern!(GO_ALLOWED, r"\bfunc\s+(?:\([^)]*\)\s*)?(?:[Mm]ust\w*|init|main|\w*OrPanic|\w*Panic\w*)\s*[(\[]|\brecover\s*\(");
+pattern!(
+    GO_ALLOWED,
+    r"\bfunc\s+(?:\([^)]*\)\s*)?(?:[Mm]ust\w*|init|main|\w*OrPanic|\w*Panic\w*)\s*[(\[]|\brecover\s*\("
+);
 pattern!(KOTLIN, r"[\w)\]]\s*!!|\bTODO\s*\(");
 pattern!(SWIFT, r"\btry!|\bas!");
-pattern!(SWIFT_USUAL, r#"dequeueReusable|NSRegularExpression\s*\(|\bRegex\s*\(|\bstatic\b|instantiate(?:Initial)?ViewController|\bRealm\s*\(|layer as!|NSMutableAttributedString|\.copy\(\)|mutableCopy|makeCell|object\(forInfoDictionaryKey"#);
-pattern!(CSHARP, r"\bthrow\s+new\s+(?:System\.)?NotImplementedException\s*\(");
+pattern!(
+    SWIFT_USUAL,
+    r#"dequeueReusable|NSRegularExpression\s*\(|\bRegex\s*\(|\bstatic\b|instantiate(?:Initial)?ViewController|\bRealm\s*\(|layer as!|NSMutableAttributedString|\.copy\(\)|mutableCopy|makeCell|object\(forInfoDictionaryKey"#
+);
+pattern!(
+    CSHARP,
+    r"\bthrow\s+new\s+(?:System\.)?NotImplementedException\s*\("
+);
 pattern!(SCALA, r"(?:^|[=\s>{(])\?\?\?(?:\s|$|\}|\))");
 pattern!(DART, r"\bthrow\s+(?:new\s+)?UnimplementedError\s*\(");
-pattern!(JAVA, r#"\bthrow\s+new\s+UnsupportedOperationException\s*\(\s*"(?i:(?:todo|fixme|not (?:yet )?implemented|implement me)[^"\n]*)"\s*\)"#);
+pattern!(
+    JAVA,
+    r#"\bthrow\s+new\s+UnsupportedOperationException\s*\(\s*"(?i:(?:todo|fixme|not (?:yet )?implemented|implement me)[^"\n]*)"\s*\)"#
+);
 
 const TRIGGER: &str = "An input, a file or a peer is not as this line assumes, and the whole program ends instead of reporting an error.";
-const UNFINISHED: &str = "The first caller that gets here ends the program: the code is not written yet.";
+const UNFINISHED: &str =
+    "The first caller that gets here ends the program: the code is not written yet.";
 
 fn check(file: &FileView<'_>, sink: &mut Sink) {
     if file.role != Role::Source {
@@ -74,7 +115,16 @@ fn check(file: &FileView<'_>, sink: &mut Sink) {
     let mut in_tests = false;
     for (index, hunk) in file.hunks.iter().enumerate() {
         let code = &hunk.new.code;
-        let asserts = is_rust && ["assert_eq!(", "assert_ne!(", "#[test]", "assert_matches!(", "insta::"].iter().any(|a| code.contains(a));
+        let asserts = is_rust
+            && [
+                "assert_eq!(",
+                "assert_ne!(",
+                "#[test]",
+                "assert_matches!(",
+                "insta::",
+            ]
+            .iter()
+            .any(|a| code.contains(a));
         if !in_tests && !asserts && hunk.new.lines.iter().any(|l| l.changed) {
             let mut found = Sink::default();
             check_hunk(file, hunk, &mut found);
@@ -94,9 +144,17 @@ fn check_hunk(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         Language::Kotlin => {
             for found in KOTLIN.find_iter(&side.code) {
                 let (range, title, severity) = if found.as_str().starts_with('T') {
-                    (found.start()..found.end() - 1, "Unfinished code: `TODO()` throws", Severity::Major)
+                    (
+                        found.start()..found.end() - 1,
+                        "Unfinished code: `TODO()` throws",
+                        Severity::Major,
+                    )
                 } else {
-                    (found.end() - 2..found.end(), "`!!` throws on null", Severity::Minor)
+                    (
+                        found.end() - 2..found.end(),
+                        "`!!` throws on null",
+                        Severity::Minor,
+                    )
                 };
                 report(side, sink, range, title, severity);
             }
@@ -104,7 +162,11 @@ fn check_hunk(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         Language::Swift => {
             for found in SWIFT.find_iter(&side.code) {
                 let line = side.line_range(side.line_at(found.start()));
-                let title = if found.as_str() == "try!" { "`try!` crashes on any error" } else { "`as!` crashes on any other type" };
+                let title = if found.as_str() == "try!" {
+                    "`try!` crashes on any error"
+                } else {
+                    "`as!` crashes on any other type"
+                };
                 if !SWIFT_USUAL.is_match(&side.live[line]) {
                     report(side, sink, found.range(), title, Severity::Minor);
                 }
@@ -145,11 +207,26 @@ fn is_program(file: &FileView<'_>) -> bool {
     let path = file.path;
     file.name == "main.rs"
         || file.name == "build.rs"
-        || ["src/bin/", "bin/", "xtask/", "fuzz/", "examples/", "benches/"]
+        || [
+            "src/bin/",
+            "bin/",
+            "xtask/",
+            "fuzz/",
+            "examples/",
+            "benches/",
+        ]
+        .iter()
+        .any(|folder| path.starts_with(folder) || path.contains(&format!("/{folder}")))
+        || habitat::words(path).iter().any(|w| {
+            matches!(
+                w.as_str(),
+                "cli" | "macro" | "macros" | "derive" | "testing" | "testutil"
+            )
+        })
+        || file
+            .hunks
             .iter()
-            .any(|folder| path.starts_with(folder) || path.contains(&format!("/{folder}")))
-        || habitat::words(path).iter().any(|w| matches!(w.as_str(), "cli" | "macro" | "macros" | "derive" | "testing" | "testutil"))
-        || file.hunks.iter().any(|h| h.new.code.contains("fn main(") || h.section.contains("fn main("))
+            .any(|h| h.new.code.contains("fn main(") || h.section.contains("fn main("))
 }
 
 /// How many panic points of this kind the hunk removes: an edited line is not a new panic.
@@ -166,22 +243,40 @@ fn rust(hunk: &HunkView<'_>, sink: &mut Sink) {
     let code = &side.code;
     let mut edits: Vec<(&str, usize)> = Vec::new();
     for found in RUST.find_iter(code) {
-        let at = found.start() + found.as_str().len() - found.as_str().trim_start_matches(['.', ' ', '\n', '\t']).len();
+        let at = found.start() + found.as_str().len()
+            - found
+                .as_str()
+                .trim_start_matches(['.', ' ', '\n', '\t'])
+                .len();
         let line = side.line_at(at);
         if !side.lines[line].changed {
             continue;
         }
-        let name: String = code[at..found.end()].chars().take_while(|c| c.is_alphanumeric() || "_!:".contains(*c)).collect();
-        let Some((title, severity)) = rust_fault(side, &name, at, found.end()) else { continue };
-        let kind = ["unwrap", "expect", "panic!", "todo!", "unimplemented!", "unreachable!"]
-            .into_iter()
-            .find(|k| name.contains(k))
-            .unwrap_or("panic!");
+        let name: String = code[at..found.end()]
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || "_!:".contains(*c))
+            .collect();
+        let Some((title, severity)) = rust_fault(side, &name, at, found.end()) else {
+            continue;
+        };
+        let kind = [
+            "unwrap",
+            "expect",
+            "panic!",
+            "todo!",
+            "unimplemented!",
+            "unreachable!",
+        ]
+        .into_iter()
+        .find(|k| name.contains(k))
+        .unwrap_or("panic!");
         let left = match edits.iter_mut().find(|(k, _)| *k == kind) {
             Some((_, left)) => left,
             None => {
                 edits.push((kind, removed(hunk, kind)));
-                let Some((_, left)) = edits.last_mut() else { continue };
+                let Some((_, left)) = edits.last_mut() else {
+                    continue;
+                };
                 left
             }
         };
@@ -202,21 +297,27 @@ fn rust_fault(side: &Side, name: &str, at: usize, end: usize) -> Option<(&'stati
     let said = || side.live[calls::inside(code, end - 1)].trim();
     match name {
         "todo!" | "unimplemented!" => Some(("Unfinished code panics", Severity::Major)),
-        "panic!" => (!CONTRACT.is_match(said())).then_some(("`panic!` in library code", Severity::Minor)),
+        "panic!" => {
+            (!CONTRACT.is_match(said())).then_some(("`panic!` in library code", Severity::Minor))
+        }
         "unreachable!" => {
             let is_arm = code[..at].trim_end().ends_with("=>");
-            (said().is_empty() && !is_arm).then_some(("`unreachable!` without a proof", Severity::Minor))
+            (said().is_empty() && !is_arm)
+                .then_some(("`unreachable!` without a proof", Severity::Minor))
         }
         "expect" | "expect_err" => {
             let said = said();
             let text = said.trim_matches(['"', 'r', '#']).trim();
             let is_text = said.starts_with(['"', 'r']);
             let is_message = is_text && text.len() < 15;
-            is_message.then_some(("`expect` that doesn't say why it cannot fail", Severity::Minor))
+            is_message.then_some((
+                "`expect` that doesn't say why it cannot fail",
+                Severity::Minor,
+            ))
         }
-        "unwrap" | "unwrap_err" => {
-            said().is_empty().then_some(("`unwrap` in library code", Severity::Minor))
-        }
+        "unwrap" | "unwrap_err" => said()
+            .is_empty()
+            .then_some(("`unwrap` in library code", Severity::Minor)),
         _ => Some(("`unwrap` in library code", Severity::Minor)),
     }
 }
@@ -239,15 +340,27 @@ fn is_proven(side: &Side, hunk: &HunkView<'_>, line: usize, at: usize, is_call: 
 
 fn statement_start(code: &str, at: usize) -> usize {
     let from = code.floor_char_boundary(at.saturating_sub(600));
-    code[from..at].rfind([';', '{', '}']).map_or(from, |offset| from + offset + 1)
+    code[from..at]
+        .rfind([';', '{', '}'])
+        .map_or(from, |offset| from + offset + 1)
 }
 
 /// True if the function around it is made for panicking, or runs at compile time.
 fn in_panicking_function(side: &Side, hunk: &HunkView<'_>, line: usize) -> bool {
-    let header = (0..=line).rev().find(|i| scope::code_line(side, *i).contains("fn "));
-    let Some(header) = header else { return PANICKING.is_match(hunk.section) };
+    let header = (0..=line)
+        .rev()
+        .find(|i| scope::code_line(side, *i).contains("fn "));
+    let Some(header) = header else {
+        return PANICKING.is_match(hunk.section);
+    };
     let from = header.saturating_sub(4);
-    PANICKING.is_match(&side.code[side.lines[from].start..side.line_range(header).end.max(side.line_range((header + 3).min(line)).end)])
+    PANICKING.is_match(
+        &side.code[side.lines[from].start
+            ..side
+                .line_range(header)
+                .end
+                .max(side.line_range((header + 3).min(line)).end)],
+    )
 }
 
 /// True if the function's documentation, as far as it is in sight, says when it panics.
@@ -259,9 +372,19 @@ fn documents_panics(side: &Side, line: usize) -> bool {
 
 /// True if a line shortly before asks about the same value.
 fn was_checked(side: &Side, line: usize, before: &str) -> bool {
-    let expression = before.rsplit(['=', ',', '|', '&', '!', '\n']).find(|p| !p.trim().is_empty()).unwrap_or("").trim();
-    let expression = expression.trim_start_matches("return ").trim_start_matches(['*', '(']).trim();
-    let root: String = expression.chars().take_while(|c| c.is_alphanumeric() || *c == '_' || *c == '.').collect();
+    let expression = before
+        .rsplit(['=', ',', '|', '&', '!', '\n'])
+        .find(|p| !p.trim().is_empty())
+        .unwrap_or("")
+        .trim();
+    let expression = expression
+        .trim_start_matches("return ")
+        .trim_start_matches(['*', '('])
+        .trim();
+    let root: String = expression
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_' || *c == '.')
+        .collect();
     let mut parts = root.split('.').filter(|p| !p.is_empty());
     let name = match parts.next() {
         Some("self") => parts.next().unwrap_or("self"),
@@ -274,7 +397,11 @@ fn was_checked(side: &Side, line: usize, before: &str) -> bool {
     (line.saturating_sub(6)..=line).any(|index| {
         let code = scope::code_line(side, index);
         let is_own = index == line;
-        let code = if is_own { code.split(expression).next().unwrap_or("") } else { code };
+        let code = if is_own {
+            code.split(expression).next().unwrap_or("")
+        } else {
+            code
+        };
         code.contains(name) && CHECKED.is_match(code)
     })
 }
@@ -285,14 +412,29 @@ fn go(hunk: &HunkView<'_>, sink: &mut Sink) {
         let at = found.end() - found.as_str().trim_start_matches(|c: char| c != 'p').len();
         let inside = calls::inside(&side.code, found.end() - 1);
         let said = side.live[inside].trim();
-        let is_unfinished = ["not implemented", "todo", "implement me", "unimplemented"].iter().any(|w| said.to_ascii_lowercase().contains(w));
+        let is_unfinished = ["not implemented", "todo", "implement me", "unimplemented"]
+            .iter()
+            .any(|w| said.to_ascii_lowercase().contains(w));
         let is_error = said == "err" || said.ends_with("Err") || said.starts_with("err.");
         let allowed = GO_ALLOWED.is_match(hunk.section)
-            || GO_ALLOWED.is_match(&side.code[side.code.floor_char_boundary(at.saturating_sub(1500))..at]);
+            || GO_ALLOWED
+                .is_match(&side.code[side.code.floor_char_boundary(at.saturating_sub(1500))..at]);
         if is_unfinished {
-            report(side, sink, at..at + 5, "Unfinished code panics", Severity::Major);
+            report(
+                side,
+                sink,
+                at..at + 5,
+                "Unfinished code panics",
+                Severity::Major,
+            );
         } else if is_error && !allowed {
-            report(side, sink, at..at + 5, "`panic` on an error in library code", Severity::Minor);
+            report(
+                side,
+                sink,
+                at..at + 5,
+                "`panic` on an error in library code",
+                Severity::Minor,
+            );
         }
     }
 }

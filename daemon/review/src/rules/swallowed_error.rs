@@ -29,9 +29,45 @@ pub static RULE: Rule = Rule {
         say why in a comment.",
     languages: &[],
     triggers: &[
-        "except", "catch", "suppress", "rescue", "finally", "err", "resume next", "when others", "try?", "|| true",
-        "|| :", "runcatching", "case _", "nonfatal", "on exception", "on error", "ensure", "pass",
-        ".then(", "recover()", "ignore", "noop", "continue", "return",
+        "except",
+        "catch",
+        "suppress",
+        "rescue",
+        "finally",
+        "err",
+        "resume next",
+        "when others",
+        "try?",
+        "|| true",
+        "|| :",
+        "runcatching",
+        "case _",
+        "nonfatal",
+        "on exception",
+        "on error",
+        "ensure",
+        "pass",
+        ".then(",
+        "recover()",
+        "@file_",
+        "@fw",
+        "@fputs",
+        "@mkdir",
+        "@copy",
+        "@rename",
+        "@mysqli",
+        "@pg_",
+        "@move_",
+        "@include",
+        "@require",
+        "@mail",
+        "@symlink",
+        "@json",
+        "@unserialize",
+        "ignore",
+        "noop",
+        "continue",
+        "return",
     ],
     strict_only: false,
     never_silenced_by_change: false,
@@ -57,7 +93,11 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
             braced::handlers(file, side, sink);
             braced::promises(side, sink);
         }
-        Java | CSharp | Php | Cpp | ObjectiveC | PowerShell | Perl => braced::handlers(file, side, sink),
+        Java | CSharp | Cpp | ObjectiveC | PowerShell | Perl => braced::handlers(file, side, sink),
+        Php => {
+            braced::handlers(file, side, sink);
+            worded::php(side, sink);
+        }
         Dart => {
             braced::handlers(file, side, sink);
             braced::promises(side, sink);
@@ -84,8 +124,18 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
 
 /// Reports whole lines, unless they lie in test code, nothing of them was added, or a comment
 /// gives the reason.
-fn report(side: &Side, sink: &mut Sink, range: Range<usize>, title: &str, severity: Severity, confidence: f32) {
-    if side.in_test(range.start) || !side.touches_change(&range) || is_explained(side, range.clone()) {
+fn report(
+    side: &Side,
+    sink: &mut Sink,
+    range: Range<usize>,
+    title: &str,
+    severity: Severity,
+    confidence: f32,
+) {
+    if side.in_test(range.start)
+        || !side.touches_change(&range)
+        || is_explained(side, range.clone())
+    {
         return;
     }
     let mut hit = Hit::lines(range, TRIGGER);
@@ -95,7 +145,10 @@ fn report(side: &Side, sink: &mut Sink, range: Range<usize>, title: &str, severi
     sink.hit(hit);
 }
 
-pattern!(ABOUT_FAILURE, r"(?i)error|fail|ignor|throw|exception|best[- ]effort|may not|might not|swallow");
+pattern!(
+    ABOUT_FAILURE,
+    r"(?i)error|fail|ignor|throw|exception|best[- ]effort|may not|might not|swallow"
+);
 
 /// True if a comment in the handler says why, or one right above it that speaks of failure.
 fn is_explained(side: &Side, range: Range<usize>) -> bool {
@@ -113,13 +166,45 @@ fn is_explained(side: &Side, range: Range<usize>) -> bool {
 /// Calls whose failure is nobody's loss: tidying up.
 fn is_cleanup(code: &str) -> bool {
     const VERBS: [&str; 34] = [
-        "close", "unlink", "rm", "remove", "kill", "destroy", "dispose", "abort", "cancel", "disconnect", "stop",
-        "terminate", "unlinkSync", "rmSync", "rmdirSync", "delete", "removeItem", "deleteIfExists", "Dispose",
-        "Close", "Delete", "Kill", "end", "quit", "shutdown", "removeEventListener", "releaseLock", "removeDirectory",
-        "revokeObjectURL", "sleep", "cleanup", "releasePointerCapture", "closeQuietly", "detach",
+        "close",
+        "unlink",
+        "rm",
+        "remove",
+        "kill",
+        "destroy",
+        "dispose",
+        "abort",
+        "cancel",
+        "disconnect",
+        "stop",
+        "terminate",
+        "unlinkSync",
+        "rmSync",
+        "rmdirSync",
+        "delete",
+        "removeItem",
+        "deleteIfExists",
+        "Dispose",
+        "Close",
+        "Delete",
+        "Kill",
+        "end",
+        "quit",
+        "shutdown",
+        "removeEventListener",
+        "releaseLock",
+        "removeDirectory",
+        "revokeObjectURL",
+        "sleep",
+        "cleanup",
+        "releasePointerCapture",
+        "closeQuietly",
+        "detach",
     ];
     let code = code.trim().trim_end_matches(';').trim();
-    let Some(open) = code.find('(') else { return false };
+    let Some(open) = code.find('(') else {
+        return false;
+    };
     let name = crate::matching::calls::last_word(code[..open].trim_end());
     !code.contains(';') && code.matches('\n').count() == 0 && VERBS.contains(&name)
 }

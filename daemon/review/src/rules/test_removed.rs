@@ -48,9 +48,18 @@ fn check(diff: &DiffView<'_>, sink: &mut Sink) {
         return;
     }
     let mut gained: Vec<(usize, &str)> = Vec::new();
-    for (index, file) in diff.files.iter().enumerate().filter(|(_, f)| test_shape::holds_tests(f)) {
+    for (index, file) in diff
+        .files
+        .iter()
+        .enumerate()
+        .filter(|(_, f)| test_shape::holds_tests(f))
+    {
         for hunk in &file.hunks {
-            gained.extend(test_shape::tests_of(file, &hunk.new).into_iter().map(|name| (index, name)));
+            gained.extend(
+                test_shape::tests_of(file, &hunk.new)
+                    .into_iter()
+                    .map(|name| (index, name)),
+            );
         }
     }
     let kept: HashSet<&str> = gained.iter().map(|(_, name)| *name).collect();
@@ -59,18 +68,26 @@ fn check(diff: &DiffView<'_>, sink: &mut Sink) {
     let gone_files: Vec<String> = diff
         .files
         .iter()
-        .filter(|f| f.change == crate::view::Change::Deleted && f.role == crate::language::Role::Source)
+        .filter(|f| {
+            f.change == crate::view::Change::Deleted && f.role == crate::language::Role::Source
+        })
         .map(|f| stem(f.name))
         .collect();
     // New tests of the same file replace as many.
-    let mut replaced: Vec<usize> = gained.iter().filter(|(_, name)| !removed.contains(name)).map(|(i, _)| *i).collect();
+    let mut replaced: Vec<usize> = gained
+        .iter()
+        .filter(|(_, name)| !removed.contains(name))
+        .map(|(i, _)| *i)
+        .collect();
     let mut first_of: Vec<(usize, Vec<Lost<'_>>)> = Vec::new();
     for test in lost {
         let file = &diff.files[test.file];
         let about_gone = test_shape::names(&test.body).any(|n| gone.contains(n))
             || test_shape::names(test.name).any(|n| gone.contains(n))
             || gone.iter().any(|n| n.len() > 4 && test.name.ends_with(*n))
-            || gone_files.iter().any(|s| stem(file.name).contains(s.as_str()));
+            || gone_files
+                .iter()
+                .any(|s| stem(file.name).contains(s.as_str()));
         if kept.contains(test.name) || about_gone || is_still_there(diff, test.name) {
             continue;
         }
@@ -130,24 +147,34 @@ fn collect<'d>(file: &'d FileView<'_>, index: usize, lost: &mut Vec<Lost<'d>>) {
 
 /// True if an added line still has the name outside of a comment: skipped, wrapped, generated.
 fn is_still_there(diff: &DiffView<'_>, name: &str) -> bool {
-    diff.files.iter().filter(|f| test_shape::holds_tests(f)).any(|file| {
-        file.hunks.iter().any(|hunk| {
-            let is_shown = hunk.lines.iter().any(|l| l.kind == LineKind::Added && l.text.contains(name));
-            is_shown
-                && hunk.new.live.match_indices(name).any(|(at, _)| {
-                    let is_part = hunk.new.live[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
-                    !is_part && hunk.new.lines[hunk.new.line_at(at)].changed
-                })
+    diff.files
+        .iter()
+        .filter(|f| test_shape::holds_tests(f))
+        .any(|file| {
+            file.hunks.iter().any(|hunk| {
+                let is_shown = hunk
+                    .lines
+                    .iter()
+                    .any(|l| l.kind == LineKind::Added && l.text.contains(name));
+                is_shown
+                    && hunk.new.live.match_indices(name).any(|(at, _)| {
+                        let is_part = hunk.new.live[..at]
+                            .ends_with(|c: char| c.is_alphanumeric() || c == '_');
+                        !is_part && hunk.new.lines[hunk.new.line_at(at)].changed
+                    })
+            })
         })
-    })
 }
 
 fn report(diff: &DiffView<'_>, sink: &mut Sink, index: usize, tests: &[Lost<'_>]) {
     let Some(first) = tests.first() else { return };
     let file = &diff.files[index];
     let name: String = first.name.trim().chars().take(80).collect();
-    let trigger = format!("`{name}` no longer runs: a fault in the code that this change touches is not found.");
-    let title = (tests.len() > 1).then(|| format!("{} tests removed while the code changed", tests.len()));
+    let trigger = format!(
+        "`{name}` no longer runs: a fault in the code that this change touches is not found."
+    );
+    let title =
+        (tests.len() > 1).then(|| format!("{} tests removed while the code changed", tests.len()));
     let side = &file.hunks[first.hunk].new;
     if side.lines.is_empty() {
         sink.file(Some(file.path), trigger, title);

@@ -26,10 +26,19 @@ pub static RULE: Rule = Rule {
     check: Check::Hunk(check),
 };
 
-pattern!(MARK, r"\b(?:TODO|FIXME|XXX|HACK|(?:Todo|todo|fixme|Fixme):)|@(?:todo|fixme)\b");
-pattern!(OWNER, r"^(?:TODO|FIXME|XXX|HACK|todo|Todo|fixme|Fixme)\s*[:\-]?\s*(?:\(\s*[^)\s][^)]*\)|\[\s*[^\]\s][^\]]*\]|<[^>]+>|@\w+)");
+pattern!(
+    MARK,
+    r"\b(?:TODO|FIXME|XXX|HACK|(?:Todo|todo|fixme|Fixme):)|@(?:todo|fixme)\b"
+);
+pattern!(
+    OWNER,
+    r"^(?:TODO|FIXME|XXX|HACK|todo|Todo|fixme|Fixme)\s*[:\-]?\s*(?:\(\s*[^)\s][^)]*\)|\[\s*[^\]\s][^\]]*\]|<[^>]+>|@\w+)"
+);
 /// What may stand between a comment's start and the mark.
-const LEADERS: &[char] = &['/', '*', '#', '-', '<', '!', ';', '%', '"', '\'', '@', '[', '(', '{', ':', '.', '>', '=', '|', ' ', '\t'];
+const LEADERS: &[char] = &[
+    '/', '*', '#', '-', '<', '!', ';', '%', '"', '\'', '@', '[', '(', '{', ':', '.', '>', '=', '|',
+    ' ', '\t',
+];
 
 fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     if !matches!(file.role, Role::Source | Role::Build) {
@@ -40,25 +49,41 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     for found in MARK.find_iter(&side.text) {
         let at = found.start() + usize::from(found.as_str().starts_with('@'));
         let line = side.line_at(at);
-        if line == last_line || !side.lines[line].changed || !scope::in_comment(side, at) || side.in_test(at) {
+        if line == last_line
+            || !side.lines[line].changed
+            || !scope::in_comment(side, at)
+            || side.in_test(at)
+        {
             continue;
         }
         let range = side.line_range(line);
         let text = &side.text[range.clone()];
-        let comment_start = (range.start..at).rev().take_while(|i| scope::in_comment(side, *i) || side.text.as_bytes()[*i].is_ascii_whitespace()).last().unwrap_or(at);
-        let opens = side.text[comment_start..at].chars().all(|c| LEADERS.contains(&c));
+        let comment_start = (range.start..at)
+            .rev()
+            .take_while(|i| {
+                scope::in_comment(side, *i) || side.text.as_bytes()[*i].is_ascii_whitespace()
+            })
+            .last()
+            .unwrap_or(at);
+        let opens = side.text[comment_start..at]
+            .chars()
+            .all(|c| LEADERS.contains(&c));
         let after = &side.text[found.end()..range.end];
         let is_mark = opens || after.starts_with(':');
         let is_spoken_of = after.starts_with(['`', '"', '\'', '-', '_', '/', '.', ','])
             || after.starts_with(|c: char| c.is_alphanumeric())
-            || after.trim_start().to_ascii_lowercase().starts_with("comment")
+            || after
+                .trim_start()
+                .to_ascii_lowercase()
+                .starts_with("comment")
             || side.text[..at].ends_with(['`', '"', '\'']);
         if !is_mark || is_spoken_of {
             continue;
         }
         // A reference may stand in the lines that go on with the comment.
         let mut end = line;
-        while end + 1 < side.lines.len() && end - line < 3 && scope::is_comment_line(side, end + 1) {
+        while end + 1 < side.lines.len() && end - line < 3 && scope::is_comment_line(side, end + 1)
+        {
             end += 1;
         }
         let whole = &side.text[at..side.line_range(end).end];
@@ -78,7 +103,11 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
 
 /// True if a line that the hunk removes holds the same note.
 fn was_noted(hunk: &HunkView<'_>, line: &str) -> bool {
-    let Some(mark) = MARK.find(line) else { return false };
+    let Some(mark) = MARK.find(line) else {
+        return false;
+    };
     let note = line[mark.start()..].trim();
-    hunk.lines.iter().any(|l| l.kind == LineKind::Removed && l.text.contains(note))
+    hunk.lines
+        .iter()
+        .any(|l| l.kind == LineKind::Removed && l.text.contains(note))
 }

@@ -26,8 +26,24 @@ pub static RULE: Rule = Rule {
         What to do: bound the attempts and the time, pause longer each time, and give up with an error.",
     languages: &[],
     triggers: &[
-        "while", "loop", "for (;;", "for(;;", "for {", "until", "retry", "retries", "retriable", "infinity", "forever",
-        "attempts", "catch", "except", "rescue", "on_exception", "continue",
+        "while",
+        "loop",
+        "for (;;",
+        "for(;;",
+        "for {",
+        "until",
+        "retry",
+        "retries",
+        "retriable",
+        "infinity",
+        "forever",
+        "attempts",
+        "catch",
+        "except",
+        "rescue",
+        "on_exception",
+        "continue",
+        "goto",
     ],
     strict_only: false,
     never_silenced_by_change: false,
@@ -44,7 +60,10 @@ pattern!(
     BOUND,
     r"(?i)attempt|\btries\b|tries_|_tries|retry_?count|retr(?:y|ies)(?:_?(?:left|remaining|number|limit|max|budget|no))|\bretries\b|max_?retr|\bcount(?:er)?\b|deadline|[<>]=?\s*\w*timeout|timeout\w*\s*[<>]|time::timeout|asyncio\.timeout|with_?timeout|timeout_at|time_?limit|elapsed|\bctx\.(?:done|err)|\.done\s*\(|cancel|backoff|back_off|exponential|delay\s*\*|delay\s*=|\*=\s*2|<<=|shutdown|stop|is_?running|\bremaining\b|budget|expir|give_?up|interrupt"
 );
-pattern!(PAUSE, r"(?i)sleep|\bwait\b|\bwait\s*\(|settimeout|delay\s*\(|time\.after|\bticker?\b|\bafter\s*\(|\busleep|thread\.sleep|park|yield_now|timer|debounce|throttle");
+pattern!(
+    PAUSE,
+    r"(?i)sleep|\bwait\b|\bwait\s*\(|settimeout|delay\s*\(|time\.after|\bticker?\b|\bafter\s*\(|\busleep|thread\.sleep|park|yield_now|timer|debounce|throttle"
+);
 // Loops that wait for the next thing, not for a repair.
 pattern!(
     SERVES,
@@ -55,9 +74,15 @@ pattern!(
     r"(?i)\b(?:max_?retries|maxretrycount|retries|retry_?limit|max_?attempts|num_?of_?attempts|retry_?count|max_?tries|maxRetriesPerRequest|retry_?attempts)\b[\x22']?\s*[:=]\s*(?:(?:number\.)?(?:positive_)?infinity\b|float\(\s*['\x22]inf|math\.inf\b|-1\b|(?:integer|int|long)\.(?:max_value|maxvalue)\b|math\.maxint(?:32|64)?\b|sys\.maxsize\b|u(?:32|64|size)::max\b|number\.max_(?:safe_integer|value)\b)|\bforever\s*:\s*true\b|\.retryforever\w*\s*\(|\bstop\s*=\s*(?:tenacity\.)?stop_never\b|\bretry\.attempts\s*\(\s*0\s*\)|\bmaxattempts\s*\(\s*(?:integer\.max_value|int\.max_value)\s*\)|\bretry(?:template)?\b.{0,40}\.infinite\w*\s*\(|\bRetry\s*\(\s*total\s*=\s*None"
 );
 pattern!(TENACITY, r"(?m)^[ \t]*@(?:tenacity\.)?retry\b[ \t]*(\(?)");
-pattern!(BACKOFF, r"(?m)^[ \t]*@backoff\.on_(?:exception|predicate)\s*(\()");
+pattern!(
+    BACKOFF,
+    r"(?m)^[ \t]*@backoff\.on_(?:exception|predicate)\s*(\()"
+);
 pattern!(RX_RETRY, r"[.(,]\s*retry\s*\(\s*\)");
-pattern!(RX, r"\.pipe\s*\(|\bObservable\b|\bFlux\b|\bMono\b|rxjs|\bFlowable\b|\bSingle<|reactor\.|from\s+.rxjs");
+pattern!(
+    RX,
+    r"\.pipe\s*\(|\bObservable\b|\bFlux\b|\bMono\b|rxjs|\bFlowable\b|\bSingle<|reactor\.|from\s+.rxjs"
+);
 pattern!(RUBY_RETRY, r"(?m)^[ \t]*retry[ \t]*$|;[ \t]*retry\b");
 
 fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
@@ -76,11 +101,16 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
             ruby_retry(side, sink);
             loops::ruby(side, sink);
         }
-        JavaScript | TypeScript | Vue | Java | Kotlin | CSharp | Php | Dart | Scala | Swift | Cpp | C | ObjectiveC => {
+        JavaScript | TypeScript | Vue | Java | Kotlin | CSharp | Php | Dart | Scala | Swift
+        | Cpp | C | ObjectiveC => {
             loops::braced(file.language, side, sink);
+            loops::jumps(file.language, side, sink);
             recursion_braced(hunk, sink);
         }
-        Go => loops::go(side, sink),
+        Go => {
+            loops::go(side, sink);
+            loops::jumps(file.language, side, sink);
+        }
         Rust => loops::rust(side, sink),
         Shell => loops::shell(side, sink),
         _ => {}
@@ -90,7 +120,10 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
 fn report(side: &Side, sink: &mut Sink, range: Range<usize>, confidence: f32) {
     if side.in_test(range.start)
         || !side.touches_change(&range)
-        || scope::gives_reason(&scope::comment_around(side, first_line(side, range.clone())))
+        || scope::gives_reason(&scope::comment_around(
+            side,
+            first_line(side, range.clone()),
+        ))
     {
         return;
     }
@@ -100,12 +133,18 @@ fn report(side: &Side, sink: &mut Sink, range: Range<usize>, confidence: f32) {
 }
 
 fn first_line(side: &Side, range: Range<usize>) -> Range<usize> {
-    range.start..side.line_range(side.line_at(range.start)).end.max(range.start)
+    range.start
+        ..side
+            .line_range(side.line_at(range.start))
+            .end
+            .max(range.start)
 }
 
 fn libraries(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
-    let may_name = ["etr", "ETR", "ttempt", "orever", "ries", "tries"].iter().any(|w| side.live.contains(w));
+    let may_name = ["etr", "ETR", "ttempt", "orever", "ries", "tries"]
+        .iter()
+        .any(|w| side.live.contains(w));
     for found in ENDLESS_LIBRARY.find_iter(if may_name { &side.live } else { "" }) {
         if side.code.as_bytes()[found.start()] != b' ' && !side.in_test(found.start()) {
             point(side, sink, found.range());
@@ -113,27 +152,64 @@ fn libraries(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     }
     match file.language {
         Language::Python => {
-            let knows_tenacity = file.hunks.iter().any(|h| h.new.live.contains("tenacity") || h.new.live.contains("wait_") || h.new.live.contains("from retrying"));
+            let knows_tenacity = file.hunks.iter().any(|h| {
+                h.new.live.contains("tenacity")
+                    || h.new.live.contains("wait_")
+                    || h.new.live.contains("from retrying")
+            });
             for found in TENACITY.captures_iter(&side.code) {
-                let (Some(whole), Some(open)) = (found.get(0), found.get(1)) else { continue };
-                let text = if open.as_str().is_empty() { "" } else { &side.code[calls::inside(&side.code, open.start())] };
+                let (Some(whole), Some(open)) = (found.get(0), found.get(1)) else {
+                    continue;
+                };
+                let text = if open.as_str().is_empty() {
+                    ""
+                } else {
+                    &side.code[calls::inside(&side.code, open.start())]
+                };
                 let is_bare = text.trim().is_empty();
-                let is_open = !text.contains("stop") && !text.contains("tries") && !text.contains("max_") && !text.contains("times")
-                    && !text.contains("attempts") && !text.contains("retries") && !text.contains("**");
-                let is_tenacity = knows_tenacity && (is_bare || text.contains("wait") || text.contains("retry") || text.contains("reraise"));
+                let is_open = !text.contains("stop")
+                    && !text.contains("tries")
+                    && !text.contains("max_")
+                    && !text.contains("times")
+                    && !text.contains("attempts")
+                    && !text.contains("retries")
+                    && !text.contains("**");
+                let is_tenacity = knows_tenacity
+                    && (is_bare
+                        || text.contains("wait")
+                        || text.contains("retry")
+                        || text.contains("reraise"));
                 if is_tenacity && is_open {
-                    point(side, sink, calls::trim(&side.code, whole.start()..whole.end() - open.len()));
+                    point(
+                        side,
+                        sink,
+                        calls::trim(&side.code, whole.start()..whole.end() - open.len()),
+                    );
                 }
             }
             for found in BACKOFF.captures_iter(&side.code) {
-                let (Some(whole), Some(open)) = (found.get(0), found.get(1)) else { continue };
+                let (Some(whole), Some(open)) = (found.get(0), found.get(1)) else {
+                    continue;
+                };
                 let text = &side.code[calls::inside(&side.code, open.start())];
-                if !text.contains("max_tries") && !text.contains("max_time") && !text.contains("giveup") && !text.contains("**") {
-                    point(side, sink, calls::trim(&side.code, whole.start()..open.start()));
+                if !text.contains("max_tries")
+                    && !text.contains("max_time")
+                    && !text.contains("giveup")
+                    && !text.contains("**")
+                {
+                    point(
+                        side,
+                        sink,
+                        calls::trim(&side.code, whole.start()..open.start()),
+                    );
                 }
             }
         }
-        Language::JavaScript | Language::TypeScript | Language::Java | Language::Kotlin | Language::Scala => {
+        Language::JavaScript
+        | Language::TypeScript
+        | Language::Java
+        | Language::Kotlin
+        | Language::Scala => {
             let is_rx = file.hunks.iter().any(|h| RX.is_match(&h.new.live));
             for found in RX_RETRY.find_iter(&side.code).filter(|_| is_rx) {
                 let at = found.start() + found.as_str().find("retry").unwrap_or(0);
@@ -145,7 +221,8 @@ fn libraries(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
 }
 
 fn point(side: &Side, sink: &mut Sink, range: Range<usize>) {
-    if side.in_test(range.start) || scope::gives_reason(&scope::comment_around(side, range.clone())) {
+    if side.in_test(range.start) || scope::gives_reason(&scope::comment_around(side, range.clone()))
+    {
         return;
     }
     sink.hit(Hit::at(range, TRIGGER));
@@ -165,23 +242,43 @@ fn ruby_retry(side: &Side, sink: &mut Sink) {
         let start = rescue.saturating_sub(15);
         let text = &side.code[side.lines[start].start..side.line_range(line).end];
         let handler = &side.code[side.lines[rescue].start..side.line_range(line).end];
-        let is_guarded = scope::code_line(side, line).contains(" if ") || scope::code_line(side, line).contains(" unless ")
+        let is_guarded = scope::code_line(side, line).contains(" if ")
+            || scope::code_line(side, line).contains(" unless ")
             || (rescue + 1..line).any(|i| {
                 let text = scope::code_line(side, i).trim_start();
-                text.starts_with("if ") || text.starts_with("unless ") || text.starts_with("raise ") || text.starts_with("case ")
+                text.starts_with("if ")
+                    || text.starts_with("unless ")
+                    || text.starts_with("raise ")
+                    || text.starts_with("case ")
             });
         if !is_guarded && !BOUND.is_match(text) && !handler.contains("+=") {
-            report(side, sink, side.lines[rescue].start + scope::indent(side, rescue)..side.line_range(line).end, 0.9);
+            report(
+                side,
+                sink,
+                side.lines[rescue].start + scope::indent(side, rescue)..side.line_range(line).end,
+                0.9,
+            );
         }
     }
 }
 
-pattern!(PY_DEF, r"(?m)^([ \t]*)(?:async[ \t]+)?def[ \t]+(\w+)[ \t]*\(([^\n]*)");
-pattern!(BRACED_DEF, r"(?:\bfunction\s*\*?\s*(\w+)|\b(?:const|let|var)\s+(\w+)\s*=\s*(?:async\s*)?(?:\([^()\n]*\)|\w+)\s*=>|\b(?:fun|func)\s+(\w+)|(?m:^)[ \t]*(?:(?:public|private|protected|internal|static|final|async|override|virtual)\s+)*(?:[\w<>\[\],.?]+\s+)?(\w+)\s*\([^;{}\n]*\)\s*(?:throws\s+[\w,\s]+)?(?::\s*[\w<>\[\]|\s]+)?\s*\{)");
+pattern!(
+    PY_DEF,
+    r"(?m)^([ \t]*)(?:async[ \t]+)?def[ \t]+(\w+)[ \t]*\(([^\n]*)"
+);
+pattern!(
+    BRACED_DEF,
+    r"(?:\bfunction\s*\*?\s*(\w+)|\b(?:const|let|var)\s+(\w+)\s*=\s*(?:async\s*)?(?:\([^()\n]*\)|\w+)\s*=>|\b(?:fun|func)\s+(\w+)|(?m:^)[ \t]*(?:(?:public|private|protected|internal|static|final|async|override|virtual)\s+)*(?:[\w<>\[\],.?]+\s+)?(\w+)\s*\([^;{}\n]*\)\s*(?:throws\s+[\w,\s]+)?(?::\s*[\w<>\[\]|\s]+)?\s*\{)"
+);
 pattern!(PY_EXCEPT, r"(?m)^([ \t]*)except\b[^\n]*:");
 pattern!(CATCH_BLOCK, r"\bcatch\b\s*(?:\([^()]*\))?\s*\{");
-pattern!(CATCH_ARROW, r"\.\s*catch\s*\(\s*(?:async\s*)?(?:\([^()]*\)|\w+)\s*=>\s*");
-const KEYWORDS: [&str; 12] = ["if", "for", "while", "switch", "catch", "return", "await", "new", "else", "try", "with", "do"];
+pattern!(
+    CATCH_ARROW,
+    r"\.\s*catch\s*\(\s*(?:async\s*)?(?:\([^()]*\)|\w+)\s*=>\s*"
+);
+const KEYWORDS: [&str; 12] = [
+    "if", "for", "while", "switch", "catch", "return", "await", "new", "else", "try", "with", "do",
+];
 
 fn recursion_python(hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
@@ -193,16 +290,31 @@ fn recursion_python(hunk: &HunkView<'_>, sink: &mut Sink) {
             continue;
         }
         let depth = scope::indent(side, header);
-        let outer = PY_DEF.captures_iter(
-            &side.code[side.code.floor_char_boundary(whole.start().saturating_sub(REACH_BYTES))..whole.start()],
-        ).filter(|d| d[1].len() < depth).last();
+        let outer = PY_DEF
+            .captures_iter(
+                &side.code[side
+                    .code
+                    .floor_char_boundary(whole.start().saturating_sub(REACH_BYTES))
+                    ..whole.start()],
+            )
+            .filter(|d| d[1].len() < depth)
+            .last();
         let Some(outer) = outer else { continue };
         let name = outer[2].to_owned();
         let body = side.lines[lines.start].start..side.line_range(lines.end - 1).end;
         let is_call = calls_itself(&side.code[body.clone()], &name);
         let arguments = &outer[3];
-        if is_call && !BOUND.is_match(&side.code[body.clone()]) && !BOUND.is_match(arguments) && !arguments.contains("retr") {
-            report(side, sink, scope::skip_space(&side.code, whole.start())..body.end, 0.85);
+        if is_call
+            && !BOUND.is_match(&side.code[body.clone()])
+            && !BOUND.is_match(arguments)
+            && !arguments.contains("retr")
+        {
+            report(
+                side,
+                sink,
+                scope::skip_space(&side.code, whole.start())..body.end,
+                0.85,
+            );
         }
     }
 }
@@ -210,7 +322,9 @@ fn recursion_python(hunk: &HunkView<'_>, sink: &mut Sink) {
 fn recursion_braced(hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
     let code = &side.code;
-    let blocks = CATCH_BLOCK.find_iter(code).map(|m| (m.start(), calls::inside(code, m.end() - 1)));
+    let blocks = CATCH_BLOCK
+        .find_iter(code)
+        .map(|m| (m.start(), calls::inside(code, m.end() - 1)));
     let arrows = CATCH_ARROW.find_iter(code).map(|m| {
         let open = m.start() + m.as_str().find('(').unwrap_or(0);
         (m.start(), calls::inside(code, open))
@@ -219,11 +333,20 @@ fn recursion_braced(hunk: &HunkView<'_>, sink: &mut Sink) {
         let before = &code[code.floor_char_boundary(start.saturating_sub(REACH_BYTES))..start];
         let outer = BRACED_DEF.captures_iter(before).filter_map(|c| {
             let name = (1..c.len()).find_map(|i| c.get(i))?.as_str();
-            (!KEYWORDS.contains(&name)).then(|| (name.to_owned(), c.get(0).map_or("", |m| m.as_str()).to_owned()))
+            (!KEYWORDS.contains(&name)).then(|| {
+                (
+                    name.to_owned(),
+                    c.get(0).map_or("", |m| m.as_str()).to_owned(),
+                )
+            })
         });
-        let Some((name, header)) = outer.last().or_else(|| section_name(hunk.section)) else { continue };
+        let Some((name, header)) = outer.last().or_else(|| section_name(hunk.section)) else {
+            continue;
+        };
         let text = &code[body.clone()];
-        let header_line = before.rfind(&header).map_or(header.as_str(), |at| before[at..].lines().next().unwrap_or(""));
+        let header_line = before.rfind(&header).map_or(header.as_str(), |at| {
+            before[at..].lines().next().unwrap_or("")
+        });
         if calls_itself(text, &name)
             && !BOUND.is_match(text)
             && !BOUND.is_match(header_line)

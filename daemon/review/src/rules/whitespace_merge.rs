@@ -1,6 +1,6 @@
 //! A real change hidden among lines that differ in white space only.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use crate::{
     finding::Severity,
@@ -33,26 +33,40 @@ fn check(file: &FileView<'_>, sink: &mut Sink) {
     let is_candidate = file.change == Change::Modified
         && file.left_out.is_none()
         && matches!(file.role, Role::Source | Role::Test | Role::Build)
-        && !matches!(file.language, Language::Markdown | Language::Text | Language::Unknown);
+        && !matches!(
+            file.language,
+            Language::Markdown | Language::Text | Language::Unknown
+        );
     if !is_candidate {
         return;
     }
     let lines = || file.hunks.iter().flat_map(|h| &h.lines);
-    let removed = lines().filter(|l| l.kind == LineKind::Removed && !l.text.trim().is_empty()).count();
-    let added = lines().filter(|l| l.kind == LineKind::Added && !l.text.trim().is_empty()).count();
+    let removed = lines()
+        .filter(|l| l.kind == LineKind::Removed && !l.text.trim().is_empty())
+        .count();
+    let added = lines()
+        .filter(|l| l.kind == LineKind::Added && !l.text.trim().is_empty())
+        .count();
     // Lines that differ in white space come in pairs.
     if removed.min(added) * 2 <= CHANGED_LINES_MIN {
         return;
     }
     let (mut reflowed, mut shifted, mut scaled) = (0, 0, 0);
     for hunk in &file.hunks {
-        let mut gone: HashMap<String, Vec<&str>> = HashMap::new();
+        let mut gone: HashMap<String, VecDeque<&str>> = HashMap::new();
         for line in hunk.lines.iter().filter(|l| l.kind == LineKind::Removed) {
-            gone.entry(squeezed(line.text)).or_default().push(line.text);
+            gone.entry(squeezed(line.text))
+                .or_default()
+                .push_back(line.text);
         }
         gone.remove("");
         for line in hunk.lines.iter().filter(|l| l.kind == LineKind::Added) {
-            let Some(old) = gone.get_mut(&squeezed(line.text)).and_then(Vec::pop) else { continue };
+            let Some(old) = gone
+                .get_mut(&squeezed(line.text))
+                .and_then(VecDeque::pop_front)
+            else {
+                continue;
+            };
             match margins(old, line.text) {
                 None => reflowed += 1,
                 Some((was, is)) if was == is => reflowed += 1,
@@ -72,7 +86,9 @@ fn check(file: &FileView<'_>, sink: &mut Sink) {
     let real = added.saturating_sub(reflowed + shifted);
     let changed = added + removed;
     if changed > CHANGED_LINES_MIN && reflowed * 2 * 10 > changed * 8 && real > 0 {
-        let trigger = format!("{reflowed} lines differ in white space only; the {real} that matter are easily overlooked.");
+        let trigger = format!(
+            "{reflowed} lines differ in white space only; the {real} that matter are easily overlooked."
+        );
         sink.file(None, trigger, None);
     }
 }

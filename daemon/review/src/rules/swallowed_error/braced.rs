@@ -20,7 +20,10 @@ pattern!(
     NOOP_CATCH,
     r"\.\s*catch(?:Error)?\s*\(\s*(?:(?:async\s*)?(?:\(\s*[\w$]*\s*(?::\s*\w+)?\s*(?:,\s*[\w$]+\s*)?\)|[\w$]+)\s*(?:=>\s*)?(?:\{\s*(?:return(?:\s+null|\s+undefined)?\s*;?)?\s*\}|undefined\b|void\s+0|null\b|\(\s*\))|(?:async\s+)?function\s*\w*\s*\([^()]*\)\s*\{\s*\}|(?:_\.|\$\.|angular\.|lodash\.)?noop\b|Function\.prototype)\s*,?\s*\)"
 );
-pattern!(NOOP_SECOND, r"\.\s*then\s*\([^;{}]{0,80},\s*(?:\(\s*\w*\s*\)|\w+)\s*=>\s*\{\s*\}\s*\)");
+pattern!(
+    NOOP_SECOND,
+    r"\.\s*then\s*\([^;{}]{0,80},\s*(?:\(\s*\w*\s*\)|\w+)\s*=>\s*\{\s*\}\s*\)"
+);
 pattern!(
     NOOP_EVENT,
     r#"\.\s*on\s*\(\s*["'`](?:error|uncaughtException|unhandledRejection)["'`]\s*,\s*(?:(?:async\s*)?(?:\(\s*\w*\s*\)|\w+)\s*=>\s*\{\s*\}|function\s*\w*\s*\([^()]*\)\s*\{\s*\})\s*,?\s*\)"#
@@ -46,18 +49,31 @@ pub(super) fn handlers(file: &FileView<'_>, side: &Side, sink: &mut Sink) {
         if !is_worded && !code[scope::skip_space(code, found.end())..].starts_with(['(', '{']) {
             continue;
         }
-        let Some((header, open)) = header(code, found.end()) else { continue };
-        let Some(close) = scope::close(code, open) else { continue };
+        let Some((header, open)) = header(code, found.end()) else {
+            continue;
+        };
+        let Some(close) = scope::close(code, open) else {
+            continue;
+        };
         if code[found.end()..open].contains("when") && file.language == Language::CSharp {
             continue;
         }
-        let narrowed = file.language == Language::Dart && calls::word_before(code, at) != "}" && dart_type(code, at);
-        let reach = if narrowed { Reach::Narrow } else { reach(file.language, header) };
+        let narrowed = file.language == Language::Dart
+            && calls::word_before(code, at) != "}"
+            && dart_type(code, at);
+        let reach = if narrowed {
+            Reach::Narrow
+        } else {
+            reach(file.language, header)
+        };
         if reach == Reach::Narrow {
             continue;
         }
         let body = &code[open + 1..close];
-        let is_typed = matches!(file.language, Language::Java | Language::CSharp | Language::Php);
+        let is_typed = matches!(
+            file.language,
+            Language::Java | Language::CSharp | Language::Php
+        );
         let goes_on = CONTINUE.is_match(body) || is_typed && NOTHING.is_match(body);
         if !goes_on && !IDLE.is_match(body) {
             continue;
@@ -68,7 +84,14 @@ pub(super) fn handlers(file: &FileView<'_>, side: &Side, sink: &mut Sink) {
         let range = at..close + 1;
         if goes_on {
             if reach == Reach::Every {
-                report(side, sink, range, "Every error is dropped and the work goes on", Severity::Minor, 0.7);
+                report(
+                    side,
+                    sink,
+                    range,
+                    "Every error is dropped and the work goes on",
+                    Severity::Minor,
+                    0.7,
+                );
             }
         } else if reach == Reach::Every {
             report(side, sink, range, EVERY, Severity::Major, 0.95);
@@ -77,14 +100,34 @@ pub(super) fn handlers(file: &FileView<'_>, side: &Side, sink: &mut Sink) {
         }
     }
     for found in FINALLY.find_iter(code) {
-        report(side, sink, found.range(), "`return` in `finally` swallows every error", Severity::Major, 0.9);
+        report(
+            side,
+            sink,
+            found.range(),
+            "`return` in `finally` swallows every error",
+            Severity::Major,
+            0.9,
+        );
     }
     if file.language == Language::Dart {
         for found in ON.captures_iter(code) {
-            let (Some(whole), Some(name)) = (found.get(0), found.get(1)) else { continue };
-            let Some(close) = scope::close(code, whole.end() - 1) else { continue };
-            if matches!(name.as_str(), "Exception" | "Error" | "Object") && IDLE.is_match(&code[whole.end()..close]) {
-                report(side, sink, whole.start()..close + 1, EVERY, Severity::Major, 0.9);
+            let (Some(whole), Some(name)) = (found.get(0), found.get(1)) else {
+                continue;
+            };
+            let Some(close) = scope::close(code, whole.end() - 1) else {
+                continue;
+            };
+            if matches!(name.as_str(), "Exception" | "Error" | "Object")
+                && IDLE.is_match(&code[whole.end()..close])
+            {
+                report(
+                    side,
+                    sink,
+                    whole.start()..close + 1,
+                    EVERY,
+                    Severity::Major,
+                    0.9,
+                );
             }
         }
     }
@@ -104,14 +147,22 @@ fn header(code: &str, from: usize) -> Option<(&str, usize)> {
     if code[at..].starts_with('(') {
         at = scope::close(code, at)? + 1;
     }
-    let open = at + code[at..].bytes().take(120).position(|b| matches!(b, b'{' | b';' | b'}'))?;
-    code[open..].starts_with('{').then(|| (code[start..open].trim(), open))
+    let open = at
+        + code[at..]
+            .bytes()
+            .take(120)
+            .position(|b| matches!(b, b'{' | b';' | b'}'))?;
+    code[open..]
+        .starts_with('{')
+        .then(|| (code[start..open].trim(), open))
 }
 
 fn reach(language: Language, header: &str) -> Reach {
     use Language::*;
     let header = header.trim_start_matches('(').trim_end_matches(')').trim();
-    let mut types = header.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty());
+    let mut types = header
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .filter(|w| !w.is_empty());
     match language {
         JavaScript | TypeScript | Vue | Scala | Perl => Reach::Every,
         Swift => match header {
@@ -121,12 +172,25 @@ fn reach(language: Language, header: &str) -> Reach {
         },
         Dart => Reach::Every,
         PowerShell => {
-            if header.is_empty() || header.contains("System.Exception]") { Reach::Every } else { Reach::Narrow }
+            if header.is_empty() || header.contains("System.Exception]") {
+                Reach::Every
+            } else {
+                Reach::Narrow
+            }
         }
         _ if header.is_empty() || header.contains("...") => Reach::Every,
         _ => {
             let is_every = types.clone().any(|t| {
-                matches!(t, "Exception" | "Throwable" | "RuntimeException" | "Error" | "exception" | "NSException" | "SystemException")
+                matches!(
+                    t,
+                    "Exception"
+                        | "Throwable"
+                        | "RuntimeException"
+                        | "Error"
+                        | "exception"
+                        | "NSException"
+                        | "SystemException"
+                )
             });
             if is_every {
                 return Reach::Every;
@@ -140,13 +204,32 @@ fn reach(language: Language, header: &str) -> Reach {
             let is_broad = types.any(|t| {
                 matches!(
                     t,
-                    "IOException" | "SQLException" | "RemoteException" | "GeneralSecurityException" | "HttpRequestException"
-                        | "DbException" | "SqlException" | "PDOException" | "WebException" | "ExecutionException"
-                        | "DataAccessException" | "ServletException" | "JMSException" | "MessagingException"
-                        | "runtime_error" | "system_error" | "RequestException" | "QueryException" | "AggregateException"
+                    "IOException"
+                        | "SQLException"
+                        | "RemoteException"
+                        | "GeneralSecurityException"
+                        | "HttpRequestException"
+                        | "DbException"
+                        | "SqlException"
+                        | "PDOException"
+                        | "WebException"
+                        | "ExecutionException"
+                        | "DataAccessException"
+                        | "ServletException"
+                        | "JMSException"
+                        | "MessagingException"
+                        | "runtime_error"
+                        | "system_error"
+                        | "RequestException"
+                        | "QueryException"
+                        | "AggregateException"
                 )
             });
-            if is_broad && !is_named_ignored { Reach::Broad } else { Reach::Narrow }
+            if is_broad && !is_named_ignored {
+                Reach::Broad
+            } else {
+                Reach::Narrow
+            }
         }
     }
 }
@@ -156,19 +239,26 @@ fn tried(code: &str, at: usize) -> Option<&str> {
     let before = code[..at].trim_end().trim_end_matches('@').trim_end();
     let end = before.strip_suffix('}')?.len();
     let mut depth = 1_u32;
-    let open = code.as_bytes()[..end].iter().enumerate().rev().take(4096).find_map(|(at, byte)| {
-        match byte {
-            b'}' => depth += 1,
-            b'{' => depth -= 1,
-            _ => {}
-        }
-        (depth == 0).then_some(at)
-    })?;
+    let open = code.as_bytes()[..end]
+        .iter()
+        .enumerate()
+        .rev()
+        .take(4096)
+        .find_map(|(at, byte)| {
+            match byte {
+                b'}' => depth += 1,
+                b'{' => depth -= 1,
+                _ => {}
+            }
+            (depth == 0).then_some(at)
+        })?;
     Some(&code[open + 1..end])
 }
 
 fn is_optional_import(body: &str) -> bool {
-    body.matches(';').count() <= 1 && OPTIONAL_IMPORT.is_match(body) && body.trim().lines().count() == 1
+    body.matches(';').count() <= 1
+        && OPTIONAL_IMPORT.is_match(body)
+        && body.trim().lines().count() == 1
 }
 
 pub(super) fn promises(side: &Side, sink: &mut Sink) {
@@ -180,8 +270,19 @@ pub(super) fn promises(side: &Side, sink: &mut Sink) {
             continue;
         }
         let is_value = found.as_str().contains("null");
-        let severity = if is_value { Severity::Minor } else { Severity::Major };
-        report(side, sink, found.range(), EVERY, severity, if is_value { 0.7 } else { 0.9 });
+        let severity = if is_value {
+            Severity::Minor
+        } else {
+            Severity::Major
+        };
+        report(
+            side,
+            sink,
+            found.range(),
+            EVERY,
+            severity,
+            if is_value { 0.7 } else { 0.9 },
+        );
     }
     for found in NOOP_SECOND.find_iter(code) {
         report(side, sink, found.range(), EVERY, Severity::Major, 0.8);
@@ -206,6 +307,10 @@ fn receiver_tidies(before: &str) -> bool {
     });
     open.is_some_and(|open| {
         let name = calls::last_word(before[..open].trim_end());
-        is_cleanup(&format!("{name}()")) || matches!(name, "unsubscribe" | "return" | "play" | "requestFullscreen" | "vibrate")
+        is_cleanup(&format!("{name}()"))
+            || matches!(
+                name,
+                "unsubscribe" | "return" | "play" | "requestFullscreen" | "vibrate"
+            )
     })
 }

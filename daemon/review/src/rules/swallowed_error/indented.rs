@@ -11,9 +11,18 @@ use crate::{
 };
 
 pattern!(EXCEPT, r"\bexcept\b\*?");
-pattern!(SUPPRESS_ALIAS, r"from\s+contextlib\s+import\s[^\n]*\bsuppress\s+as\s+(\w+)");
-pattern!(SUPPRESS, r"\b(?:contextlib\.)?(\w+)\s*\(\s*[^()\n]*\b(?:Base)?Exception\b[^()\n]*\)");
-pattern!(CATCH_ALL, r"\b(?:Base|Standard)?Exception(?:Group)?\b|\bStandardError\b");
+pattern!(
+    SUPPRESS_ALIAS,
+    r"from\s+contextlib\s+import\s[^\n]*\bsuppress\s+as\s+(\w+)"
+);
+pattern!(
+    SUPPRESS,
+    r"\b(?:contextlib\.)?(\w+)\s*\(\s*[^()\n]*\b(?:Base)?Exception\b[^()\n]*\)"
+);
+pattern!(
+    CATCH_ALL,
+    r"\b(?:Base|Standard)?Exception(?:Group)?\b|\bStandardError\b"
+);
 pattern!(RESCUE, r"\brescue\b");
 pattern!(FINALLY, r"(?m)^[ \t]*finally\s*:");
 pattern!(RETURN, r"(?m)^[ \t]*return\b");
@@ -25,7 +34,9 @@ pub(super) fn python(side: &Side, sink: &mut Sink) {
         if !scope::starts_line(code, at) {
             continue;
         }
-        let Some(colon) = header_end(code, found.end()) else { continue };
+        let Some(colon) = header_end(code, found.end()) else {
+            continue;
+        };
         let types = &code[found.end()..colon];
         let is_bare = types.trim().is_empty();
         if !is_bare && !CATCH_ALL.is_match(before_as(types)) {
@@ -35,7 +46,8 @@ pub(super) fn python(side: &Side, sink: &mut Sink) {
         let last_header = side.line_at(colon);
         let rest = &code[colon + 1..side.line_range(last_header).end];
         let (body, end) = if rest.trim().is_empty() {
-            let (lines, is_whole) = scope::indented_below(side, last_header, scope::indent(side, header));
+            let (lines, is_whole) =
+                scope::indented_below(side, last_header, scope::indent(side, header));
             if lines.is_empty() || (!is_whole && side.lines.len() > lines.end) {
                 continue;
             }
@@ -49,7 +61,14 @@ pub(super) fn python(side: &Side, sink: &mut Sink) {
         match drops(side, body) {
             Some(Drops::Silently) => report(side, sink, start..end, EVERY, Severity::Major, 0.95),
             Some(Drops::AndGoesOn) => {
-                report(side, sink, start..end, "Every error is dropped and the work goes on", Severity::Minor, 0.75);
+                report(
+                    side,
+                    sink,
+                    start..end,
+                    "Every error is dropped and the work goes on",
+                    Severity::Minor,
+                    0.75,
+                );
             }
             None => {}
         }
@@ -97,7 +116,11 @@ fn drops(side: &Side, body: Range<usize>) -> Option<Drops> {
             _ => return None,
         }
     }
-    any.then_some(if goes_on { Drops::AndGoesOn } else { Drops::Silently })
+    any.then_some(if goes_on {
+        Drops::AndGoesOn
+    } else {
+        Drops::Silently
+    })
 }
 
 fn is_blank_string(text: &str) -> bool {
@@ -105,7 +128,9 @@ fn is_blank_string(text: &str) -> bool {
 }
 
 fn is_discard(text: &str) -> bool {
-    let named = text.strip_prefix("_ =").or_else(|| text.strip_prefix("del "));
+    let named = text
+        .strip_prefix("_ =")
+        .or_else(|| text.strip_prefix("del "));
     named.is_some_and(|name| !name.trim().is_empty() && name.trim().bytes().all(calls::is_word))
 }
 
@@ -114,11 +139,19 @@ fn suppressions(side: &Side, sink: &mut Sink) {
     if !code.contains("Exception") || !(code.contains("suppress") || code.contains("with ")) {
         return;
     }
-    let alias = SUPPRESS_ALIAS.captures(code).and_then(|c| c.get(1)).map(|m| m.as_str());
+    let alias = SUPPRESS_ALIAS
+        .captures(code)
+        .and_then(|c| c.get(1))
+        .map(|m| m.as_str());
     for found in SUPPRESS.captures_iter(code) {
-        let (Some(whole), Some(name)) = (found.get(0), found.get(1)) else { continue };
+        let (Some(whole), Some(name)) = (found.get(0), found.get(1)) else {
+            continue;
+        };
         let known = name.as_str() == "suppress" || Some(name.as_str()) == alias;
-        if !known || !CATCH_ALL.is_match(whole.as_str()) || calls::word_before(code, whole.start()) == "def" {
+        if !known
+            || !CATCH_ALL.is_match(whole.as_str())
+            || calls::word_before(code, whole.start()) == "def"
+        {
             continue;
         }
         if side.in_test(whole.start()) || super::is_explained(side, whole.range()) {
@@ -135,20 +168,35 @@ fn finally_returns(side: &Side, sink: &mut Sink) {
         let at = scope::skip_space(&side.code, found.start());
         let header = side.line_at(at);
         let (lines, _) = scope::indented(side, header);
-        let Some(first) = lines.clone().find(|i| !scope::code_line(side, *i).trim().is_empty()) else { continue };
+        let Some(first) = lines
+            .clone()
+            .find(|i| !scope::code_line(side, *i).trim().is_empty())
+        else {
+            continue;
+        };
         let depth = scope::indent(side, first);
         for index in lines {
             let line = scope::code_line(side, index);
             if scope::indent(side, index) == depth && RETURN.is_match(line) {
                 let range = at..side.line_range(index).end;
-                report(side, sink, range, "`return` in `finally` swallows every error", Severity::Major, 0.9);
+                report(
+                    side,
+                    sink,
+                    range,
+                    "`return` in `finally` swallows every error",
+                    Severity::Major,
+                    0.9,
+                );
                 break;
             }
         }
     }
 }
 
-pattern!(RUBY_NARROW, r"^\s*(?:=>|then\b|;|$)|\b(?:StandardError|Exception|Object)\b");
+pattern!(
+    RUBY_NARROW,
+    r"^\s*(?:=>|then\b|;|$)|\b(?:StandardError|Exception|Object)\b"
+);
 pattern!(RUBY_PARSE, r"^(?:Integer|Float|Rational|BigDecimal)\s*\(");
 
 pub(super) fn ruby(side: &Side, sink: &mut Sink) {
@@ -159,26 +207,51 @@ pub(super) fn ruby(side: &Side, sink: &mut Sink) {
         let line_end = side.line_range(line).end;
         let head = code[side.lines[line].start..at].trim();
         let tail = &code[found.end()..line_end];
-        if head.ends_with(['.', ':', '@', '$']) || code[found.end()..].starts_with([':', '_', '(', '?', '!']) {
+        if head.ends_with(['.', ':', '@', '$'])
+            || code[found.end()..].starts_with([':', '_', '(', '?', '!'])
+        {
             continue;
         }
-        let is_modifier = !head.is_empty() && !head.ends_with(';') && !head.ends_with("begin") && head != "}" && head != "end";
+        let is_modifier = !head.is_empty()
+            && !head.ends_with(';')
+            && !head.ends_with("begin")
+            && head != "}"
+            && head != "end";
         if is_modifier {
             let value = tail.trim().trim_end_matches([';', '}', ')']).trim();
             let value = value.trim_end_matches(" end").trim();
             let expression = head.rsplit(['=', '{', '|']).next().unwrap_or(head).trim();
-            if matches!(value, "nil" | "" | "false" | "nil end" | "true") && !RUBY_PARSE.is_match(expression) && !super::is_cleanup(expression) {
-                report(side, sink, side.lines[line].start + scope::indent(side, line)..line_end, EVERY, Severity::Major, 0.85);
+            if matches!(value, "nil" | "" | "false" | "nil end" | "true")
+                && !RUBY_PARSE.is_match(expression)
+                && !super::is_cleanup(expression)
+            {
+                report(
+                    side,
+                    sink,
+                    side.lines[line].start + scope::indent(side, line)..line_end,
+                    EVERY,
+                    Severity::Major,
+                    0.85,
+                );
             }
             continue;
         }
         if !RUBY_NARROW.is_match(tail) {
             continue;
         }
-        let Some((body, last)) = ruby_body(side, line, found.end()) else { continue };
+        let Some((body, last)) = ruby_body(side, line, found.end()) else {
+            continue;
+        };
         let start = at;
         match ruby_drops(&body) {
-            Some(false) => report(side, sink, start..side.line_range(last).end, EVERY, Severity::Major, 0.95),
+            Some(false) => report(
+                side,
+                sink,
+                start..side.line_range(last).end,
+                EVERY,
+                Severity::Major,
+                0.95,
+            ),
             Some(true) => report(
                 side,
                 sink,
@@ -196,7 +269,10 @@ pub(super) fn ruby(side: &Side, sink: &mut Sink) {
 fn ruby_body(side: &Side, header: usize, from: usize) -> Option<(String, usize)> {
     let line = &side.code[from..side.line_range(header).end];
     let inline = match line.find([';']).or_else(|| line.find(" then ")) {
-        Some(at) => line[at..].trim_start_matches([';', ' ']).trim_start_matches("then ").to_owned(),
+        Some(at) => line[at..]
+            .trim_start_matches([';', ' '])
+            .trim_start_matches("then ")
+            .to_owned(),
         None => String::new(),
     };
     if let Some(body) = inline.trim().strip_suffix("end")
@@ -207,7 +283,10 @@ fn ruby_body(side: &Side, header: usize, from: usize) -> Option<(String, usize)>
     let mut body = inline;
     for index in header + 1..side.lines.len() {
         let text = scope::code_line(side, index).trim();
-        let word = text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
+        let word = text
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .next()
+            .unwrap_or("");
         if matches!(word, "end" | "ensure" | "else" | "rescue") {
             return Some((body, index.saturating_sub(usize::from(word != "end"))));
         }
@@ -220,7 +299,11 @@ fn ruby_body(side: &Side, header: usize, from: usize) -> Option<(String, usize)>
 /// `Some(true)` if the work goes on, `Some(false)` if nothing is done, `None` if something is.
 fn ruby_drops(body: &str) -> Option<bool> {
     let mut goes_on = false;
-    for statement in body.split(['\n', ';']).map(str::trim).filter(|s| !s.is_empty()) {
+    for statement in body
+        .split(['\n', ';'])
+        .map(str::trim)
+        .filter(|s| !s.is_empty())
+    {
         match statement {
             "nil" => {}
             "next" | "return" | "return nil" => goes_on = true,

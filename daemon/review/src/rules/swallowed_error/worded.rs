@@ -8,30 +8,62 @@ use crate::{
     view::{FileView, Side},
 };
 
-pattern!(GO_EMPTY, r"\bif\s+(?:[^{}\n;]*;\s*)?\w*[eE]rr\w*\s*!=\s*nil\s*\{\s*\}");
-pattern!(GO_RECOVER, r"\bdefer\s+func\s*\(\s*\)\s*\{\s*(?:_\s*=\s*)?recover\s*\(\s*\)\s*;?\s*\}\s*\(\s*\)");
-pattern!(RUST_ARM, r"\bErr\s*\(\s*(?:[a-z_]\w*|\.\.)\s*\)\s*=>\s*(?:\{\s*\}|\(\s*\))");
-pattern!(RUST_IF, r"\bif\s+let\s+Err\s*\(\s*[a-z_]\w*\s*\)\s*=\s*[^{};]*\{\s*\}");
-pattern!(SQL_OTHERS, r"(?i)\bwhen\s+others\s+then\s+null\s*;|\bbegin\s+catch\s*;?\s*end\s+catch\b");
+pattern!(
+    GO_EMPTY,
+    r"\bif\s+(?:[^{}\n;]*;\s*)?\w*[eE]rr\w*\s*!=\s*nil\s*\{\s*\}"
+);
+pattern!(
+    GO_RECOVER,
+    r"\bdefer\s+func\s*\(\s*\)\s*\{\s*(?:_\s*=\s*)?recover\s*\(\s*\)\s*;?\s*\}\s*\(\s*\)"
+);
+pattern!(
+    RUST_ARM,
+    r"\bErr\s*\(\s*(?:[a-z_]\w*|\.\.)\s*\)\s*=>\s*(?:\{\s*\}|\(\s*\))"
+);
+pattern!(
+    RUST_IF,
+    r"\bif\s+let\s+Err\s*\(\s*[a-z_]\w*\s*\)\s*=\s*[^{};]*\{\s*\}"
+);
+pattern!(
+    SQL_OTHERS,
+    r"(?i)\bwhen\s+others\s+then\s+null\s*;|\bbegin\s+catch\s*;?\s*end\s+catch\b"
+);
 pattern!(
     SHELL_TRUE,
     r"\b(?:npm (?:run )?(?:test|build|publish|ci|lint)|yarn (?:test|build|lint)|pnpm (?:test|build)|pytest|tox|cargo (?:test|build|publish|clippy)|go (?:test|build|vet)|make (?:test|check|install|deploy|all)|mvn|gradlew?|terraform (?:apply|plan)|kubectl apply|helm (?:upgrade|install)|docker (?:build|push)|alembic|flyway|psql|mysqldump|pg_dump|pg_restore|rsync|aws s3 (?:cp|sync)|(?:db:)?migrate|phpunit|rspec)\b[^\n|&;]*\|\|\s*(?:true|:|exit 0|/bin/true)(?:\s|;|$)"
 );
 pattern!(RESUME_NEXT, r"(?im)^[ \t]*on error resume next\b");
-pattern!(ELIXIR_RESCUE, r"\b(?:rescue|catch)\s+(?:_\w*|_\w*,\s*_\w*)\s*->\s*(?:nil|:ok|:error|\[\s*\])");
+pattern!(
+    ELIXIR_RESCUE,
+    r"\b(?:rescue|catch)\s+(?:_\w*|_\w*,\s*_\w*)\s*->\s*(?:nil|:ok|:error|\[\s*\])"
+);
 pattern!(KOTLIN_RUN, r"\brunCatching\s*\{");
 pattern!(
     SCALA_CASE,
     r"\bcatch\s*\{\s*case\s+(?:_|\w+|NonFatal\s*\(\s*\w+\s*\)|\w+\s*:\s*(?:Throwable|Exception))\s*=>\s*(?:\(\s*\)|\{\s*\})?\s*\}"
 );
-pattern!(SWIFT_TRY, r"(?m)^[ \t]*(_\s*=\s*)?try\?\s+(?:await\s+)?[^\n]*$");
+pattern!(
+    PHP_SILENCED,
+    r"(?m)^[ \t]*(@(?:file_put_contents|fwrite|fputs|mkdir|copy|rename|mysqli_\w+|pg_\w+|move_uploaded_file|include|require|include_once|require_once|mail|symlink|eval|json_decode|unserialize)\s*\([^;\n]*;)"
+);
+pattern!(
+    SWIFT_TRY,
+    r"(?m)^[ \t]*(_\s*=\s*)?try\?\s+(?:await\s+)?[^\n]*$"
+);
 
 pub(super) fn go(side: &Side, sink: &mut Sink) {
     for found in GO_EMPTY.find_iter(&side.code) {
         report(side, sink, found.range(), RULE.title, Severity::Major, 0.95);
     }
     for found in GO_RECOVER.find_iter(&side.code) {
-        report(side, sink, found.range(), "Every panic is swallowed", Severity::Major, 0.9);
+        report(
+            side,
+            sink,
+            found.range(),
+            "Every panic is swallowed",
+            Severity::Major,
+            0.9,
+        );
     }
 }
 
@@ -59,18 +91,35 @@ pub(super) fn shell(side: &Side, sink: &mut Sink) {
         let range = found.start()..found.end().min(line.end);
         let live = &side.live[line.clone()];
         if !live.contains("command -v") && !live.trim_start().starts_with("echo") {
-            report(side, sink, range, "A failure is hidden by `|| true`", Severity::Minor, 0.75);
+            report(
+                side,
+                sink,
+                range,
+                "A failure is hidden by `|| true`",
+                Severity::Minor,
+                0.75,
+            );
         }
     }
 }
 
 pub(super) fn basic(file: &FileView<'_>, side: &Side, sink: &mut Sink) {
     let name = file.name.to_ascii_lowercase();
-    if ![".vb", ".vbs", ".bas", ".cls", ".asp", ".frm", ".vba"].iter().any(|end| name.ends_with(end)) {
+    if ![".vb", ".vbs", ".bas", ".cls", ".asp", ".frm", ".vba"]
+        .iter()
+        .any(|end| name.ends_with(end))
+    {
         return;
     }
     for found in RESUME_NEXT.find_iter(&side.text) {
-        report(side, sink, scope::skip_space(&side.text, found.start())..found.end(), EVERY, Severity::Major, 0.9);
+        report(
+            side,
+            sink,
+            scope::skip_space(&side.text, found.start())..found.end(),
+            EVERY,
+            Severity::Major,
+            0.9,
+        );
     }
 }
 
@@ -83,7 +132,9 @@ pub(super) fn elixir(side: &Side, sink: &mut Sink) {
 pub(super) fn kotlin(side: &Side, sink: &mut Sink) {
     let code = &side.code;
     for found in KOTLIN_RUN.find_iter(code) {
-        let Some(close) = scope::close(code, found.end() - 1) else { continue };
+        let Some(close) = scope::close(code, found.end() - 1) else {
+            continue;
+        };
         let after = code[close + 1..].trim_start();
         let before = code[..found.start()].trim_end();
         let is_statement = scope::starts_line(code, found.start())
@@ -92,7 +143,14 @@ pub(super) fn kotlin(side: &Side, sink: &mut Sink) {
             && !before.ends_with("else");
         let is_used = after.starts_with(['.', '?', '}', ')']) || after.is_empty();
         if is_statement && !is_used && !is_cleanup(&code[found.end()..close]) {
-            report(side, sink, found.start()..close + 1, EVERY, Severity::Minor, 0.7);
+            report(
+                side,
+                sink,
+                found.start()..close + 1,
+                EVERY,
+                Severity::Minor,
+                0.7,
+            );
         }
     }
 }
@@ -110,13 +168,36 @@ pub(super) fn swift(side: &Side, sink: &mut Sink) {
         let prev = scope::previous(side, line).map_or("", |i| scope::code_line(side, i).trim_end());
         let next = scope::next(side, line).map_or("", |i| scope::code_line(side, i).trim());
         // The only expression of a block is its value.
-        let is_value = found.get(1).is_none() && prev.ends_with(['{', '=', '(', ',', ':', '?']) && (next.starts_with('}') || next.is_empty());
+        let is_value = found.get(1).is_none()
+            && prev.ends_with(['{', '=', '(', ',', ':', '?'])
+            && (next.starts_with('}') || next.is_empty());
         let statement = whole.as_str().trim();
         let call = statement.trim_end_matches([';', ' ']);
-        if is_value || is_cleanup(call) || next.starts_with(['.', '?']) || call.contains("Task.sleep") || call.contains("??") {
+        if is_value
+            || is_cleanup(call)
+            || next.starts_with(['.', '?'])
+            || call.contains("Task.sleep")
+            || call.contains("??")
+        {
             continue;
         }
         let range = side.line_range(line);
         report(side, sink, range, RULE.title, Severity::Minor, 0.7);
+    }
+}
+
+pub(super) fn php(side: &Side, sink: &mut Sink) {
+    for found in PHP_SILENCED
+        .captures_iter(&side.code)
+        .filter_map(|c| c.get(1))
+    {
+        report(
+            side,
+            sink,
+            found.range(),
+            "`@` hides every error of the call",
+            Severity::Major,
+            0.8,
+        );
     }
 }
