@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use convergio_client::{Client, ClientError};
+use convergio_client::{Client, ClientError, ClientOptions};
 use convergio_contract::{
     Uuid,
     config::{ConfigGet, ConfigGetParams},
@@ -37,6 +37,9 @@ use crate::{
 
 /// How long a cancelled run may take to say so.
 const CANCEL_MS: u64 = 2_000;
+/// How long a connection that is made ahead of the diff may stay without its handshake, which
+/// otherwise travels with the first request. The daemon closes those that never begin.
+const HANDSHAKE_LATE_MS: u64 = 1_000;
 /// How often NDJSON says that the review still goes on.
 const HEARTBEAT_MS: u64 = 5_000;
 
@@ -149,7 +152,7 @@ fn review(args: &Args, context: &mut Context, printer: &mut Printer) -> Result<E
         let deadline = Deadline::from_now(deadline_ms);
         // The daemon may have to start: it does so while the diff is being made.
         let connecting = (from_stdin || top_level(&folder).is_some())
-            .then(|| tokio::spawn(daemon::connect(reach.clone())));
+            .then(|| tokio::spawn(connect_ahead(reach.clone())));
         let change = if from_stdin {
             let reading = piped::change(&mut context.notes, folder);
             deadline
@@ -180,19 +183,38 @@ fn review(args: &Args, context: &mut Context, printer: &mut Printer) -> Result<E
                         Hint::DOCTOR,
                     ))
                 }),
-                None => daemon::connect(reach).await,
+                None => daemon::connect(reach.clone()).await,
             }
         };
         let connect = spinner::during(&mut context.notes, "Reaching the daemon", connect);
-        let client = deadline.guard("reaching the daemon", connect).await?;
+        let mut client = deadline.guard("reaching the daemon", connect).await?;
         if let Some(told) = client.notice() {
             context.notes.note(daemon::notice(told));
         }
         let run_id = Uuid::now_v7();
         let params = params(args, change, run_id)?;
-        let outcome = deadline
-            .guard("reviewing", stream(&client, params, args, context, printer))
+        let mut outcome = deadline
+            .guard(
+                "reviewing",
+                stream(&client, &params, args, context, printer),
+            )
             .await;
+        if let Err(failure) = &outcome
+            && failure.kind == Kind::Unreachable
+            && printer.report.run_id.is_none()
+        {
+            // The daemon may have ended while the diff was awaited. The run's id makes a second
+            // start of the same run harmless.
+            client = deadline
+                .guard("reaching the daemon", daemon::connect(reach))
+                .await?;
+            outcome = deadline
+                .guard(
+                    "reviewing",
+                    stream(&client, &params, args, context, printer),
+                )
+                .await;
+        }
         if let Err(failure) = &outcome
             && matches!(failure.kind, Kind::Interrupted | Kind::Timeout)
             && !args.detach
@@ -204,6 +226,18 @@ fn review(args: &Args, context: &mut Context, printer: &mut Printer) -> Result<E
             None => Ok(Exit::Ok),
         }
     })
+}
+
+/// Connects while the diff is still being made or awaited.
+async fn connect_ahead(reach: ClientOptions) -> Result<Client, Failure> {
+    let client = daemon::connect(reach).await?;
+    let waiting = client.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(HANDSHAKE_LATE_MS)).await;
+        // A connection that is lost meanwhile is noticed by the first request.
+        let _ = waiting.flush().await;
+    });
+    Ok(client)
 }
 
 /// Whether the diff comes from stdin.
@@ -273,7 +307,7 @@ fn params(args: &Args, change: Selected, run_id: Uuid) -> Result<ReviewStartPara
 /// Starts the run and prints its events. The settings, unless the run goes on without a reader.
 async fn stream(
     client: &Client,
-    params: ReviewStartParams,
+    params: &ReviewStartParams,
     args: &Args,
     context: &mut Context,
     printer: &mut Printer,
@@ -281,12 +315,11 @@ async fn stream(
     let run_id = params.run_id;
     let queue = || -> Result<_, ClientError> {
         let configured = client.queue::<ConfigGet>(&ConfigGetParams::default())?;
-        let started = client.queue::<ReviewStart>(&params)?;
+        let started = client.queue::<ReviewStart>(params)?;
         let events = (!args.detach).then(|| client.subscribe(run_id, 0));
         Ok((configured, started, events.transpose()?))
     };
     let (configured, started, events) = queue().map_err(daemon::failure)?;
-    drop(params);
     let starting = async {
         client.flush().await?;
         // Whatever is wrong with the settings, the run's own refusal says it better.

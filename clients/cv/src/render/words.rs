@@ -36,6 +36,7 @@ pub fn duration(ms: u64) -> String {
 /// The parts of the line of numbers.
 pub fn summary(summary: &ReviewSummary, coverage: &Coverage) -> Vec<String> {
     let findings = match summary.findings {
+        0 if !coverage.unreviewed.is_empty() => "No findings in what was reviewed".to_owned(),
         0 => "No findings".to_owned(),
         n => count(n.into(), "finding", "findings"),
     };
