@@ -66,6 +66,8 @@ pub struct Coverage {
     pub hunks_reviewed: u32,
     /// Added lines that were checked.
     pub added_lines_reviewed: u32,
+    /// Added lines longer than 16 KiB, of which only so much was checked.
+    pub long_lines_cut: u32,
     /// Files that were left out, in the diff's order.
     pub left_out: Vec<LeftOutFile>,
 }
@@ -144,7 +146,7 @@ pub(crate) fn left_out(file: &FileDiff<'_>, language: Language) -> Option<Verdic
     if is_minified_name(name) {
         return plain(LeftOut::Minified);
     }
-    if is_generated_name(&lower, name) {
+    if is_generated_name(&lower, name) || is_bundler_output(&lower, language) {
         return plain(LeftOut::Generated);
     }
     if let Some(by_change) = generated_marker(file) {
@@ -307,6 +309,18 @@ fn is_generated_name(path: &str, name: &str) -> bool {
         || path
             .split('/')
             .any(|f| matches!(f, "__generated__" | "__snapshots__"))
+}
+
+/// What a bundler or compiler wrote for the web: by convention it lies in `dist`.
+fn is_bundler_output(path: &str, language: Language) -> bool {
+    let for_web = matches!(
+        language,
+        Language::JavaScript | Language::TypeScript | Language::Css | Language::Html
+    );
+    for_web
+        && path.rsplit_once('/').is_some_and(|(folders, _)| {
+            folders.split('/').any(|f| f == "dist" || f.starts_with("dist-"))
+        })
 }
 
 /// `Some(added)` where a marker near the file's start says that a program wrote it; `added` is

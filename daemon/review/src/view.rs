@@ -3,7 +3,7 @@
 //! Text is as the author wrote it: control characters, escapes and bidirectional marks included.
 //! Whoever prints it has to escape it.
 
-mod build;
+pub(crate) mod build;
 mod test_code;
 
 use crate::language::{Language, Role};
@@ -99,7 +99,7 @@ pub enum LineKind {
 /// offset in all.
 #[derive(Clone, Debug, Default)]
 pub struct Side {
-    /// The lines joined by `\n`.
+    /// The lines joined by `\n`; of a line longer than 16 KiB only so much (it is counted).
     pub text: String,
     /// `text` with comments **and the insides of string literals** blanked by spaces (the quotes
     /// stay). Match keywords, calls and operators here. Interpolated code in template literals

@@ -12,7 +12,7 @@ use crate::{
     language::Language,
     rule::{Check, Hit, Place, Placed, Rule, Sink},
     silence::{self, InlineAllow},
-    view::{FileView, HunkView},
+    view::{FileView, HunkView, LineKind, LineView, build::LINE_MAX_BYTES},
 };
 
 /// What the rules say of one file, before fingerprints and silences.
@@ -21,6 +21,7 @@ pub(super) struct Checked {
     pub(super) raws: Vec<Raw>,
     pub(super) hunks: u32,
     pub(super) added_lines: u32,
+    pub(super) long_lines: u32,
 }
 
 /// A hit and where it came from.
@@ -93,6 +94,11 @@ impl Review<'_> {
                 if reviewed {
                     checked.hunks += 1;
                     checked.added_lines += u32::try_from(added).unwrap_or(u32::MAX);
+                    let long = |l: &&LineView<'_>| {
+                        l.kind == LineKind::Added && l.text.len() > LINE_MAX_BYTES
+                    };
+                    let long = hunk.lines.iter().filter(long).count();
+                    checked.long_lines += u32::try_from(long).unwrap_or(u32::MAX);
                 }
                 let awake = self.table.matcher.wake(&hunk.new, wanted, false);
                 woken |= awake;

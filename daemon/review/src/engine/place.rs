@@ -8,7 +8,7 @@ use crate::{
     finding::{Finding, Severity, Suggestion},
     rule::{Fix, Hit, Rule},
     silence::{InlineAllow, inline_silence},
-    view::{FileView, Side},
+    view::{FileView, Side, build::LINE_MAX_BYTES},
 };
 
 const EVIDENCE_LINES_MAX: usize = 10;
@@ -193,6 +193,7 @@ impl Placement<'_, '_> {
         let fits = |text: &str| {
             text.split('\n').count() <= SUGGESTION_LINES_MAX
                 && !text.contains('\u{fffd}')
+                && text.len() < LINE_MAX_BYTES - 3
                 && self.secrets.clean(text).is_none()
         };
         let usable = fits(original)

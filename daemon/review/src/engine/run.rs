@@ -222,6 +222,7 @@ impl Emission<'_> {
                 coverage.files_reviewed += 1;
                 coverage.hunks_reviewed += checked.hunks;
                 coverage.added_lines_reviewed += checked.added_lines;
+                coverage.long_lines_cut += checked.long_lines;
             }
         }
         self.outcome(view, checked.raws);

@@ -70,6 +70,10 @@ impl<'d> HunkView<'d> {
     }
 }
 
+/// How much of one line rules see. No hand-written line is longer, and what a rule does per
+/// match and line must not add up on a forged one.
+pub(crate) const LINE_MAX_BYTES: usize = 16 * 1024;
+
 fn side(
     lines: &[LineView<'_>],
     section: &str,
@@ -96,7 +100,7 @@ fn side(
             changed: line.kind == changed,
             in_test: role == Role::Test,
         });
-        text.push_str(line.text);
+        text.push_str(&line.text[..line.text.floor_char_boundary(LINE_MAX_BYTES)]);
     }
     let whole = places.first().is_none_or(|l| l.number <= 1);
     let masked = masking::mask(language, &text, whole);
