@@ -182,6 +182,7 @@ pub fn role_of(path: &str, language: Language) -> Role {
         return Role::Fixture;
     }
     if any(TEST_FOLDERS)
+        || folders.split('/').next() == Some("t")
         || folders.split('/').any(|f| {
             f.ends_with("-tests")
                 || f.ends_with("_tests")
@@ -224,6 +225,8 @@ const FIXTURE_FOLDERS: &[&str] = &[
     "mockdata",
     "vcr_cassettes",
     "testresources",
+    "corpus",
+    "corpora",
 ];
 const TEST_FOLDERS: &[&str] = &[
     "test",
@@ -483,6 +486,8 @@ mod tests {
             ("src/main/java/OrderTest.java", Role::Test),
             ("src/main/java/Latest.java", Role::Source),
             ("tests/fixtures/test_a.py", Role::Fixture),
+            ("t/unit/helpers.py", Role::Test),
+            ("fuzz/corpora/edit.diff", Role::Fixture),
             ("docs/guide.md", Role::Docs),
             ("README", Role::Docs),
             ("requirements.txt", Role::Source),
