@@ -2,8 +2,10 @@
 //! `cargo test --release -p convergio-runs --test latency -- --ignored --nocapture`
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "used in part here, in full by other tests")]
 #[path = "../../store/tests/support/power_cut/mod.rs"]
 mod power_cut;
+#[expect(dead_code, reason = "used in part here, in full by other tests")]
 mod support;
 
 use std::fs::File;

@@ -1,6 +1,7 @@
 //! The event log against a model, over any order of calls.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "used in part here, in full by other tests")]
 mod support;
 
 use std::collections::HashMap;

@@ -3,6 +3,7 @@
 //! `CONVERGIO_CYCLES` sets the number of seeds, `CONVERGIO_SEED` runs just one.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "used in part here, in full by other tests")]
 #[path = "../../store/tests/support/power_cut/mod.rs"]
 mod power_cut;
 mod support;

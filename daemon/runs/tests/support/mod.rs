@@ -1,7 +1,6 @@
 //! What the tests of crashes and power cuts have in common: a workload that tells what was
 //! acknowledged, and the check that it is all there.
 #![expect(clippy::panic, reason = "a test fails by panicking")]
-#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::collections::BTreeMap;
 

@@ -10,7 +10,6 @@
 //! A failed sync (`Plan::sync_error_at`) is modelled as Linux does it: the changes count as clean
 //! from then on, and what of them reached the disk is left to chance.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 mod vfs;
 
