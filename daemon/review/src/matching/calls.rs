@@ -160,7 +160,7 @@ pub fn is_declaration(code: &str, at: usize, open: usize) -> bool {
     let after = code.get(inside.end + 1..).unwrap_or("").trim_start();
     let typed = after.starts_with([':', '-']) || after.starts_with("throws");
     let line = after.split('\n').next().unwrap_or("").trim_end();
-    starts_line && !is_statement_word && (after.starts_with('{') || (typed && line.ends_with('{')))
+    starts_line && !is_statement_word && (after.starts_with('{') || after.starts_with(':') || (typed && line.ends_with('{')))
 }
 
 /// Where the expression that starts at `start` ends: at a `;`, at a bracket or comma that is not

@@ -210,7 +210,11 @@ pub fn judge(
         return None;
     }
     let arguments = calls::split(&side.code, inside.clone());
-    let argument = arguments.get(index).or(arguments.last())?.clone();
+    let argument = match arguments.get(index).or(arguments.last()) {
+        Some(argument) => argument.clone(),
+        None if wanted == Argument::Any => inside,
+        None => return None,
+    };
     let argument = calls::named(&side.code, &argument).map_or(argument, |(_, value)| value);
     let holds = match wanted {
         Argument::Any => true,
@@ -245,7 +249,7 @@ pub fn is_shown(head: &str) -> bool {
         "echo ", "printf ", "print(", "println", "log", "console.", "puts ", "info ", "warn", "error", "die ", "fail ", "help",
         "usage", "description", "message", "raise ", "throw ", "Write-Host", "Write-Output", "echo(", "cat <<",
     ];
-    let head = head.trim_start_matches(['-', '@', ' ']);
+    let head = head.trim_start_matches(['-', '@', ' ', '"', '\'']);
     let head = head.strip_prefix("run:").map_or(head, str::trim_start);
     PRINTS.iter().any(|p| head.starts_with(p) || head.contains(&format!("&& {p}")) || (p.ends_with('(') && head.contains(p)))
 }

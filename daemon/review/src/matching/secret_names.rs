@@ -18,6 +18,8 @@ pub struct Name {
     pub class: Class,
     /// It says production, or something that only production has.
     pub is_production: bool,
+    /// It may as well mean something else (`pass`).
+    pub is_vague: bool,
 }
 
 /// Literals, one of which stands in every such name; the rest of the name decides.
@@ -28,7 +30,7 @@ pub static KEYWORDS: &[&str] = &[
     "accountkey", "account_key", "masterkey", "master_key", "sharedkey", "shared_key",
     "session_key", "sessionkey", "jwt_key", "jwtkey", "hmac_key", "hmackey", "aes_key", "aeskey",
     "app_key", "appkey", "service_key", "servicekey", "admin_key", "adminkey", "license_key",
-    "auth", "identified by", "networkcredential", "getconnection", "curl", "mysql", "cookie_key", "crypto_key", "cryptokey",
+    "auth", "securestring", "identified by", "networkcredential", "getconnection", "curl", "mysql", "cookie_key", "crypto_key", "cryptokey",
 ];
 
 /// Words before `key` that make it a secret.
@@ -98,7 +100,8 @@ pub fn read(identifier: &str) -> Option<Name> {
         "payment", "postgres", "mysql",
     ];
     let is_production = all.iter().any(|w| PRODUCTION.contains(&w.as_str()));
-    Some(Name { class, is_production })
+    let is_vague = tail.len() == 1 && matches!(last.as_str(), "pass" | "pwd");
+    Some(Name { class, is_production, is_vague })
 }
 
 fn is_tail(word: &str) -> bool {

@@ -49,7 +49,7 @@ pub fn splices(side: &Side, language: Language, range: Range<usize>) -> bool {
     let live = &side.live[range.clone()];
     match language {
         Php | Perl | Shell | PowerShell | Kotlin | Scala | Dart | Makefile => {
-            DOLLAR.is_match(live) && !only_single_quoted(&side.code[range])
+            DOLLAR.is_match(live) && (language == Dart || !only_single_quoted(&side.code[range]))
         }
         JavaScript | TypeScript | Vue | Html => live.contains('`') && DOLLAR_BRACE.is_match(live),
         Ruby | Elixir => HASH_BRACE.is_match(live) && !only_single_quoted(&side.code[range]),

@@ -39,9 +39,8 @@ Do: parse the data (`json.loads`, `ast.literal_eval`), or look the action up in 
     check: Check::Hunk(check),
 };
 
-static CALLS: [CallRow; 14] = [
+static CALLS: [CallRow; 13] = [
     call!([Php], r"\b(?:eval|create_function)\s*\(", NotConstant, 0),
-    call!([Php], r"\bassert\s*\(\s*\$_?", NotConstant, 0),
     call!([JavaScript, TypeScript, Vue, Html], r"\b(?:new\s+)?Function\s*\(", NotConstant, 9),
     call!([JavaScript, TypeScript, Vue, Html], r"\b(?:setTimeout|setInterval|setImmediate|execScript)\s*\(", Built, 0),
     call!([JavaScript, TypeScript, Vue], r"\b(?:runInThisContext|runInNewContext|runInContext|compileFunction|vm\.Script)\s*\(", NotConstant, 0),
@@ -66,7 +65,7 @@ pattern!(SHELL_EVAL, r#"(?m)(?:^|[;&|({\s])eval\s+([^\n]+)"#);
 pattern!(SHELL_SPLICED, r#"\$\(?[A-Za-z_@*{1-9!]"#);
 pattern!(SHELL_COMMAND, r#"^["']?(?:\$\(([^\n]*)\)|`([^`\n]*)`)["']?\s*(?:[;|&#].*)?$"#);
 pattern!(POWERSHELL, r"(?i)(?:^|[\s;|({=])((?:Invoke-Expression|iex)\s+(?:-Command\s+)?[\x22(]*\$\w)");
-pattern!(PHP_INCLUDE, r"\b(?:include|require)(?:_once)?\s*\(?[^;\n]*\$_(?:GET|POST|REQUEST|COOKIE)\b");
+pattern!(PHP_INCLUDE, r"\b(?:include|require|assert)(?:_once)?\s*\(?[^;\n]*\$_(?:GET|POST|REQUEST|COOKIE)\b");
 pattern!(PREG_E, r#"\bpreg_replace\s*\(\s*["']([/#~!]).*?[/#~!][a-z]*e[a-z]*["']\s*,"#);
 pattern!(PYTHON2, r"(?m)^[ \t]*exec[ \t]+([A-Za-z_][\w.\[\]]*)[ \t]*(?:in\b[^\n]*)?$");
 
@@ -104,10 +103,14 @@ fn is_fine(file: &FileView<'_>, hunk: &HunkView<'_>, call: &Called) -> bool {
             !calls::qualifier(code, call.name).is_none_or(&["window", "globalThis", "global"])
                 || argument.starts_with("...") && code[..call.name].ends_with('.')
         }
+        Language::JavaScript | Language::TypeScript | Language::Vue | Language::Html if name.contains("set") => {
+            // A function that is passed may well build texts; only a text itself is code.
+            argument.contains("=>") || argument.contains("function") || argument.contains(".bind(")
+        }
         Language::Lua => {
             !calls::qualifier(code, call.name).is_none_or(&["_G"]) || argument.starts_with("function")
         }
-        Language::Ruby => argument.starts_with('&'),
+        Language::Ruby => argument.starts_with('&') || argument.contains("File.read") || argument.contains("IO.read"),
         Language::Java | Language::Kotlin if name.contains("loadUrl") => {
             !hunk.new.live[call.argument.clone()].contains("javascript:")
         }

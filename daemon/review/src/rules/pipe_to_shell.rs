@@ -3,9 +3,12 @@
 use crate::{
     finding::Severity,
     language::{Language, Role},
-    matching::rows::{self, Row, row},
+    matching::{
+        pattern,
+        rows::{self, Row, row},
+    },
     rule::{Check, Hit, Rule, Sink},
-    view::{FileView, HunkView},
+    view::{FileView, HunkView, Side},
 };
 
 /// The rule.
@@ -30,7 +33,7 @@ Do: download a named version, compare its checksum, then run it.",
 const TRIGGER: &str = "The server, or a proxy on the way, answers with another script, and it runs with these rights.";
 
 static ROWS: [Row; 3] = [
-    row!(Live, [], r#"\b((?:curl|wget|fetch)(?:\.exe)?[ \t](?:[^|\n;&#]|\\\n|\|\|?\s*true|&[^&\n ])*(?:\\\n\s*)?\|(?:\s|\\\n)*(?:(?:tee|gunzip|tr|sed|base64|gzip|zcat|xz|cat)\b[^|\n]*\|(?:\s|\\\n)*)*(?:sudo\s+(?:-\w+\s+)*|env\s+|exec\s+)?(?:[A-Z_][A-Z0-9_]*=\S*\s+)*(?:/usr/bin/env\s+|/(?:usr/)?bin/)?(?:bash|sh|zsh|dash|ash|ksh|fish|python[23]?|perl|ruby|node|php))(?:\s|$|["'`;)\\])"#, TRIGGER),
+    row!(Live, [], r#"\b((?:curl|wget|fetch)(?:\.exe)?[ \t](?:[^|\n;&#]|\\\n|\|\|?\s*true|&[^&\n ])*(?:\\\n\s*)?\|(?:\s|\\\n)*(?:(?:tee|gunzip|tr|sed|base64|gzip|zcat|xz|cat)\b[^|\n]*\|(?:\s|\\\n)*)*(?:sudo\s+(?:-\w+\s+)*|env\s+|exec\s+)?(?:[A-Z_][A-Z0-9_]*=\S*\s+)*(?:/usr/bin/env\s+|/(?:usr/)?bin/)?(?:(?:bash|sh|zsh|dash|ash|ksh|fish|"?\$\{?SHELL\}?"?)(?:\s|$|["'`;)\\])|(?:python[23]?|perl|ruby|node|php)(?:\s+-)?(?:\s*["'`;)\n]|\s*$)))"#, TRIGGER),
     row!(Live, [], r#"\b((?:bash|sh|zsh|dash|source|python[23]?|perl|ruby|\.)\s+(?:-\w+\s+)*<\(\s*(?:curl|wget)\b[^\n]*?\))|\b((?:bash|sh|zsh|dash|eval|python[23]?|perl|ruby)\s+(?:-\w+\s+)*\\?["']?(?:\$\(|`)\s*(?:curl|wget)\b[^\n]*)|(?m)(?:^|[;&|]\s*)(\.\s+<\(\s*(?:curl|wget)\b[^\n]*?\))"#, TRIGGER),
     row!(Live, [], r#"(?i)\b((?:iwr|irm|curl|wget|Invoke-WebRequest|Invoke-RestMethod)\b[^|\n]*\|\s*(?:iex|Invoke-Expression))\b|\b((?:iex|Invoke-Expression)\s*[("'&{$]*\s*\(?\s*(?:\(?New-Object\s+(?:System\.)?Net\.WebClient\)?\s*\.\s*DownloadString|iwr|irm|Invoke-WebRequest|Invoke-RestMethod)\b[^\n]*)|(DownloadString\s*\([^)\n]*\)\s*\)?\s*\|\s*(?:iex|Invoke-Expression))"#, TRIGGER),
 ];
@@ -45,11 +48,30 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     for (row, range) in rows::merge(rows::matches(&ROWS, file, hunk), hunk, 0) {
         let line = side.line_range(side.line_at(range.start));
         let head = side.live[line.start..range.start].trim_start();
-        if rows::is_shown(head) || hash_is_checked(&side.live[range.clone()]) {
+        if rows::is_shown(head) || is_only_text(file.language, side, range.start, head) || hash_is_checked(&side.live[range.clone()]) {
             continue;
         }
         sink.hit(Hit::at(range, row.trigger));
     }
+}
+
+/// In a programming language a text counts where something runs it; in a script, not where it is
+/// part of a document that is printed.
+fn is_only_text(language: Language, side: &Side, start: usize, head: &str) -> bool {
+    use Language::*;
+    pattern!(RUNS, r"(?i)run|system|exec|popen|call|check|spawn|\bsh\b|shell|command|cmd|provision|inline|script|getoutput|ssh|sudo|user_?data|invoke|process|task|\$\(|`");
+    if matches!(language, Dockerfile | Makefile | Yaml | Json | Toml | Ini | Terraform | PowerShell | Unknown | Xml) {
+        return false;
+    }
+    let is_text = side.code.as_bytes()[start] == b' ';
+    if language == Shell {
+        let in_document = is_text && !head.contains(['"', '\'']);
+        let opener = side.live[..start].rfind("<<").map(|at| &side.live[side.line_range(side.line_at(at)).start..at]);
+        return in_document && opener.is_some_and(|o| o.contains("cat ") || o.contains("cat<") || o.contains("read ") || o.contains("echo"));
+    }
+    let line = side.line_at(start);
+    let from = side.lines[line.saturating_sub(2)].start;
+    !(is_text && RUNS.is_match(&side.code[from..start]))
 }
 
 fn hash_is_checked(text: &str) -> bool {

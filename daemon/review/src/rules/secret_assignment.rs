@@ -66,12 +66,13 @@ pattern!(QUOTED, r#"(?x)^
 // `put("password", "…")`, `define('DB_PASSWORD', '…')`, `getenv("X", "…")`.
 pattern!(PAIR, r#"^["'`]\s*\)?\s*,\s*@?[bruBRU]{0,2}(["'`])"#);
 pattern!(PAIR_CALL, r#"(?i)(?:\b(?:put|set|setProperty|setEnv|setenv|setItem|setdefault|add|define|getenv|env|environ\.get|fetch|get_?or_?default|getOrDefault|header|setRequestHeader|var_or|property|with_?env|env_or|env_default|config|addParameter|append|insert|GetValue|get)|\bget_env\w*)\s*\(\s*[bruBRU]{0,2}["'`]$"#);
-pattern!(SETTER, r#"^\s*\(\s*@?[bruBRU]{0,2}(["'`])"#);
+pattern!(SETTER, r#"^\s*\(\s*(?:Some\s*\(\s*)?@?[bruBRU]{0,2}(["'`])"#);
 pattern!(ENV_VALUE, r#"^["']?\s*,?\s*(?:\n\s*)?["']?[vV]alue["']?\s*[:=]\s*(["']?)"#);
 pattern!(ELEMENT, r"^\s*>\s*([^<\s][^<]*?)\s*<");
 pattern!(TERRAFORM, r#"^["']\s*\{[^}]*?\bdefault\s*=\s*(["])"#);
 pattern!(DEFINED, r#"^[ \t]+@?(["'])"#);
-pattern!(BARE, r#"^["']?[ \t]*(?:=|:|[ \t])[ \t]*([^\s"'`#;,<>()\[\]{}|&]+)[ \t]*(?:$|\n|#|;|,|"|'|\\)"#);
+pattern!(BARE, r#"^["']?[ \t]*(?::=|\?=|=|:|[ \t])[ \t]*([^\s"'`#;,<>()\[\]{}|&]+)[ \t]*(?:$|\n|#|;|,|"|'|\\)"#);
+pattern!(BARE_TIGHT, r#"^=([^\s"'`#;,<>()\[\]{}|&]+)"#);
 pattern!(IN_STRING, r#"^\s*=\s*([^\s"'`;&,<>(){}\\]+)"#);
 pattern!(POSITIONAL, r#"(?x)
     (?: \bHTTPBasicAuth | \bHTTPDigestAuth | \bSetBasicAuth | \bBasicAuth | \bNetworkCredential | \bCredentials\.basic
@@ -80,6 +81,7 @@ pattern!(POSITIONAL, r#"(?x)
     \s*\(\s*(?:@|b)?["'`][^"'`\n]+["'`]\s*,\s*(?:Some\(\s*)?(?:b)?["'`]([^"'`\n]+)["'`]
   | \bgetConnection\s*\(\s*[^()\n]*,\s*"[^"\n]*"\s*,\s*"([^"\n]+)"\s*\)
   | \bcurl\b[^\n|;]*\s(?:-u|--user)[\s=]*["']?[^\s:"'$]+:([^\s"'$`]{4,})
+  | \bConvertTo-SecureString\s+(?:-String\s+)?["']([^"'$\n]+)["']
   | \bsshpass\s+-p\s*["']?([^\s"'$`]{4,})
   | \bmysql(?:dump|admin)?\b[^\n|;]*\s-p([^\s"'$`]{4,})
   | (?i:\bIDENTIFIED\s+(?:WITH\s+\w+\s+)?BY\s+)(?:PASSWORD\s+)?'([^'\n]+)'
@@ -105,8 +107,8 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         let Some(value) = value_of(file, side, &identifier, &name) else { continue };
         report(side, &name, value, &mut spans, sink);
     }
-    let login = Name { class: Class::Password, is_production: false };
-    let key = Name { class: Class::Key, is_production: false };
+    let login = Name { class: Class::Password, is_production: false, is_vague: false };
+    let key = Name { class: Class::Key, is_production: false, is_vague: false };
     for (pattern, name) in [(&POSITIONAL, &login), (&HEADER, &key)] {
         for found in pattern.captures_iter(&side.live) {
             let Some(group) = found.iter().skip(1).flatten().next() else { continue };
@@ -234,7 +236,7 @@ fn bare_value(
     if !matches!(file.language, Yaml | Ini | Shell | Dockerfile | Makefile | Toml | Unknown | Text) {
         return None;
     }
-    let found = BARE.captures(tail)?;
+    let found = BARE.captures(tail).or_else(|| BARE_TIGHT.captures(tail))?;
     let value = found.get(1)?;
     let sign = tail[..value.start()].trim();
     let is_flag = head.trim_end_matches('-').len() < head.len() && file.language == Shell;
@@ -311,6 +313,7 @@ fn judge(value: &str, name: &Name, language: Language) -> bool {
         return false;
     }
     match name.class {
+        Class::Password if name.is_vague => is_strong(value),
         Class::Password => is_password(value),
         Class::Key => quality::is_random(value) || (is_strong(value) && !quality::is_wordy(value)),
     }
@@ -359,6 +362,7 @@ fn is_strong(value: &str) -> bool {
 /// Hashes, identifiers, paths, addresses, names of variables and templates.
 fn is_other_thing(value: &str) -> bool {
     pattern!(UUID, r"(?i)^\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?$");
+    pattern!(PUBLIC, r"(?i)^(?:pk_|[sr]k_test_|test_|pk\.|0x[0-9a-f]{40}$|ssh-|[0-9a-f]{7}$)|\\(?:e|0|x|u|033|\[)");
     pattern!(DIGEST, r"(?i)^(?:\$(?:2[abxy]?|argon2\w*|[156y]|scrypt|pbkdf2\S*)\$|\{(?:SSHA|SHA|CRYPT|PBKDF2)|(?:sha\d+|md5|pbkdf2|scrypt|bcrypt|argon2\w*)[-_:$=]|sha\d{3}-)");
     pattern!(REFERENCE, r"^(?:arn:|ssm:|vault:|op://|ENC\[|env:|file:|secret:|!|&|\*|aws:|gcp:|projects/|alias/|data:|ssh-|secretsmanager|keyvault|resolve:|pass:|ref\+|https?:|[a-z][a-z0-9+.-]*://)");
     pattern!(FIELD, r"^(?:process|os|self|this|ctx|config|cfg|env|settings|var|local|data|module|params|opts|options|args|props|secrets|vars|github|inputs|steps|needs|values|request|req|res|response|user|input|form|state)\.[A-Za-z_]");
@@ -367,6 +371,7 @@ fn is_other_thing(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     quality::is_placeholder(value)
         || UUID.is_match(value)
+        || PUBLIC.is_match(value)
         || DIGEST.is_match(value)
         || REFERENCE.is_match(value)
         || FIELD.is_match(value)

@@ -33,7 +33,7 @@ Do: pass the program and its arguments as a list, without a shell.",
     languages: &[],
     triggers: &[
         "shell", "system", "popen", "exec", "spawn", "getoutput", "getstatusoutput", "passthru",
-        "\"-c\"", "'-c'", "-c \"", "-c $", "qx", "`", "%x", "proc_open", "processbuilder", "\"/c\"", "command", "process", "$`", "cmd", "open3", "capture",
+        "\"-c\"", "'-c'", "-c \"", "-c $", "qx", "`", "%x", "proc_open", "processbuilder", "\"/c\"", "command", "process", "\".!", "$`", "cmd", "open3", "capture",
     ],
     strict_only: false,
     never_silenced_by_change: false,
@@ -62,6 +62,9 @@ static CALLS: [CallRow; 16] = [
 ];
 
 pattern!(SHELL_TRUE, r"\bshell\s*=\s*(?:True|1)\b");
+pattern!(ANY_DASH_C, r#"["'](?:/(?:usr/)?bin/)?(?:ba|z|da|k)?sh["']\s*,\s*(?:\[|arguments:\s*\[|listOf\s*\(|&?\[|new\s*\[\]\s*\{)?\s*["']-[a-z]*c["']\s*,\s*|["'](?:cmd|cmd\.exe)["']\s*,\s*\[?\s*["']/[cC]["']\s*,\s*|\barguments\s*=\s*\[\s*"-[a-z]*c"\s*,\s*"#);
+pattern!(SCALA, r#"\bs"{1,3}[^"\n]*\$[^"\n]*"{1,3}\s*\.\s*!{1,2}"#);
+static REMOTE: [CallRow; 1] = [call!([Python], r"\.\s*exec_command\s*\(", Built, 0)];
 pattern!(SHELL_ENTRY, r#"(["']shell["']\s*:\s*True)\b"#);
 pattern!(PYTHON_CALL, r"(?:\b([A-Za-z_][\w.]*)\.)?\b(\w+)\s*\(");
 pattern!(JAVASCRIPT_CALL, r"(?:\b([A-Za-z_]\w*)\.)?\b(\w+)\s*\(");
@@ -74,7 +77,7 @@ pattern!(PERL_BARE, r#"(?m)(?:^|[=;({\s])(system|exec)[ ]+("[^"\n]*[$@]\w[^"\n]*
 pattern!(PHP_BACKTICK, r"(?:=|return|echo|\()\s*(`[^`\n]*\$\w[^`\n]*`)");
 pattern!(SHELL_DASH_C, r#"\b(?:ba|z|da)?sh\s+-[a-z]*c\s+("[^"\n]*\$[A-Za-z_0-9{@*][^"\n]*"|\$[A-Za-z_0-9{@*]\S*)"#);
 pattern!(QUOTED, r"\b(?:shlex\s*\.\s*(?:quote|join)|pipes\.quote|quote|escapeshellarg|escapeshellcmd|Shellwords\.(?:escape|join)|shellescape|shell_quote|shellquote|shell_escape|list2cmdline|ShellQuote|shellEscape|escapeShellArg)\b");
-pattern!(CS_SHELL, r#"(?i)\b(?:Arguments\s*=\s*|Process\.Start\s*\(\s*"(?:cmd|cmd\.exe|/bin/(?:ba)?sh|bash|sh|powershell(?:\.exe)?)"\s*,\s*)(\$@?"[^"\n]*(?:/c|-c|-Command)\s[^"\n]*\{[^"\n]*"|"[^"\n]*(?:/c|-c|-Command)\s[^"\n]*"\s*\+)"#);
+pattern!(CS_SHELL, r#"(?i)\b(?:Arguments\s*=\s*|(?:Process\.Start|ProcessStartInfo)\s*\(\s*"(?:cmd|cmd\.exe|/bin/(?:ba)?sh|bash|sh|powershell(?:\.exe)?)"\s*,\s*)(\$@?"[^"\n]*(?:/c|-c|-Command)\s(?:[^"\n\\]|\\.)*\{(?:[^"\n\\]|\\.)*"|"[^"\n]*(?:/c|-c|-Command)\s(?:[^"\n\\]|\\.)*"\s*\+)"#);
 
 fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     if !ships(file) {
@@ -105,6 +108,9 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     }
     match file.language {
         Language::Python => {
+            for call in rows::called(&REMOTE, file, hunk) {
+                report(side, call.whole, sink);
+            }
             python(file, hunk, sink);
             if side.live.contains("subprocess") && side.code.contains("**") {
                 found(&SHELL_ENTRY, hunk, sink);
@@ -119,8 +125,31 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         Language::Perl => found(&PERL_BARE, hunk, sink),
         Language::Php => found(&PHP_BACKTICK, hunk, sink),
         Language::CSharp => found(&CS_SHELL, hunk, sink),
+        Language::Scala => found(&SCALA, hunk, sink),
         Language::Shell => found(&SHELL_DASH_C, hunk, sink),
         _ => {}
+    }
+    if !matches!(file.language, Language::Shell | Language::Yaml | Language::Json | Language::Dockerfile | Language::Toml | Language::Rust) {
+        shell_lists(file, hunk, sink);
+    }
+}
+
+/// A shell, `-c` and a text that isn't constant, in whatever list.
+fn shell_lists(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
+    let side = &hunk.new;
+    for found in ANY_DASH_C.find_iter(&side.live) {
+        let end = calls::expression_end(&side.code, found.end());
+        let value = calls::trim(&side.code, found.end()..end.max(found.end()));
+        let range = found.start()..value.end.max(found.end());
+        let is_text = side.code.as_bytes()[found.start()] == b' ';
+        if is_text || value.is_empty() || side.in_test(found.start()) || !side.touches_change(&range) {
+            continue;
+        }
+        let code = &side.code[value.clone()];
+        let is_shouted = code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        if !is_shouted && !strings::is_constant(side, file.language, value.clone()) && !is_constant_name(side, file.language, &value) {
+            report(side, range, sink);
+        }
     }
 }
 
@@ -226,6 +255,7 @@ fn is_constant_name(side: &Side, language: Language, argument: &Range<usize>) ->
     while let Some(at) = code[from..].find(name).map(|at| from + at) {
         from = at + name.len();
         let rest = code[from..].trim_start_matches(' ');
+        let rest = rest.strip_prefix(':').filter(|r| r.starts_with('=')).unwrap_or(rest);
         let is_whole = !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
         if !is_whole || !rest.starts_with('=') || rest.starts_with("==") {
             if is_whole && rest.starts_with("+=") {

@@ -36,12 +36,16 @@ Do: write a placeholder and pass the value beside the statement.",
 const TRIGGER: &str = "A value such as `' OR 1=1; --` turns the statement into another one.";
 
 pattern!(STATEMENT, r#"(?i)["'`](?:\s|\\n|\\)*(?:\(\s*)?(select\s+[^"`;]{0,400}?\bfrom\s|select\s+\*|insert\s+(?:or\s+\w+\s+)?into\s|replace\s+into\s|update\s+[\w.\x22`\[\]{}$#()\\]+\s+set\s|delete\s+from\s|drop\s+(?:table|database|user|schema)\s|alter\s+(?:table|user|role)\s|truncate\s+table\s|merge\s+into\s|create\s+(?:user|database|role)\s|with\s+\w+\s+as\s*\(\s*select|from\s+\w+(?:\s+\w+)?\s+where\s|(?:where|and|or)\s+[\w.]+\s*(?:=|like|<|>|<=|>=|!=|in\s*\()\s*|union\s+select\s|grant\s+\w+\s+on\s|call\s+\w+\s*\(|exec\s+\w+\s)"#);
-pattern!(LOWER_EVIDENCE, r#"(?i)\bwhere\s+[\w.\x22`]+\s*(?:=|<|>|!=|like\b|ilike\b|in\b|is\b|between\b)|\bvalues\s*\(|select\s+\*|\bset\s+\w+\s*=|\bselect\s+count\(|\blimit\s+\d|=\s*'|\binto\s+\w+\s*\("#);
+pattern!(LOWER_EVIDENCE, r#"(?i)\bwhere\s+[\w.\x22`]+\s*(?:=|<|>|!=|i?like\s*['%?:$]|(?:not\s+)?in\s*\(|is\s+(?:not\s+)?null\b|between\s+[?:$'\d])|\bvalues\s*\(|select\s+\*|\bset\s+\w+\s*=|\bselect\s+count\(|\blimit\s+\d|=\s*'|\binto\s+\w+\s*\("#);
 pattern!(SPLICE, r#"\$\{([^{}]*)\}|#\{([^{}]*)\}|\\\(([^()]*(?:\([^()]*\))?[^()]*)\)|\{\s*([^{}\n]*?)\s*\}|\$([A-Za-z_][\w]*(?:->\w+|\[[^\]\n]*\])?)|(@[a-z]\w*)"#);
-pattern!(HARMLESS, r"(?i)^[\s('\x22]*(?:(?:\w+[.\-:>$]+)*(?:\w*(?:place_?holders?|placeholder_?list|qmarks?|tables?|table_?name|tbl\w*|columns?|column_?names?|cols?|colnames?|fields?|field_?names?|schema\w*|db_?name|database|keyspace|prefix|suffix|clauses?|conditions?|conds|wheres?|where_?sql|filters?_?sql|joins?|select_?list|projection|sql|subquery|cte|query_?part|set_?clause|assignments|bind\w*|params?_?list|identifier|ident|quoted\w*|escaped\w*|safe\w*|dialect|limit_?clause|order_?clause|index_?name|returning|wpdb|posts|postmeta|usermeta|options|view_?name|sequence|constraint)))[\s)'\x22]*$");
+pattern!(HARMLESS, r"(?i)^[\s('\x22$]*(?:(?:\w+[.\-:>$]+)*(?:\w*(?:place_?holders?|placeholder_?list|qmarks?|tables?|table_?name|tbl\w*|columns?|column_?names?|cols?|colnames?|fields?|field_?names?|schema\w*|db_?name|database|keyspace|prefix|suffix|clauses?|conditions?|conds|wheres?|where_?sql|filters?_?sql|joins?|select_?list|projection|sql|subquery|cte|query_?part|set_?clause|assignments|bind\w*|params?_?list|identifier|ident|quoted\w*|escaped\w*|safe\w*|dialect|limit_?clause|order_?clause|index_?name|returning|wpdb|posts|postmeta|usermeta|options|view_?name|sequence|constraint)))[\s)'\x22]*$");
 pattern!(SHOUTED, r"^[\s(]*(?:[A-Za-z_]\w*(?:\.|::))*[A-Z][A-Z0-9_]*(?:\.\w+\(\))?[\s)]*$");
 pattern!(SAFE_CALL, r"(?i)\b(?:escape\w*|quote\w*|quoteIdent\w*|int|Number|parseInt|intval|floatval|Integer|absint|to_i|len|real_escape_string|mysqli_real_escape_string|pg_escape_\w+|sanitize_sql\w*|esc_sql|Identifier|identifier|format_ident|quote_ident|quote_literal|prepare|to_sql|toSql|compile|placeholders?|literal|strconv\.Itoa|strconv\.FormatInt|toInt|Int|Long|repeat|count|size|length|strings\.Repeat|itoa|as_sql|bindparam|escapeId|wrap\w*|implode|array_fill|str_repeat)\s*\(|:d\}|\.to_i\b|\(int\)|\.length\b|join\([^()]*[?%]|[\x22'][?]|%s[\x22']\s*\]?\s*\*|\$\d");
 pattern!(NUMBERS_ONLY, r"%[-+0-9.]*[svqxX@]|\{\}|\{\d|\{:|\{[a-z_]");
+pattern!(COMMAND, r#"\b(?:psql|mysql|mariadb|sqlite3|sqlcmd|clickhouse-client)\b[^\n]*?("[^"\n]*\b(?:SELECT|INSERT|UPDATE|DELETE|DROP|select|insert|update|delete)\b[^"\n]*\$[\w{(@][^"\n]*")"#);
+pattern!(DOCUMENT, r#"<<<?[~-]?["]?([A-Z_]{2,})["]?[^\n]*\n"#);
+pattern!(DOCUMENT_VERB, r"(?i)^\s*(?:SELECT\s[\s\S]*\bFROM\s|INSERT\s+INTO\s|UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s|WITH\s+\w+\s+AS\s)");
+pattern!(STREAMED, r#"["']\s*<<\s*[A-Za-z_]"#);
 pattern!(RAILS, r#"(?:\.\s*|(?:^|[\s(=])(?-u:\b))(?:where|find_by_sql|update_all|delete_all|having|exists\?|count_by_sql|execute|exec_query|select_all|joins|order|group|pluck|reorder)\s*\(?\s*("[^"\n]*#\{[^"\n]*")"#);
 pattern!(DYNAMIC, r"(?i)\b(?:EXECUTE(?:\s+IMMEDIATE)?\s+\(?\s*'[^']*(?:''[^']*)*'(?:\s*\|\|\s*'[^']*(?:''[^']*)*')*\s*\|\|\s*|EXEC(?:UTE)?\s*\(\s*N?'[^']*(?:''[^']*)*'(?:\s*\+\s*N?'[^']*(?:''[^']*)*')*\s*\+\s*|SET\s+@\w+\s*=\s*N?'\s*(?:SELECT|INSERT|UPDATE|DELETE)\b[^']*(?:''[^']*)*'\s*\+\s*|SET\s+@\w+\s*=\s*CONCAT\s*\(\s*'\s*(?:SELECT|INSERT|UPDATE|DELETE)\b[^']*(?:''[^']*)*'\s*,\s*)([@\w.]+)");
 pattern!(DYNAMIC_FORMAT, r"(?i)\bEXECUTE\s+format\s*\(\s*'[^']*%s[^']*'");
@@ -55,6 +59,18 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     if file.language == Sql {
         dynamic(side, sink);
         return;
+    }
+    if file.language == Shell {
+        for found in COMMAND.captures_iter(&side.live) {
+            let Some(group) = found.get(1) else { continue };
+            if !side.in_test(group.start()) {
+                report(side, group.range(), sink);
+            }
+        }
+        return;
+    }
+    if matches!(file.language, Ruby | Php | Perl) {
+        documents(side, file.language, sink);
     }
     let mut done = 0;
     for found in STATEMENT.captures_iter(&side.live) {
@@ -86,6 +102,28 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
             if !is_known && side.touches_change(&group.range()) {
                 report(side, group.range(), sink);
             }
+        }
+    }
+}
+
+/// Statements in here documents.
+fn documents(side: &Side, language: Language, sink: &mut Sink) {
+    for found in DOCUMENT.captures_iter(&side.live) {
+        let (Some(whole), Some(name)) = (found.get(0), found.get(1)) else { continue };
+        let end = side.live[whole.end()..]
+            .match_indices(name.as_str())
+            .find(|(at, _)| side.live[..whole.end() + at].ends_with(['\n', ' ', '\t']))
+            .map_or(side.live.len(), |(at, _)| whole.end() + at);
+        let body = whole.end()..end.min(side.live.floor_char_boundary(whole.end() + 4096));
+        let is_sql = DOCUMENT_VERB.is_match(&side.live[body.clone()]);
+        let pieces: Vec<&str> = SPLICE
+            .captures_iter(&side.live[body.clone()])
+            .filter_map(|c| c.iter().skip(1).flatten().next().map(|m| m.as_str()))
+            .collect();
+        let is_harmful = !pieces.is_empty() && !pieces.iter().all(|piece| is_harmless(piece));
+        if is_sql && is_harmful && !side.in_test(whole.start()) && side.touches_change(&body) {
+            let line = side.line_range(side.line_at(whole.start()));
+            report(side, whole.start()..line.end.max(body.end.min(side.live.len())), sink);
         }
     }
 }
@@ -149,7 +187,8 @@ fn is_sql(text: &str, verb: &str) -> bool {
 
 /// What is spliced into the statement: the whole of it, or `None` where nothing harmful is.
 fn splices(side: &Side, language: Language, expression: &Range<usize>, open: usize) -> Option<Range<usize>> {
-    let built = strings::is_built(side, language, expression.clone());
+    let streamed = language == Language::Cpp && STREAMED.is_match(&side.code[expression.clone()]) && !speaks(side, expression.start);
+    let built = streamed || strings::is_built(side, language, expression.clone());
     if built {
         return (!all_harmless(side, language, expression)).then(|| expression.clone());
     }
@@ -236,6 +275,12 @@ fn is_bound(side: &Side, language: Language, open: usize, start: usize) -> bool 
         || (language == Language::Rust && side.code[..bracket].trim_end().ends_with("query!"))
 }
 
+/// The statement writes to a terminal or a log.
+fn speaks(side: &Side, start: usize) -> bool {
+    let line = &side.code[side.line_range(side.line_at(start))];
+    ["cout", "cerr", "clog", "log", "LOG", "qDebug", "qWarning", "throw"].iter().any(|w| line.contains(w))
+}
+
 /// Text for people: logs, errors, prints.
 fn is_message(side: &Side, start: usize) -> bool {
     pattern!(SPEAKS, r"(?i)(?:^|[._:>])(?:log\w*|debug|info|warn|warning|error|trace|print\w*|println|exception|fail\w*|panic|puts|echo|assert\w*|\w*error|\w*exception|describe|it|test|message|abort|bail|anyhow|expect)$");
@@ -295,7 +340,7 @@ fn joined_names(code: &str, interpolates: bool) -> Vec<String> {
     pieces
         .into_iter()
         .map(|p| {
-            let p = p.trim_matches(|c: char| c.is_whitespace() || matches!(c, '+' | '.' | '%' | '&' | '|' | '\\' | ';' | ',' | '$' | '@'));
+            let p = p.trim_matches(|c: char| c.is_whitespace() || matches!(c, '+' | '.' | '<' | '%' | '&' | '|' | '\\' | ';' | ',' | '$' | '@'));
             let p = p.strip_prefix("format").unwrap_or(p);
             p.trim().to_owned()
         })

@@ -8,7 +8,7 @@ use crate::{
         imports::Imports,
         pattern,
         rows::{self, CallRow, call},
-        ships,
+        ships, strings,
     },
     rule::{Check, Fix, Hit, Rule, Sink},
     view::{FileView, HunkView},
@@ -29,7 +29,7 @@ Do: use a format that only carries data (JSON, `yaml.safe_load`, protocol buffer
 signature before reading.",
     languages: &[],
     triggers: &[
-        "load", "unpickle", "shelve", "read_pickle", "readobject", "readunshared", "unserialize", "deserialize",
+        "load", "jsonpickle", "storable", "thaw", "binary_to_term", "unpickle", "shelve", "read_pickle", "readobject", "readunshared", "unserialize", "deserialize",
         "binaryformatter", "netdatacontractserializer", "soapformatter", "losformatter",
         "objectstateformatter", "typenamehandling", "xmldecoder", "xstream", "enabledefaulttyping", "objectinputstream",
         "activatedefaulttyping", "restore(", "new yaml", "yaml(", "unarchiveobject",
@@ -187,6 +187,7 @@ fn python(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         if owner.is_none() && !matches!(calls::qualifier(&side.code, name.start()), Qualifier::None)
             || calls::is_declaration(&side.code, whole.start(), open)
             || side.in_test(whole.start())
+            || owner.is_some_and(|owner| side.code.contains(&format!("{owner} = ")))
         {
             continue;
         }
@@ -218,6 +219,7 @@ fn python(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
                 }
                 hit.severity = Some(Severity::Major);
             }
+            "joblib" | "shelve" | "pandas" if strings::is_constant(side, file.language, calls::split(&side.code, inside.clone()).into_iter().next().unwrap_or(inside.clone())) => continue,
             "joblib" | "shelve" | "pandas" => hit.severity = Some(Severity::Major),
             "pickle" if text.replace(' ', "").starts_with("pickle.dumps(") => continue,
             _ => {}

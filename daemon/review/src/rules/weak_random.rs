@@ -4,7 +4,9 @@ use crate::{
     finding::Severity,
     language::Language,
     matching::{
-        calls, pattern,
+        calls,
+        imports::Imports,
+        pattern,
         rows::{self, Row, row},
         ships,
     },
@@ -24,7 +26,7 @@ becomes a token, key, password, session, one-time code, nonce or salt, by the na
 Leaves alone: random values for anything else, `secrets`, `SystemRandom`, `crypto.randomBytes`, tests.\n\n\
 Do: use the system's generator (`secrets`, `crypto.getRandomValues`, `SecureRandom`, `crypto/rand`, `OsRng`).",
     languages: &[],
-    triggers: &["rand", "uniqid", "srand", "shuffle", "drand48", "arc4"],
+    triggers: &["rand", "uniqid", "srand", "shuffle", "drand48", "arc4", "sample", "choice", "mt19937", "seed_from", "lcg_value", "default_random_engine", "from random import"],
     strict_only: false,
     never_silenced_by_change: false,
     check: Check::Hunk(check),
@@ -33,7 +35,7 @@ Do: use the system's generator (`secrets`, `crypto.getRandomValues`, `SecureRand
 const TRIGGER: &str = "Whoever got a few values themselves computes the ones that others get.";
 
 static ROWS: [Row; 13] = [
-    row!(Code, [Python], r"\b((?:random|rnd|rand|_random|np\.random|numpy\.random)\.(?:random|randint|choice|choices|randrange|sample|getrandbits|shuffle|uniform|randbytes|bytes))\s*\(", TRIGGER),
+    row!(Code, [Python], r"\b((?:random|rnd|rand|rng|_random|np\.random|numpy\.random)\.(?:random|randint|choice|choices|randrange|sample|getrandbits|shuffle|uniform|randbytes|bytes))\s*\(", TRIGGER),
     row!(Code, [Python], r"(?:^|[^.\w])((?:randint|choices?|randrange|getrandbits|sample))\s*\(", TRIGGER),
     row!(Code, [JavaScript, TypeScript, Vue, Html], r"\b(Math\s*\.\s*random)\s*\(|\b((?:_|lodash)\.(?:random|sampleSize|sample))\s*\(|\bconst\s*\{\s*(random)\s*(?::\s*\w+)?\s*\}\s*=\s*Math\b", TRIGGER),
     row!(Code, [Java, Kotlin, Scala], r"\b(new\s+(?:java\.util\.)?Random\s*\(|Math\.random\s*\(|ThreadLocalRandom\.current\s*\(|RandomStringUtils\.random\w*\s*\(|Random\.next\w+\s*\(|\bRandom\s*\(\s*\)\s*\.next\w+|(?:random|rnd|rand)\.next(?:Int|Long|Bytes)\s*\()|\.(random)\(\)", TRIGGER),
@@ -49,6 +51,8 @@ static ROWS: [Row; 13] = [
 ];
 
 pattern!(NAME, r"(?i)(?:^|[^a-z])(?:pass(?:word|wd|phrase|code)|pwd|secret|credential|api_?key|token|session_?(?:id|key|token)|sid|otp|nonce|csrf|reset_?code|verification_?code|verify_?code|auth_?code|invite_?code|activation_?code|recovery_?code|encryption_?key|private_?key|secret_?key|signing_?key|aes_?key|salt|captcha|pin_?code|one_?time\w*|magic_?link|access_?code|two_?factor\w*|iv|pin|coupon_?code|voucher|license_?key)(?:[^a-z]|$)|(?:Password|Secret|Token|Otp|OTP|Nonce|ApiKey|SessionId|SessionID|sessionId|AuthCode|ResetCode|VerificationCode|RecoveryCode|InviteCode|Salt|Csrf|PrivateKey|SecretKey|EncryptionKey|SigningKey|Passcode|Pin|OneTime\w*|Credential|Passphrase)(?:[^a-z]|s\b|$)|(?:password|secret|token|otp|nonce|salt|passwd)(?:s\b|_|[^a-z]|$)");
+pattern!(OTHER_USE, r"(?i)delay|jitter|wait|timeout|sleep|backoff|interval|retry|retries|position|colou?r|count|duration|offset|shard|port|index|width|height|angle");
+pattern!(OTHER_ACT, r"(?i)fetch|with|check|valid|verify|parse|refresh|revoke|send|delete|remove|find|lookup|load|mask|tokeni[sz]e|rotate_?logs|test");
 pattern!(SECURE, r"(?i)SystemRandom|SecureRandom|secrets\.|crypto\.|OsRng|urandom|securerandom|random_bytes|random_int|getRandomValues|Random\.secure|token_ids|tokens\[|max_tokens|num_tokens|tokenizer|token_len|salted_caramel|backoff|jitter|cancell|vocab|mask_token|\brandom_device\b|secure_?random|crypto_?rand|next_token_logits|logits|torch\.|jax|np\.random\.default_rng|SystemRandom");
 
 fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
@@ -57,7 +61,10 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     }
     let side = &hunk.new;
     let mut last: Option<usize> = None;
-    for (row, range) in rows::matches(&ROWS, file, hunk) {
+    let mut found: Vec<_> = rows::matches(&ROWS, file, hunk).into_iter().map(|(_, range)| range).collect();
+    found.extend(renamed(file, hunk));
+    found.sort_by_key(|range| range.start);
+    for range in found {
         let line = side.line_at(range.start);
         if last.is_some_and(|l| line <= l + 2) {
             continue;
@@ -69,8 +76,27 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
             continue;
         }
         last = Some(line);
-        sink.hit(Hit::at(range, row.trigger));
+        sink.hit(Hit::at(range, TRIGGER));
     }
+}
+
+/// Functions of Python's `random` under another name.
+fn renamed(file: &FileView<'_>, hunk: &HunkView<'_>) -> Vec<std::ops::Range<usize>> {
+    let code = &hunk.new.code;
+    if file.language != Language::Python || !code.contains(" as ") {
+        return Vec::new();
+    }
+    let imports = Imports::of(file);
+    let mut found = Vec::new();
+    for (_, alias) in imports.members("random").filter(|(member, alias)| member != alias) {
+        for (at, _) in code.match_indices(alias) {
+            let is_whole = !code[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.'));
+            if is_whole && code[at + alias.len()..].starts_with('(') && !hunk.new.in_test(at) {
+                found.push(at..at + alias.len());
+            }
+        }
+    }
+    found
 }
 
 /// The hunk binds the short name to a secure generator.
@@ -88,8 +114,12 @@ fn is_secure_source(language: Language, side: &Side) -> bool {
 fn makes_secret(side: &Side, line: usize, offset: usize) -> bool {
     let range = side.line_range(line);
     let before = &side.code[range.start..offset];
-    if target(before).is_some_and(|name| NAME.is_match(name)) {
+    let given = target(before);
+    if given.is_some_and(|name| NAME.is_match(name)) {
         return true;
+    }
+    if given.is_some_and(|name| OTHER_USE.is_match(name)) {
+        return false;
     }
     // `token = "".join(` on an earlier line of the same statement, or a loop that fills it.
     let first = line.saturating_sub(4);
@@ -109,7 +139,7 @@ fn makes_secret(side: &Side, line: usize, offset: usize) -> bool {
     if after.contains(';') {
         return false;
     }
-    header(side, line).is_some_and(|name| NAME.is_match(name))
+    header(side, line).is_some_and(|name| NAME.is_match(name) && !OTHER_ACT.is_match(name))
 }
 
 /// The name that the code before an expression gives it to: `name =`, `name:`, `name +=`, `"name",`.
@@ -125,7 +155,8 @@ fn header(side: &Side, index: usize) -> Option<&str> {
         let line = &side.code[side.line_range(at)];
         let found = HEADER.captures(line)?;
         let name = found.get(1).or(found.get(2)).or(found.get(3))?.as_str();
-        let is_header = found.get(3).is_none() || line.trim_end().ends_with('{');
+        let opens_below = at < index && side.code[side.line_range(at + 1)].trim_start().starts_with('{');
+        let is_header = found.get(3).is_none() || line.trim_end().ends_with('{') || opens_below;
         (is_header && !matches!(name, "if" | "for" | "while" | "switch" | "catch" | "foreach")).then_some(name)
     })
 }
