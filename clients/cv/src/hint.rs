@@ -93,6 +93,8 @@ hints! {
     FOREIGN_PRE_PUSH = "add to it: `cv review --no-stdin --fail-on major --timeout 10s origin/main..HEAD`";
     /// A silence and its reason.
     ALLOW = "`cv allow N \"why\"`";
+    /// core.hooksPath leads nowhere.
+    HOOKS_OFF = "`git config --show-origin core.hooksPath` says who switched them off";
     /// Which hook is there.
     HOOK_HELP = "`cv hook --help`";
     /// The file is outside what we may write.

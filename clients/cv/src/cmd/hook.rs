@@ -104,8 +104,16 @@ fn hooks_folder(folder: &Path) -> Result<PathBuf, Failure> {
     if !output.ok || path.is_empty() {
         return Err(refused("git does not say where its hooks are", &output));
     }
-    // `core.hooksPath=/dev/null` switches hooks off; a file below it cannot exist.
-    Ok(repository.root.join(path))
+    let hooks = repository.root.join(path);
+    if hooks.symlink_metadata().is_ok() && !hooks.is_dir() {
+        return Err(Failure::new(
+            Kind::Conflict,
+            "Hooks are switched off here",
+            format!("core.hooksPath is {}, which is no folder", hooks.display()),
+            Hint::HOOKS_OFF,
+        ));
+    }
+    Ok(hooks)
 }
 
 fn failed(activity: &str, file: &Path, error: &std::io::Error) -> Failure {
@@ -211,6 +219,7 @@ fn text(hook: Hook, strict: bool, own: &Path) -> String {
          \x20   0) ;;\n\
          \x20   1) echo 'Stopped by cv. Go on without it: CV_SKIP=1' >&2; exit 1 ;;\n\
          \x20   130) exit 130 ;;\n\
+         \x20   6) echo 'Only a part was reviewed' >&2; [ \"$strict\" = 1 ] && exit 6; : ;;\n\
          \x20   *) [ \"$strict\" = 1 ] && exit \"$1\"; echo \"Not reviewed (cv ended with $1)\" >&2 ;;\n\
          \x20 esac\n\
          }}\n",
@@ -301,6 +310,8 @@ mod tests {
         assert_eq!(ends(false, 7, None), 0);
         assert_eq!(ends(false, 124, None), 0);
         assert_eq!(ends(false, 130, None), 130);
+        assert_eq!(ends(false, 6, None), 0);
+        assert_eq!(ends(true, 6, None), 6);
         assert_eq!(ends(true, 7, None), 7);
         assert_eq!(ends(true, 1, Some("1")), 0);
         assert_eq!(ends(true, 1, Some("0")), 1);

@@ -30,14 +30,8 @@ pub struct Args {
     /// Show what can be taken back, newest first.
     #[arg(long)]
     pub list: bool,
-    /// How to print the list.
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        value_name = "FORMAT",
-        requires = "list"
-    )]
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
 }
 
@@ -67,9 +61,18 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
         ));
     };
     take_back(entry, context)?;
-    context
-        .answer
-        .say(&format!("Took back {}", escape::line(&entry.label)))?;
+    match args.format {
+        Format::Text | Format::Md => context
+            .answer
+            .say(&format!("Took back {}", escape::line(&entry.label)))?,
+        Format::Json | Format::Ndjson => context.answer.json(&serde_json::json!({
+            "v": 1,
+            "type": "completed",
+            "undo_id": entry.undo_id,
+            "label": entry.label,
+            "paths": entry.paths,
+        }))?,
+    }
     Ok(Exit::Ok)
 }
 

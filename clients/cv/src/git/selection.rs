@@ -358,7 +358,40 @@ fn header(since: &Since, files: u64, status: &Status) -> String {
         Since::Head => format!("{files} changed since HEAD{parts}"),
         Since::NoCommit => format!("{files}, no commit yet{parts}"),
         Since::Staged => format!("{files} staged"),
-        Since::Revision(name) => format!("{files} changed since {name}"),
-        Since::Between(name) => format!("{files} changed in {name}"),
+        Since::Revision(name) => format!("{files} changed since {}", shortened(name)),
+        Since::Between(name) => format!("{files} changed in {}", shortened(name)),
+    }
+}
+
+/// The text with full names of objects cut to what a person compares.
+fn shortened(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut run = String::new();
+    for c in text.chars().chain(std::iter::once(' ')) {
+        if c.is_ascii_hexdigit() {
+            run.push(c);
+            continue;
+        }
+        let full = matches!(run.len(), 40 | 64);
+        out.push_str(if full { &run[..8] } else { &run });
+        run.clear();
+        out.push(c);
+    }
+    out.pop();
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shortened;
+
+    #[test]
+    fn only_full_names_of_objects_are_cut() {
+        let full = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+        assert_eq!(shortened(&format!("{full}..HEAD")), "4b825dc6..HEAD");
+        assert_eq!(
+            shortened("deadbeef...feature/face"),
+            "deadbeef...feature/face"
+        );
     }
 }
