@@ -90,7 +90,23 @@ impl Connections {
         self.open().len()
     }
 
-    /// Waits until what is queued on every connection was sent.
+    /// Waits until nobody is connected, and nobody who waits to be accepted has come.
+    pub(crate) async fn none(&self) {
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            freed.as_mut().enable();
+            // One turn for the accepting task.
+            tokio::task::yield_now().await;
+            if self.count() == 0 {
+                return;
+            }
+            freed.await;
+        }
+    }
+
+    /// Waits until what is on its way on every connection was sent: responses, and the events of
+    /// runs that have ended.
     pub(crate) async fn flushed(&self) {
         let outboxes: Vec<Arc<Outbox>> = self
             .open()

@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     task::Poll,
     time::Duration,
@@ -56,7 +56,6 @@ pub(crate) struct Conn {
     stalled: Mutex<Vec<Reader>>,
     /// The number of the next failed call, for its trace id.
     failures: AtomicU64,
-    subscriptions: AtomicUsize,
 }
 
 /// One open subscription of a connection; counted until dropped.
@@ -64,7 +63,7 @@ pub(crate) struct Subscribed(Arc<Conn>);
 
 impl Drop for Subscribed {
     fn drop(&mut self) {
-        self.0.subscriptions.fetch_sub(1, Ordering::Relaxed);
+        self.0.outbox.stream_ended();
     }
 }
 
@@ -77,7 +76,6 @@ impl Conn {
             calls: Mutex::default(),
             stalled: Mutex::default(),
             failures: AtomicU64::new(1),
-            subscriptions: AtomicUsize::new(0),
         }
     }
 
@@ -93,9 +91,9 @@ impl Conn {
 
     /// Counts one more subscription; none where there are too many.
     pub(crate) fn subscription(self: &Arc<Self>) -> Result<Subscribed, RpcError> {
-        let before = self.subscriptions.fetch_add(1, Ordering::Relaxed);
+        let open = self.outbox.stream_began();
         let counted = Subscribed(Arc::clone(self));
-        if before >= SUBSCRIPTIONS_MAX {
+        if open > SUBSCRIPTIONS_MAX {
             return Err(
                 RpcError::new(ErrorCode::Overloaded, "too many subscriptions are open")
                     .why(format!("the limit of a connection is {SUBSCRIPTIONS_MAX}")),

@@ -53,6 +53,8 @@ struct State {
     stalls: u64,
     /// The writer has taken bytes that are not on the socket yet.
     writing: bool,
+    /// Subscriptions that have more to send, or may have.
+    streams: usize,
 }
 
 /// Why an event cannot be sent.
@@ -149,10 +151,27 @@ impl Outbox {
             .await;
     }
 
-    /// Waits until everything queued is on the socket, or the connection is closed.
+    /// Counts one more subscription, until [`Self::stream_ended`].
+    pub(crate) fn stream_began(&self) -> usize {
+        let mut state = self.state();
+        state.streams += 1;
+        state.streams
+    }
+
+    /// A subscription has nothing more to send.
+    pub(crate) fn stream_ended(&self) {
+        self.state().streams -= 1;
+        self.emptied.notify_waiters();
+    }
+
+    /// Waits until no subscription has more to send and everything queued is on the socket, or
+    /// the connection is closed.
     pub(crate) async fn flushed(&self) {
         self.wait_until(|state| {
-            state.control.is_empty() && state.stream.is_empty() && !state.writing
+            state.streams == 0
+                && state.control.is_empty()
+                && state.stream.is_empty()
+                && !state.writing
         })
         .await;
     }

@@ -36,7 +36,7 @@ use crate::{
     configuration::Configuration,
     daemon::{Daemon, Phase, RunsTiming},
     log::{Log, LogOptions},
-    service::notify::Notifier,
+    service::{notify::Notifier, predecessor::released},
     tick::Timer,
     version,
 };
@@ -45,10 +45,19 @@ use crate::{
 const TICK: Duration = Duration::from_secs(30);
 /// Ticks between two rounds of removing what has expired.
 const RETENTION_TICKS: u64 = 120;
-/// What is queued for clients is written for so long at the end.
-const FLUSH_WITHIN: Duration = Duration::from_secs(1);
+/// What is on its way to clients is written for so long at the end.
+const FLUSH_WITHIN: Duration = Duration::from_secs(5);
+/// Runs that were told to end have so long for it.
+const SETTLE_WITHIN: Duration = Duration::from_secs(2);
 /// How long the liveness probe may take.
 const PROBE_WITHIN: Duration = Duration::from_secs(20);
+/// How long a daemon that does not listen any more may hold the lock; less than the client waits
+/// that started this one.
+const LEAVE_WITHIN: Duration = Duration::from_secs(12);
+/// Between two looks at a daemon that holds the lock and does not answer.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// Clients that came at the last moment are still served for so long.
+const LINGER: Duration = Duration::from_millis(300);
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 fn io_error(activity: &'static str) -> impl FnOnce(io::Error) -> BootError {
@@ -84,19 +93,30 @@ fn place(path: &Path) -> Option<Place> {
 }
 
 fn acquire(endpoint: &Endpoint, service: bool) -> Result<InstanceLock, BootError> {
-    match InstanceLock::acquire(&endpoint.lock_file) {
-        // Somebody may have been looking at the lock in this instant. A client that starts a
-        // daemon holds the start lock, and looks before; a service manager does not.
-        Err(LockError::Held { .. }) if service => {
+    let begun = Instant::now();
+    loop {
+        let owner = match InstanceLock::acquire(&endpoint.lock_file) {
+            Ok(lock) => return Ok(lock),
+            Err(LockError::Held { owner, .. }) => owner,
+            Err(error) => return Err(error.into()),
+        };
+        if service {
+            // Somebody may have been looking at the lock in this instant. A client that starts a
+            // daemon holds the start lock, and looks before; a service manager does not.
             let _nobody_looks = StartLock::acquire(&endpoint.start_lock)?;
-            InstanceLock::acquire(&endpoint.lock_file)
+            return InstanceLock::acquire(&endpoint.lock_file).map_err(|error| match error {
+                LockError::Held { owner, .. } => BootError::AlreadyRunning { owner },
+                other => other.into(),
+            });
         }
-        other => other,
+        // A daemon that is leaving holds the lock longer than the socket: it is waited for.
+        let answers = |owner: &Owner| socket::connect_blocking(&owner.socket).is_ok();
+        if owner.as_ref().is_some_and(answers) || begun.elapsed() > LEAVE_WITHIN {
+            return Err(BootError::AlreadyRunning { owner });
+        }
+        // Looked at again now and then: it may be starting, and answer soon.
+        released(&endpoint.lock_file, LOOK_AGAIN);
     }
-    .map_err(|error| match error {
-        LockError::Held { owner, .. } => BootError::AlreadyRunning { owner },
-        other => other.into(),
-    })
 }
 
 /// Takes the lock, opens log, socket and database. Blocks; needs no runtime.
@@ -429,22 +449,25 @@ impl Life {
             for run in daemon.live.running() {
                 run.cancel("the daemon is ending");
             }
-            if timeout(FLUSH_WITHIN, daemon.live.settled()).await.is_err() {
+            if timeout(SETTLE_WITHIN, daemon.live.settled()).await.is_err() {
                 tracing::warn!("runs did not end in time; the next start ends them");
             }
         }
         daemon.advance(Phase::Ending);
-        accepting.abort();
         if self.opened.ours && place(&daemon.socket) == self.opened.bound {
+            // Whoever comes from here on starts another daemon, which waits for the lock.
             // A socket that stays is stale, and probed by whoever comes next.
             let _ = fs::remove_file(&daemon.socket);
         }
+        // Clients that don't read don't hold up the end.
+        let _ = timeout(FLUSH_WITHIN, daemon.connections.flushed()).await;
+        // Who came before that is served, and leaves; who only stays is left behind.
+        let _ = timeout(LINGER, daemon.connections.none()).await;
+        accepting.abort();
         let error = RpcError::new(ErrorCode::Overloaded, "the daemon is ending")
             .why("it was asked to, or nobody needed it")
             .hint("cv status");
         accept::refuse_queued(&self.listener, &error).await;
-        // Clients that don't read don't hold up the end.
-        let _ = timeout(FLUSH_WITHIN, daemon.connections.flushed()).await;
         daemon.connections.close_all();
         if let Err(error) = daemon.store.clone().close().await {
             tracing::warn!(%error, "the database was not closed well; the next start mends it");

@@ -14,7 +14,7 @@ use rustix::{
 use crate::version;
 
 /// Longer than a daemon takes to drain.
-const GONE_WITHIN: Duration = Duration::from_secs(15);
+const GONE_WITHIN: Duration = Duration::from_secs(20);
 
 /// Why the running daemon still runs.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +91,7 @@ pub(crate) fn end(endpoint: &Endpoint, start_lock: &StartLock) -> Result<Option<
 
 /// Waits until nobody holds the lock. flock(2) has no deadline, so it is waited for on a thread
 /// that is left behind where the deadline passes.
-fn released(lock_file: &Path, within: Duration) -> bool {
+pub(crate) fn released(lock_file: &Path, within: Duration) -> bool {
     let Ok(file) = File::open(lock_file) else {
         return true;
     };
