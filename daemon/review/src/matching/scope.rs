@@ -6,7 +6,7 @@ use crate::{matching::pattern, view::Side};
 
 pattern!(
     REFERENCE,
-    r"(?:^|[^\w&])#\d+\b|\bGH-\d+|\b[A-Z][A-Z0-9]{1,9}-\d+\b|[a-z][a-z+]+://|\b(?:19|20)\d\d[-/.]\d\d|\b[\w.-]+/[\w.-]+#\d+|\b(?:issue|ticket|bug|PR|CVE|RFC|PEP)[ #:-]*\d+"
+    r"(?:^|[^\w&])#\d+\b|\bGH-\d+|\b[A-Z][A-Z0-9]{1,9}-\d+\b|[a-z][a-z+]+://|\b(?:19|20)\d\d[-/.]\d\d|\b[\w.-]+/[\w.-]+#\d+|\b(?:issue|ticket|bug|PR|CVE|RFC|PEP)[ #:-]*\d+|\b[\w-]+@v?\d|\b(?:remove|removed|drop|dropped|until|after|in|since|once|with|MSRV)\b[^.\n]{0,24}?\bv?\d+\.\d+"
 );
 pattern!(
     DIRECTIVE,

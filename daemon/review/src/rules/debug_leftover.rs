@@ -274,6 +274,10 @@ fn is_python_stop(file: &FileView<'_>, side: &Side, at: usize, end: usize, found
     if calls::word_before(code, at) == "def" {
         return false;
     }
+    if found.starts_with("set_trace") && code[..at].ends_with("Pdb().") {
+        // A debugger that the program offers.
+        return false;
+    }
     if found.starts_with("set_trace") {
         return !matches!(
             calls::qualifier(code, at),

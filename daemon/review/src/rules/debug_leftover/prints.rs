@@ -20,7 +20,7 @@ pattern!(
 );
 pattern!(
     ACCEPTED,
-    r"no-console|no-alert|avoid_print|\bT20[13]?\b|print_stdout|print_stderr|noConsole|no-debugger|forbidigo|W1203|RegexpSingleline"
+    r"no-console|no-alert|avoid_print|\bT(?:20[13]?|100)\b|print_stdout|print_stderr|noConsole|no-debugger|forbidigo|W1203|RegexpSingleline"
 );
 pattern!(
     SERVING,

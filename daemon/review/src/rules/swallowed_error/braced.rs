@@ -288,7 +288,9 @@ pub(super) fn promises(side: &Side, sink: &mut Sink) {
         report(side, sink, found.range(), EVERY, Severity::Major, 0.8);
     }
     for found in NOOP_EVENT.find_iter(&side.live) {
-        if code.as_bytes()[found.start()] == b'.' {
+        if code.as_bytes()[found.start()] == b'.'
+            && !receiver_tidies(code[..found.start()].trim_end())
+        {
             report(side, sink, found.range(), EVERY, Severity::Major, 0.8);
         }
     }
