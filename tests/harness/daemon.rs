@@ -46,7 +46,7 @@ impl Daemon {
             .stderr(Stdio::null());
         let mut child = command.spawn().expect("the daemon's command starts");
         let mut output = child.stdout.take().expect("a pipe");
-        let (done, said) = mpsc::channel();
+        let (done, said) = mpsc::sync_channel(1);
         std::thread::spawn(move || {
             let mut text = String::new();
             let _ = output.read_to_string(&mut text);

@@ -79,7 +79,7 @@ pub fn run(command: &mut Command, input: &[u8]) -> Ran {
 /// Waits for a child whose output is piped; kills it and panics after [`LIMIT`].
 pub fn finish(child: Child, what: &Command) -> Ran {
     let pid = child.id();
-    let (done, finished) = mpsc::channel();
+    let (done, finished) = mpsc::sync_channel(1);
     std::thread::spawn(move || drop(done.send(child.wait_with_output())));
     match finished.recv_timeout(LIMIT) {
         Ok(output) => output.expect("the command ends").into(),
