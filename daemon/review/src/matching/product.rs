@@ -48,6 +48,16 @@ fn has_product_change(side: &Side) -> bool {
         .any(|(i, l)| l.changed && !l.in_test && !side.code[side.line_range(i)].trim().is_empty())
 }
 
+/// From this many changed test files on, a change reworks the tests as such.
+const REWORK_MIN_FILES: usize = 4;
+
+/// True if the change reworks the tests as such: then what one of them loses says little, and
+/// what all of them lose together counts.
+pub fn reworks_tests(diff: &DiffView<'_>) -> bool {
+    let changed = |f: &&FileView<'_>| f.hunks.iter().any(|h| h.new.lines.iter().chain(&h.old.lines).any(|l| l.changed));
+    diff.files.iter().filter(|f| test_shape::holds_tests(f)).filter(changed).count() >= REWORK_MIN_FILES
+}
+
 /// Names that stood in product code before the change and are gone from all that the diff shows
 /// of it.
 pub fn gone_names<'d>(diff: &'d DiffView<'_>) -> HashSet<&'d str> {

@@ -245,11 +245,41 @@ pub fn is_input(text: &str) -> bool {
 
 /// True if the line up to a match prints for a reader what follows.
 pub fn is_shown(head: &str) -> bool {
-    const PRINTS: [&str; 22] = [
+    const PRINTS: [&str; 23] = [
+        "LABEL ",
         "echo ", "printf ", "print(", "println", "log", "console.", "puts ", "info ", "warn", "error", "die ", "fail ", "help",
         "usage", "description", "message", "raise ", "throw ", "Write-Host", "Write-Output", "echo(", "cat <<",
     ];
     let head = head.trim_start_matches(['-', '@', ' ', '"', '\'']);
     let head = head.strip_prefix("run:").map_or(head, str::trim_start);
     PRINTS.iter().any(|p| head.starts_with(p) || head.contains(&format!("&& {p}")) || (p.ends_with('(') && head.contains(p)))
+}
+
+/// True if `offset` lies in a block text of YAML whose key says that it is for readers.
+pub fn in_shown_block(side: &Side, offset: usize) -> bool {
+    let index = side.line_at(offset);
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let mut depth = indent(&side.live[side.line_range(index)]);
+    for at in (index.saturating_sub(40)..index).rev() {
+        let line = &side.live[side.line_range(at)];
+        if line.trim().is_empty() || indent(line) >= depth {
+            continue;
+        }
+        depth = indent(line);
+        let text = line.trim().trim_start_matches("- ");
+        if text.ends_with(['|', '>']) || text.ends_with("|-") || text.ends_with(">-") {
+            const KEYS: [&str; 9] = ["description", "help", "usage", "notes", "note", "message", "summary", "readme", "body"];
+            return KEYS.iter().any(|key| text.to_ascii_lowercase().starts_with(key));
+        }
+    }
+    false
+}
+
+/// True if what follows the line's beginning is text between tags (`<p>Like this`).
+pub fn is_markup_text(head: &str) -> bool {
+    head.starts_with('<')
+        && head.as_bytes().get(1).is_some_and(|b| b.is_ascii_alphabetic() || *b == b'/')
+        && head.rfind('>').is_some_and(|at| !head[at..].contains(['{', '(', '=']) && !head[at..].starts_with(">\""))
+        && head.rfind('>') > head.rfind('<')
+        && head.contains(' ')
 }

@@ -60,10 +60,10 @@ pattern!(OWN_FILE, r#"^(?:compile\s*\()?\s*(?:io\.)?(?:open|Path)\s*\(\s*["'][^"
 pattern!(NAMED, r#"(?m)\b(\w+)\s*=\s*(?:builtins\.|window\.|globalThis\.|global\.|self\.)?(eval|exec|Function)\s*;?[ \t]*$"#);
 pattern!(INDEXED, r#"\b(?:window|globalThis|global|self|__builtins__)\s*\[\s*["']eval["']\s*\]\s*\(|\bgetattr\s*\(\s*(?:__builtins__|builtins)\s*,\s*["'](?:eval|exec)["']\s*\)\s*\("#);
 pattern!(RUBY_BARE, r"(?m)(?:^|[=;(\s])(?:Kernel\.|binding\.)?(eval)[ (]\s*([^\s{|&#)][^\n]*)");
-pattern!(PERL_EVAL, r#"\beval\s*\(?\s*(\$\w+|"[^"\n]*[$@]\w[^"\n]*"|["'][^"'\n]*["']\s*\.\s*\$)"#);
+pattern!(PERL_EVAL, r#"(?:^|[^>\w$@%&:-])eval\s*\(?\s*(\$\w+|"[^"\n]*[$@]\w[^"\n]*"|["'][^"'\n]*["']\s*\.\s*\$)"#);
 pattern!(SHELL_EVAL, r#"(?m)(?:^|[;&|({\s])eval\s+([^\n]+)"#);
 pattern!(SHELL_SPLICED, r#"\$\(?[A-Za-z_@*{1-9!]"#);
-pattern!(SHELL_COMMAND, r#"^["']?(?:\$\(([^\n]*)\)|`([^`\n]*)`)["']?\s*(?:[;|&#].*)?$"#);
+pattern!(SHELL_COMMAND, r#"^["']?(?:\$\(([^\n]*)\)|`([^`\n]*)`)["']?\s*(?:[;|&#>2].*)?$"#);
 pattern!(POWERSHELL, r"(?i)(?:^|[\s;|({=])((?:Invoke-Expression|iex)\s+(?:-Command\s+)?[\x22(]*\$\w)");
 pattern!(PHP_INCLUDE, r"\b(?:include|require|assert)(?:_once)?\s*\(?[^;\n]*\$_(?:GET|POST|REQUEST|COOKIE)\b");
 pattern!(PREG_E, r#"\bpreg_replace\s*\(\s*["']([/#~!]).*?[/#~!][a-z]*e[a-z]*["']\s*,"#);
@@ -110,10 +110,11 @@ fn is_fine(file: &FileView<'_>, hunk: &HunkView<'_>, call: &Called) -> bool {
         Language::Lua => {
             !calls::qualifier(code, call.name).is_none_or(&["_G"]) || argument.starts_with("function")
         }
-        Language::Ruby => argument.starts_with('&') || argument.contains("File.read") || argument.contains("IO.read"),
+        Language::Ruby => argument.starts_with(['&', '<']) || argument.contains("File.read") || argument.contains("IO.read"),
         Language::Java | Language::Kotlin if name.contains("loadUrl") => {
             !hunk.new.live[call.argument.clone()].contains("javascript:")
         }
+        Language::Php => calls::qualifier(code, call.name) != Qualifier::None || code[..call.name].ends_with('$'),
         _ => argument.is_empty(),
     }
 }
@@ -130,7 +131,8 @@ fn report(hunk: &HunkView<'_>, call: &Called, sink: &mut Sink) {
 fn plain(pattern: &regex::Regex, hunk: &HunkView<'_>, sink: &mut Sink) {
     for found in pattern.captures_iter(&hunk.new.live) {
         let Some(whole) = found.get(0) else { continue };
-        let at = whole.start() + (whole.len() - whole.as_str().trim_start().len());
+        let text = whole.as_str();
+        let at = whole.start() + (text.len() - text.trim_start_matches(|c: char| !c.is_alphanumeric()).len());
         if hunk.new.code.as_bytes()[at] != b' ' && !hunk.new.in_test(at) {
             sink.hit(Hit::at(at..whole.end(), "Input that reaches this text is run with the rights of the program."));
         }
@@ -231,7 +233,11 @@ fn javascript(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         let (Some(name), Some(whole)) = (found.get(1), found.get(0)) else { continue };
         let open = whole.end() - 1;
         let before = &side.code[..name.start()];
+        let line = before.rfind('\n').map_or(0, |at| at + 1);
+        let in_page = matches!(file.language, Language::Html) && !before.contains("<script") && !before[line..].contains('=');
         if name.as_str() != "eval"
+            || in_page
+            || rows::is_markup_text(before[line..].trim_start())
             || before.ends_with(['$', '#', '-', '@'])
             || !matches!(calls::qualifier(&side.code, name.start()), Qualifier::None | Qualifier::Word("window" | "globalThis" | "global" | "self"))
             || calls::is_declaration(&side.code, name.start(), open)

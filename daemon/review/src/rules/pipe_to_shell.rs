@@ -59,15 +59,19 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
 /// part of a document that is printed.
 fn is_only_text(language: Language, side: &Side, start: usize, head: &str) -> bool {
     use Language::*;
-    pattern!(RUNS, r"(?i)run|system|exec|popen|call|check|spawn|\bsh\b|shell|command|cmd|provision|inline|script|getoutput|ssh|sudo|user_?data|invoke|process|task|\$\(|`");
-    if matches!(language, Dockerfile | Makefile | Yaml | Json | Toml | Ini | Terraform | PowerShell | Unknown | Xml) {
-        return false;
+    pattern!(RUNS, r"(?i)run|system|exec|popen|call|check|spawn|\bsh\b|shell|command|cmd|provision|inline|script|getoutput|ssh|sudo|user_?data|invoke|process|task|\$\(");
+    if matches!(language, Dockerfile | Makefile | Yaml | Json | Toml | Ini | Terraform | Unknown | Xml) {
+        return rows::in_shown_block(side, start);
     }
     let is_text = side.code.as_bytes()[start] == b' ';
+    if language == PowerShell {
+        return is_text;
+    }
     if language == Shell {
         let in_document = is_text && !head.contains(['"', '\'']);
         let opener = side.live[..start].rfind("<<").map(|at| &side.live[side.line_range(side.line_at(at)).start..at]);
-        return in_document && opener.is_some_and(|o| o.contains("cat ") || o.contains("cat<") || o.contains("read ") || o.contains("echo"));
+        const RUNNERS: [&str; 11] = ["ssh", "bash", "sh ", "sudo", "su ", "docker", "kubectl", "vagrant", "chroot", "tee", ">"];
+        return in_document && opener.is_some_and(|o| !RUNNERS.iter().any(|runner| o.contains(runner)));
     }
     let line = side.line_at(start);
     let from = side.lines[line.saturating_sub(2)].start;

@@ -8,7 +8,7 @@ use crate::{
     finding::Severity,
     language::{Language, Role},
     matching::{
-        pattern, quality,
+        pattern, quality, rows,
         secret_names::{self, Class, Name},
     },
     rule::{Check, Hit, Rule, Sink},
@@ -168,6 +168,19 @@ fn value_of(file: &FileView<'_>, side: &Side, name_at: &Range<usize>, name: &Nam
     let tail = &live[name_at.end..limit];
     let before = &live[..name_at.start];
     let quoted_name = before.ends_with(['"', '\'', '`']);
+    let in_string = side.code.as_bytes()[name_at.start] == b' ' && live.as_bytes()[name_at.start] != b' ';
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let head = before[line_start..].trim_start();
+    if rows::is_shown(head) || rows::in_shown_block(side, name_at.start) || rows::is_markup_text(head) {
+        return None;
+    }
+    if in_string && !quoted_name {
+        // Inside of a text only a connection string counts; a text over several lines is a document.
+        let opens_here = side.code[line_start..name_at.start].contains(['"', '\'', '`']);
+        let found = IN_STRING.captures(tail).and_then(|c| c.get(1)).filter(|_| opens_here)?;
+        let value = name_at.end + found.start()..name_at.end + found.end();
+        return judge(&live[value.clone()], name, file.language).then_some(value).filter(|v| is_strong(&live[v.clone()]));
+    }
     let judged = |range: Range<usize>| {
         judge(&live[range.clone()], name, file.language).then_some(range)
     };
@@ -208,14 +221,11 @@ fn value_of(file: &FileView<'_>, side: &Side, name_at: &Range<usize>, name: &Nam
     {
         return judged(name_at.end + found.start()..name_at.end + found.end());
     }
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let head = before[line_start..].trim_start();
     if (head.starts_with("#define") || file.language == Language::Sql || head.contains("ROLE ") || head.contains("USER "))
         && let Some(found) = DEFINED.captures(tail).and_then(|c| c.get(1))
     {
         return judged(literal(side, file.language, name_at.end + found.start(), found.as_str(), false)?);
     }
-    let in_string = side.code.as_bytes()[name_at.start] == b' ' && side.live.as_bytes()[name_at.start] != b' ';
     if (in_string || file.language == Language::Xml || file.language == Language::Json)
         && let Some(found) = IN_STRING.captures(tail).and_then(|c| c.get(1))
     {
@@ -252,8 +262,9 @@ fn bare_value(
 
 /// `setPassword("…")`, `.password("…")`, `with_secret("…")`.
 fn is_setter(name: &str, before: &str) -> bool {
+    let is_method = name.contains('.');
     let name = name.rsplit(['.', '$']).next().unwrap_or(name).to_ascii_lowercase();
-    name.starts_with("set") || name.starts_with("with") || before.ends_with('.') || before.ends_with("->")
+    name.starts_with("set") || name.starts_with("with") || is_method || before.ends_with('.') || before.ends_with("->")
 }
 
 /// The insides of the literal whose quote stands at `open`, with further literals joined to it,
