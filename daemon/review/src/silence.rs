@@ -1,8 +1,8 @@
 //! Silences: `.convergio/review.toml` of the base revision, recorded fingerprints, and inline
 //! `cv:allow(rule)` comments.
 //!
-//! A change can't silence itself: what a diff adds to `.convergio/review.toml` is never read, and
-//! an inline comment that the diff adds only moves a finding to a list that is printed.
+//! A change can't silence itself: what a diff adds to `.convergio/review.toml`, and an inline
+//! comment that it adds, only move a finding to a list that is printed.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,6 +10,7 @@ use memchr::memmem;
 use serde::Deserialize;
 
 use crate::{
+    diff::Diff,
     finding::Finding,
     view::{HunkView, LineKind},
 };
@@ -95,6 +96,37 @@ impl AllowFile {
             rules_off,
             rules_on,
         })
+    }
+
+    /// What a change makes of the file, as far as its hunks show that. What can't be read
+    /// silences nothing.
+    pub(crate) fn of_change(diff: &Diff<'_>) -> Self {
+        let mut change = Self::default();
+        let hunks = diff
+            .files
+            .iter()
+            .filter(|file| file.path == ALLOW_FILE)
+            .flat_map(|file| &file.hunks);
+        for hunk in hunks {
+            // A hunk may begin inside of a table, which is then not understood.
+            let text: String = hunk
+                .lines
+                .iter()
+                .filter(|line| line.kind != LineKind::Removed)
+                .skip_while(|line| !line.text.starts_with('['))
+                .flat_map(|line| [line.text, "\n"])
+                .collect();
+            if let Ok(part) = Self::parse(&text) {
+                change.allows.extend(part.allows);
+                change.rules_off.extend(part.rules_off);
+            }
+        }
+        change
+    }
+
+    /// Whether `finding` is silenced, by itself or with its whole rule.
+    pub(crate) fn covers(&self, finding: &Finding) -> bool {
+        self.rules_off.contains(&finding.rule) || self.allows(finding).is_some()
     }
 
     /// The reason for which `finding` is silenced, if it is.

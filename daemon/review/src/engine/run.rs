@@ -23,7 +23,7 @@ use crate::{
     diff::{self, Diff, FileDiff},
     finding::{Finding, Severity},
     rule::{Check, Place, Sink},
-    silence,
+    silence::{self, AllowFile},
     view::{DiffView, FileView},
 };
 
@@ -48,6 +48,7 @@ impl Review<'_> {
         };
         let mut emission = Emission {
             review: self,
+            by_change: AllowFile::of_change(&diff),
             seen: HashMap::new(),
             summary: &mut summary,
             each: &mut each,
@@ -200,6 +201,8 @@ impl Review<'_> {
 /// Gives findings their fingerprints in the diff's order, applies silences, counts.
 struct Emission<'r> {
     review: &'r Review<'r>,
+    /// Silences that the change itself adds.
+    by_change: AllowFile,
     /// How often a (path, rule, text) was seen.
     seen: HashMap<[u8; 32], u32>,
     summary: &'r mut ReviewSummary,
@@ -276,6 +279,7 @@ impl Emission<'_> {
             outcome.silenced.push(Silenced { finding, by });
             return;
         }
+        let never = self.review.table.rules[rule].never_silenced_by_change;
         match inline {
             Some(true) => {
                 outcome.silenced.push(Silenced {
@@ -284,11 +288,15 @@ impl Emission<'_> {
                 });
                 return;
             }
-            Some(false) if !self.review.table.rules[rule].never_silenced_by_change => {
+            Some(false) if !never => {
                 outcome.silenced_by_change.push(finding);
                 return;
             }
             _ => {}
+        }
+        if !never && self.by_change.covers(&finding) {
+            outcome.silenced_by_change.push(finding);
+            return;
         }
         if finding.severity < options.min_severity {
             outcome.below_severity += 1;
