@@ -24,6 +24,7 @@ pub struct Cli {
 
 /// Options of every verb.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Options of every verb")]
 pub struct Global {
     /// When to colour.
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]

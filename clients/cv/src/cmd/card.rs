@@ -1,6 +1,5 @@
 //! `cv` alone: five lines with the state and the next step. Starts nothing.
 
-use convergio_client::Client;
 use convergio_contract::{
     health::{HealthGet, HealthGetResponse, HealthState},
     method::Empty,
@@ -9,17 +8,18 @@ use convergio_contract::{
 use crate::{
     context::Context,
     daemon::{self, Start},
-    error::Failure,
+    error::{Failure, Kind},
     exit::Exit,
     git::discover::top_level,
     output::paint::Role,
+    render::words::count,
     table::{Table, cell, styled},
     waiting,
 };
 
 /// Shows the card.
 pub fn run(context: &mut Context) -> Result<Exit, Failure> {
-    let health = health(context);
+    let health = glance(context);
     let top = context.folder().ok().and_then(|folder| top_level(&folder));
     let (here, next) = match &top {
         Some(top) => {
@@ -44,7 +44,7 @@ pub fn run(context: &mut Context) -> Result<Exit, Failure> {
                     ", reviews changes on this machine"
                 )),
             ],
-            vec![styled("Daemon", Role::Dim), cell(state(health.as_ref()))],
+            vec![styled("Daemon", Role::Dim), cell(state(&health))],
             vec![styled("Reviewer", Role::Dim), cell("rules only")],
             vec![styled("Here", Role::Dim), cell(here)],
             vec![styled("Next", Role::Dim), styled(next, Role::Strong)],
@@ -56,34 +56,27 @@ pub fn run(context: &mut Context) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// The state of a daemon that runs; the card is not the place for errors.
-fn health(context: &mut Context) -> Option<HealthGetResponse> {
-    daemon::call(
-        context,
-        Start::Never,
-        "looking for the daemon",
-        |client: Client| async move { client.call::<HealthGet>(&Empty {}).await },
-    )
-    .ok()
-}
-
-fn state(health: Option<&HealthGetResponse>) -> String {
-    match health {
-        None => "not running; starts when it is needed".to_owned(),
-        Some(health) => match health.state {
-            HealthState::Ok => format!(
-                "running, {}",
-                crate::render::words::count(health.runs_active.into(), "run", "runs")
-            ),
-            HealthState::Degraded => format!(
-                "running, but {}",
-                health
-                    .reasons
-                    .first()
-                    .map_or("something does not work; see cv doctor", String::as_str)
-            ),
-            HealthState::Draining => "ends as soon as running work has".to_owned(),
-        },
+fn state(health: &Result<HealthGetResponse, Failure>) -> String {
+    let health = match health {
+        Ok(health) => health,
+        Err(failure) if failure.kind == Kind::Timeout => {
+            return "does not answer; see cv doctor".to_owned();
+        }
+        Err(_) => return "not running; starts when it is needed".to_owned(),
+    };
+    match health.state {
+        HealthState::Ok => format!(
+            "running, {}",
+            count(health.runs_active.into(), "run", "runs")
+        ),
+        HealthState::Degraded => format!(
+            "running, but {}",
+            health
+                .reasons
+                .first()
+                .map_or("something does not work; see cv doctor", String::as_str)
+        ),
+        HealthState::Draining => "ends as soon as running work has".to_owned(),
     }
 }
 
@@ -91,8 +84,8 @@ fn state(health: Option<&HealthGetResponse>) -> String {
 pub const GLANCE_MS: u64 = 500;
 
 /// The state of a running daemon, without starting one and without waiting long.
-pub fn glance(context: &mut Context) -> Option<HealthGetResponse> {
-    let options = daemon::options(context, Start::Never).ok()?;
+pub fn glance(context: &Context) -> Result<HealthGetResponse, Failure> {
+    let options = daemon::options(context, Start::Never)?;
     waiting::block_on(async {
         waiting::Deadline::from_now(Some(GLANCE_MS))
             .guard("looking for the daemon", async {
@@ -104,5 +97,4 @@ pub fn glance(context: &mut Context) -> Option<HealthGetResponse> {
             })
             .await
     })
-    .ok()
 }

@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// How long a cancelled run may take to say so.
-const CANCEL_MS: u64 = 2_000;
+const CANCEL_MS: u64 = 500;
 /// How long a connection that is made ahead of the diff may stay without its handshake, which
 /// otherwise travels with the first request. The daemon closes those that never begin.
 const HANDSHAKE_LATE_MS: u64 = 1_000;

@@ -10,7 +10,7 @@ use super::card;
 use crate::{
     context::Context,
     daemon::{self, Start},
-    error::Failure,
+    error::{Failure, Kind},
     exit::Exit,
     output::paint::Role,
     render::words::{count, duration},
@@ -34,8 +34,11 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
     if args.line {
         let health = card::glance(context);
         let line = match &health {
-            None => "convergio: not running".to_owned(),
-            Some(health) => format!(
+            Err(failure) if failure.kind == Kind::Timeout => {
+                "convergio: does not answer".to_owned()
+            }
+            Err(_) => "convergio: not running".to_owned(),
+            Ok(health) => format!(
                 "convergio: {}{}",
                 state(health),
                 if health.runs_active > 0 {
@@ -48,7 +51,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
         match args.format {
             Format::Text | Format::Md => context.answer.line(&line)?,
             Format::Json | Format::Ndjson => context.answer.json(&serde_json::json!({
-                "v": 1, "type": "completed", "line": line, "running": health.is_some(),
+                "v": 1, "type": "completed", "line": line, "running": health.is_ok(),
             }))?,
         }
         return Ok(Exit::Ok);

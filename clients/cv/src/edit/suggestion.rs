@@ -134,4 +134,30 @@ mod tests {
             "--- a/p.py\n+++ b/p.py\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n"
         );
     }
+
+    proptest::proptest! {
+        /// Whatever stands in the file, only the lines of the original go.
+        #[test]
+        fn the_rest_of_the_file_stays(
+            before in "([ab]{0,2}\r?\n){0,6}[ab]{0,2}",
+            original in "[ab]{0,2}(\n[ab]{0,2}){0,2}",
+            replacement in proptest::option::of("[cd]{0,2}(\n[cd]{0,2}){0,2}"),
+            line in 0u32..9,
+        ) {
+            let remedy = suggestion(line, &original, replacement.as_deref());
+            if let Ok((after, at)) = apply(before.as_bytes(), &remedy) {
+                let after = String::from_utf8(after).expect("text");
+                let kept = |text: &str, from: usize, count: usize| -> Vec<String> {
+                    text.split_inclusive('\n').skip(from).take(count).map(str::to_owned).collect()
+                };
+                proptest::prop_assert_eq!(kept(&before, 0, at - 1), kept(&after, 0, at - 1));
+                let gone = original.split('\n').count();
+                let came = replacement.as_deref().map_or(0, |text| text.split('\n').count());
+                proptest::prop_assert_eq!(
+                    kept(&before, at - 1 + gone, usize::MAX),
+                    kept(&after, at - 1 + came, usize::MAX)
+                );
+            }
+        }
+    }
 }

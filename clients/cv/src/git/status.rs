@@ -64,7 +64,8 @@ fn parse(bytes: &[u8]) -> Status {
                 }
             }
             Some(b'?') => {
-                if let Some(path) = record.get(2..) {
+                // A folder is a repository of its own: nothing of it belongs to this one.
+                if let Some(path) = record.get(2..).filter(|path| !path.ends_with(b"/")) {
                     status.untracked.push(path.to_vec());
                 }
             }
@@ -94,7 +95,7 @@ mod tests {
             1 M. N... 100644 100644 100644 a b staged file\0\
             1 .M N... 100644 100644 100644 a b edited\0\
             2 RM N... 100644 100644 100644 a b R100 new\0? old\0\
-            u UU N... 1 2 3 4 a b c conflict\0? un tracked\nfile\0";
+            u UU N... 1 2 3 4 a b c conflict\0? un tracked\nfile\0? nested/\0";
         let status = parse(text);
         assert_eq!(status.changed, 4);
         assert_eq!(status.unstaged, 3);

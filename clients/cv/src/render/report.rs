@@ -34,6 +34,8 @@ pub struct Report {
     pub summary: Option<ReviewSummary>,
     /// How it ended, once it did.
     pub end: Option<End>,
+    /// Events that are no longer kept, first and last number each.
+    pub gaps: Vec<(u64, u64)>,
 }
 
 impl Report {
@@ -41,7 +43,8 @@ impl Report {
     pub fn take(&mut self, event: &RunEvent) {
         self.run_id = Some(event.run_id);
         match &event.body {
-            EventBody::Started { .. } | EventBody::Gap { .. } => {}
+            EventBody::Started { .. } => {}
+            EventBody::Gap { from_seq, to_seq } => self.gaps.push((*from_seq, *to_seq)),
             EventBody::Finding(finding) if finding.status == FindingStatus::Resolved => {
                 self.resolved.push((**finding).clone());
             }
@@ -58,7 +61,9 @@ impl Report {
 
     /// The run completed and everything that should have been read was.
     pub fn is_complete(&self) -> bool {
-        self.end == Some(End::Completed) && self.coverage.unreviewed.is_empty()
+        self.end == Some(End::Completed)
+            && self.coverage.unreviewed.is_empty()
+            && self.gaps.is_empty()
     }
 
     /// The findings that stand, worst first, in order of discovery among equals.
@@ -74,7 +79,7 @@ impl Report {
         if fail_on.is_some_and(|limit| self.findings.iter().any(|f| f.severity >= limit)) {
             exit = exit.or(Exit::Findings);
         }
-        if !self.coverage.unreviewed.is_empty() {
+        if !self.coverage.unreviewed.is_empty() || !self.gaps.is_empty() {
             exit = exit.or(Exit::Incomplete);
         }
         exit
@@ -130,5 +135,9 @@ mod tests {
             .push("pay/big.py: time ran out".to_owned());
         assert_eq!(report.exit(Some(Severity::Major)), Exit::Incomplete);
         assert!(!report.is_complete());
+
+        let mut report = samples::report();
+        report.gaps.push((2, 3));
+        assert_eq!(report.exit(None), Exit::Incomplete);
     }
 }

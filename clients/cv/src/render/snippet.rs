@@ -9,6 +9,8 @@ use crate::output::{
 };
 
 const TAB: &str = "    ";
+/// Columns of code where the stream has no width: minified lines have no end.
+const CODE_MAX_COLUMNS: usize = 400;
 
 /// What one character of the code looks like.
 struct Cell {
@@ -44,9 +46,9 @@ pub fn pointed(finding: &Finding, layout: Layout) -> Option<String> {
     let to = to.clamp(from + 1, cells.len());
 
     let gutter = number.len() + 5;
-    let room = layout
-        .width
-        .map_or(usize::MAX, |width| width.saturating_sub(gutter).max(4));
+    let room = layout.width.map_or(CODE_MAX_COLUMNS, |width| {
+        width.saturating_sub(gutter).max(4)
+    });
     let window = window(&cells, from, to, room);
     let before: usize = cells[window.from..from].iter().map(|c| c.wide).sum();
     let caret_to = to.min(window.to).max(from + 1);
@@ -146,9 +148,9 @@ pub fn quoted(finding: &Finding, layout: Layout) -> String {
         .unwrap_or(0);
     let first = finding.line_range.0 as usize;
     let digits = (first + lines.len().saturating_sub(1)).to_string().len();
-    let room = layout
-        .width
-        .map_or(usize::MAX, |width| width.saturating_sub(digits + 5).max(4));
+    let room = layout.width.map_or(CODE_MAX_COLUMNS, |width| {
+        width.saturating_sub(digits + 5).max(4)
+    });
     let bar = Role::Dim.paint("│", layout.color);
     let mut out = String::new();
     for (i, line) in lines.iter().enumerate() {
@@ -156,7 +158,7 @@ pub fn quoted(finding: &Finding, layout: Layout) -> String {
         let mut used = 0;
         for c in line.trim_end().chars().skip(indent) {
             let cell = cell(c);
-            if used + cell.wide >= room && room != usize::MAX {
+            if used + cell.wide >= room {
                 code.push('…');
                 break;
             }
@@ -168,4 +170,45 @@ pub fn quoted(finding: &Finding, layout: Layout) -> String {
         out.push('\n');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{output::layout::columns, render::samples};
+
+    proptest! {
+        /// Columns may be wrong (a masked line is shorter), lines long, terminals narrow.
+        #[test]
+        fn no_finding_breaks_the_caret(
+            evidence in "(\\PC|[\t\u{1b}\u{202e}]){0,80}(\n.{0,20})?",
+            from in 0u32..120,
+            length in 0u32..60,
+            line in 1u32..100_000,
+            width in proptest::option::of(1usize..140),
+        ) {
+            let finding = Finding {
+                evidence,
+                columns: Some((from, from + length)),
+                line_range: (line, line + 1),
+                ..samples::tls()
+            };
+            let layout = Layout { width, color: false };
+            if let Some(text) = pointed(&finding, layout) {
+                let lines: Vec<&str> = text.lines().collect();
+                prop_assert_eq!(lines.len(), 2);
+                prop_assert!(lines[1].ends_with('^'));
+                // The caret stands under what is shown, an ellipsis included.
+                prop_assert!(columns(lines[1]) <= columns(lines[0]) + 1, "{}", text);
+                if let Some(width) = width.filter(|&width| width >= 30) {
+                    prop_assert!(columns(lines[0]) <= width, "{}", text);
+                    prop_assert!(columns(lines[1]) <= width, "{}", text);
+                }
+            }
+            let text = quoted(&finding, layout);
+            prop_assert!(!text.chars().any(|c| c != '\n' && escape::is_unsafe(c)));
+        }
+    }
 }

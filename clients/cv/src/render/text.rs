@@ -70,6 +70,10 @@ impl Renderer for Text {
         let Some(summary) = &report.summary else {
             return Ok(());
         };
+        for (from, to) in &report.gaps {
+            let text = format!("events {from} to {to} of this run are no longer kept");
+            answer.write(&layout.text(&text, Role::Warning, 2))?;
+        }
         for sentence in words::not_listed(summary, self.held_back) {
             answer.write(&layout.text(&sentence, Role::Dim, 2))?;
         }
