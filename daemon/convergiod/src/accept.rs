@@ -173,7 +173,7 @@ impl Connections {
     }
 
     /// A place, waited for where a connection is just ending; none where all are in use.
-    async fn place(self: &Arc<Self>) -> Option<Slot> {
+    pub(crate) async fn place(self: &Arc<Self>) -> Option<Slot> {
         let waited_from = Instant::now();
         loop {
             let freed = self.freed.notified();

@@ -402,3 +402,6 @@ async fn elapsed(timer: &mut Option<Pin<Box<Sleep>>>) {
 async fn poll_once<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,10 @@
 //! The daemon as a client sees it, on what the golden transcripts don't show.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 mod support;
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
@@ -120,7 +125,7 @@ fn a_silence_holds_from_the_next_review_on_and_goes_with_its_undo() {
     let finding = &events[1];
     assert_eq!(finding["type"], "finding");
     let silence = json!({"root": "/r", "fingerprint": finding["fingerprint"], "rule": finding["rule"], "reason": "a test server"});
-    wire.result("review.allow", silence.clone());
+    wire.result("review.allow", silence);
     let undo_id = Uuid::now_v7();
     let entry = json!({
         "undo_id": undo_id, "label": "cv allow 1", "root": "/r", "files": [],

@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     convert,
     ledger::Ledger,
+    readers::abandoned,
     record::{Begun, Recorder},
     request::{decode, hex, request_hash},
 };
@@ -346,7 +347,7 @@ impl<'a> Course<'a> {
         };
         // A caller that is gone does not end the run: that is its readers' affair.
         let _ = answer.send(accepted);
-        let abandoned = abandoned(self.run, gone, daemon);
+        let abandoned = abandoned(self.run, gone, daemon.timing.grace);
         tokio::pin!(abandoned);
         let mut commit: Option<Commit<'a>> = None;
         loop {
@@ -436,19 +437,5 @@ impl<'a> Course<'a> {
             .finish(bodies, outcome, terminal)
             .await
             .map_err(rpc::runs_error)
-    }
-}
-
-/// Ends when nobody has read the run for the grace period; never for one that goes on alone.
-async fn abandoned(run: &Arc<LiveRun>, gone: OnLastReaderGone, daemon: &Daemon) {
-    match gone {
-        OnLastReaderGone::Continue => std::future::pending().await,
-        OnLastReaderGone::Cancel => loop {
-            run.readers(false).await;
-            tokio::select! {
-                () = tokio::time::sleep(daemon.timing.grace) => return,
-                () = run.readers(true) => {}
-            }
-        },
     }
 }
