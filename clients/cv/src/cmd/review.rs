@@ -28,7 +28,7 @@ use crate::{
     git::{Selected, Wanted, discover::top_level, select},
     hint::Hint,
     local_time,
-    output::{escape, layout::Piece, paint::Role},
+    output::{Answer, escape, layout::Piece, paint::Role},
     render::{Report, ReviewFormat, SeverityArg},
     spinner, stdin,
     waiting::{self, Deadline},
@@ -155,6 +155,7 @@ fn review(args: &Args, context: &mut Context, printer: &mut Printer) -> Result<E
             .then(|| tokio::spawn(connect_ahead(reach.clone())));
         let change = if from_stdin {
             let reading = piped::change(&mut context.notes, folder);
+            let reading = beating(printer, &mut context.answer, reading);
             deadline
                 .guard("waiting for a diff on stdin", reading)
                 .await?
@@ -162,6 +163,7 @@ fn review(args: &Args, context: &mut Context, printer: &mut Printer) -> Result<E
             let wanted = wanted(args);
             let work = waiting::on_thread(move || select(&folder, &wanted));
             let work = spinner::during(&mut context.notes, "Asking git for the changes", work);
+            let work = beating(printer, &mut context.answer, work);
             deadline.guard("asking git for the changes", work).await?
         };
         if change.diff.iter().all(u8::is_ascii_whitespace) {
@@ -196,7 +198,7 @@ fn review(args: &Args, context: &mut Context, printer: &mut Printer) -> Result<E
         let mut outcome = deadline
             .guard(
                 "reviewing",
-                stream(&client, &params, args, context, printer),
+                Box::pin(stream(&client, &params, args, context, printer)),
             )
             .await;
         if let Err(failure) = &outcome
@@ -211,7 +213,7 @@ fn review(args: &Args, context: &mut Context, printer: &mut Printer) -> Result<E
             outcome = deadline
                 .guard(
                     "reviewing",
-                    stream(&client, &params, args, context, printer),
+                    Box::pin(stream(&client, &params, args, context, printer)),
                 )
                 .await;
         }
@@ -334,21 +336,11 @@ async fn stream(
         detached(accepted.run_id, args.format, context)?;
         return Ok(None);
     };
-    let mut heartbeat = tokio::time::interval(Duration::from_millis(HEARTBEAT_MS));
-    heartbeat.reset();
     loop {
-        let next = spinner::during(&mut context.notes, "Reviewing", async {
-            tokio::select! {
-                biased;
-                event = events.next() => Some(event),
-                _ = heartbeat.tick() => None,
-            }
-        });
-        let Some(event) = next.await else {
-            printer.heartbeat(now_ms(), &mut context.answer)?;
-            continue;
-        };
-        match event.map_err(daemon::failure)? {
+        let next = async { events.next().await.map_err(daemon::failure) };
+        let next = spinner::during(&mut context.notes, "Reviewing", next);
+        let event = beating(printer, &mut context.answer, next).await?;
+        match event {
             Some(event) => {
                 printer.event(&event, &mut context.answer)?;
                 if event.body.is_terminal() {
@@ -356,6 +348,22 @@ async fn stream(
                 }
             }
             None => return Ok(Some(settings)),
+        }
+    }
+}
+
+/// Waits, and lets the format say from time to time that the wait goes on.
+async fn beating<T>(
+    printer: &mut Printer,
+    answer: &mut Answer,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut work = std::pin::pin!(work);
+    let pause = Duration::from_millis(HEARTBEAT_MS);
+    loop {
+        match tokio::time::timeout(pause, &mut work).await {
+            Ok(outcome) => return outcome,
+            Err(_) => printer.heartbeat(now_ms(), answer)?,
         }
     }
 }
