@@ -11,7 +11,7 @@ const ARGUMENTS_MAX: usize = 64;
 /// blanked ([`crate::view::Side::code`]). Ends with the hunk (or after 8 KiB) where the partner
 /// is not in sight.
 pub fn inside(code: &str, open: usize) -> Range<usize> {
-    let limit = code.floor_char_boundary((open + REACH_BYTES).min(code.len()));
+    let limit = reach(code, open + 1);
     let mut depth = 0_u32;
     for (at, byte) in code.as_bytes()[open..limit].iter().enumerate() {
         match byte {
@@ -26,6 +26,19 @@ pub fn inside(code: &str, open: usize) -> Range<usize> {
         }
     }
     (open + 1).min(limit)..limit
+}
+
+/// How far a search from `start` goes: the end of the text, or a place some 8 KiB on that is a
+/// character border in every view of the side, because what stands before it is not blanked.
+fn reach(code: &str, start: usize) -> usize {
+    if code.len() - start <= REACH_BYTES {
+        return code.len();
+    }
+    let bytes = code.as_bytes();
+    (start + 1..=start + REACH_BYTES)
+        .rev()
+        .find(|at| bytes[at - 1].is_ascii() && bytes[at - 1] != b' ')
+        .unwrap_or(start)
 }
 
 /// The parts of `range` between top-level commas, trimmed; empty parts are left out.
@@ -80,7 +93,10 @@ pub fn named<'t>(code: &'t str, part: &Range<usize>) -> Option<(&'t str, Range<u
     }
     let rest = text[name_len..].trim_start();
     let sign = rest.as_bytes().first()?;
-    let doubled = rest.as_bytes().get(1).is_some_and(|b| matches!(b, b'=' | b':' | b'>'));
+    let doubled = rest
+        .as_bytes()
+        .get(1)
+        .is_some_and(|b| matches!(b, b'=' | b':' | b'>'));
     if !matches!(sign, b'=' | b':') || doubled {
         return None;
     }
@@ -123,10 +139,16 @@ pub fn qualifier(code: &str, at: usize) -> Qualifier<'_> {
         .or_else(|| before.strip_suffix("->"))
         .or_else(|| before.strip_suffix("::"))
         .or_else(|| before.strip_suffix('.').filter(|s| !s.ends_with('.')));
-    let Some(stem) = stem else { return Qualifier::None };
+    let Some(stem) = stem else {
+        return Qualifier::None;
+    };
     let stem = stem.trim_end();
     let word = last_word(stem);
-    if word.is_empty() { Qualifier::Other } else { Qualifier::Word(word) }
+    if word.is_empty() {
+        Qualifier::Other
+    } else {
+        Qualifier::Word(word)
+    }
 }
 
 /// The identifier that ends the text, or an empty text.
@@ -144,8 +166,18 @@ pub fn word_before(code: &str, at: usize) -> &str {
 /// True where the name at `at`, whose bracket opens at `open`, is being declared, not called.
 pub fn is_declaration(code: &str, at: usize, open: usize) -> bool {
     const KEYWORDS: [&str; 12] = [
-        "def", "function", "fn", "func", "fun", "sub", "void", "class", "defp", "defmacro",
-        "procedure", "static",
+        "def",
+        "function",
+        "fn",
+        "func",
+        "fun",
+        "sub",
+        "void",
+        "class",
+        "defp",
+        "defmacro",
+        "procedure",
+        "static",
     ];
     let before = word_before(code, at);
     if KEYWORDS.contains(&before) {
@@ -153,21 +185,28 @@ pub fn is_declaration(code: &str, at: usize, open: usize) -> bool {
     }
     let inside = inside(code, open);
     let starts_line = code[..at].rsplit('\n').next().is_none_or(|head| {
-        head.split_whitespace()
-            .all(|word| word.bytes().all(|b| is_word(b) || matches!(b, b'<' | b'>' | b'[' | b']')))
+        head.split_whitespace().all(|word| {
+            word.bytes()
+                .all(|b| is_word(b) || matches!(b, b'<' | b'>' | b'[' | b']'))
+        })
     });
-    let is_statement_word = matches!(before, "return" | "await" | "else" | "yield" | "throw" | "do");
+    let is_statement_word = matches!(
+        before,
+        "return" | "await" | "else" | "yield" | "throw" | "do"
+    );
     let after = code.get(inside.end + 1..).unwrap_or("").trim_start();
     let typed = after.starts_with([':', '-']) || after.starts_with("throws");
     let line = after.split('\n').next().unwrap_or("").trim_end();
-    starts_line && !is_statement_word && (after.starts_with('{') || after.starts_with(':') || (typed && line.ends_with('{')))
+    starts_line
+        && !is_statement_word
+        && (after.starts_with('{') || after.starts_with(':') || (typed && line.ends_with('{')))
 }
 
 /// Where the expression that starts at `start` ends: at a `;`, at a bracket or comma that is not
 /// its own, or at the end of a line that nothing continues.
 pub fn expression_end(code: &str, start: usize) -> usize {
     let bytes = code.as_bytes();
-    let limit = code.floor_char_boundary((start + REACH_BYTES).min(code.len()));
+    let limit = reach(code, start);
     let mut depth = 0_i32;
     let mut quote = None;
     for at in start..limit {
@@ -223,6 +262,12 @@ mod tests {
         let part = arguments(code, 1)[2].clone();
         let (name, value) = named(code, &part).expect("named");
         assert_eq!((name, &code[value]), ("k", "[1, 2]"));
+    }
+
+    #[test]
+    fn a_long_search_ends_on_a_border_of_every_view() {
+        let code = format!("f({}{}", "x".repeat(REACH_BYTES - 10), " ".repeat(64));
+        assert_eq!(inside(&code, 1).end, 2 + REACH_BYTES - 10);
     }
 
     #[test]

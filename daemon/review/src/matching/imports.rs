@@ -20,7 +20,9 @@ struct Entry {
 impl Imports {
     /// Reads the imports of Python and JavaScript/TypeScript that the diff shows.
     pub fn of(file: &FileView<'_>) -> Self {
-        let mut imports = Self { entries: Vec::new() };
+        let mut imports = Self {
+            entries: Vec::new(),
+        };
         let mut budget = LINES_MAX;
         for hunk in &file.hunks {
             let mut lines = hunk.new.live.split('\n');
@@ -62,7 +64,10 @@ impl Imports {
             } else {
                 self.python_import(rest);
             }
-        } else if let Some(rest) = ["const ", "let ", "var "].iter().find_map(|k| line.strip_prefix(k)) {
+        } else if let Some(rest) = ["const ", "let ", "var "]
+            .iter()
+            .find_map(|k| line.strip_prefix(k))
+        {
             self.javascript_require(rest);
         }
     }
@@ -78,8 +83,13 @@ impl Imports {
     }
 
     fn python_from(&mut self, rest: &str) {
-        let Some((module, names)) = rest.split_once(" import ") else { return };
-        for part in names.trim_matches(|c: char| c.is_whitespace() || c == '(' || c == ')').split(',') {
+        let Some((module, names)) = rest.split_once(" import ") else {
+            return;
+        };
+        for part in names
+            .trim_matches(|c: char| c.is_whitespace() || c == '(' || c == ')')
+            .split(',')
+        {
             let part = part.trim().trim_matches(['(', ')']).trim();
             let (name, alias) = part.split_once(" as ").unwrap_or((part, part));
             if !name.is_empty() {
@@ -98,15 +108,26 @@ impl Imports {
 
     fn javascript_import(&mut self, rest: &str) {
         let Some(module) = quoted(rest) else { return };
-        let Some((names, _)) = rest.rsplit_once(" from ") else { return };
+        let Some((names, _)) = rest.rsplit_once(" from ") else {
+            return;
+        };
         self.javascript_names(&module, names, " as ");
     }
 
     fn javascript_require(&mut self, rest: &str) {
-        let Some((names, value)) = rest.split_once('=') else { return };
-        let Some(call) = value.find("require(").or_else(|| value.find("import(")) else { return };
-        let Some(module) = quoted(&value[call..]) else { return };
-        let tail = value[call..].split_once(')').map_or("", |(_, tail)| tail).trim();
+        let Some((names, value)) = rest.split_once('=') else {
+            return;
+        };
+        let Some(call) = value.find("require(").or_else(|| value.find("import(")) else {
+            return;
+        };
+        let Some(module) = quoted(&value[call..]) else {
+            return;
+        };
+        let tail = value[call..]
+            .split_once(')')
+            .map_or("", |(_, tail)| tail)
+            .trim();
         if let Some(member) = tail.strip_prefix('.') {
             let member = member.trim_end_matches(|c: char| !c.is_alphanumeric());
             self.add(&module, Some(member), names);
@@ -133,11 +154,22 @@ impl Imports {
 
     /// True if `alias` names the module (or, for `os.path`, its first part).
     pub fn is_module(&self, alias: &str, module: &str) -> bool {
-        self.entries.iter().any(|e| e.member.is_none() && e.alias == alias && e.module == module)
+        self.entries
+            .iter()
+            .any(|e| e.member.is_none() && e.alias == alias && e.module == module)
             || self.entries.iter().any(|e| {
                 e.alias == alias
-                    && e.member.as_deref().is_some_and(|m| module == format!("{}.{m}", e.module))
+                    && e.member
+                        .as_deref()
+                        .is_some_and(|m| module == format!("{}.{m}", e.module))
             })
+    }
+
+    /// True if `alias` is imported from another module than `module`.
+    pub fn binds_elsewhere(&self, alias: &str, module: &str) -> bool {
+        self.entries
+            .iter()
+            .any(|e| e.alias == alias && e.module != module)
     }
 
     /// The names under which the module is known.
@@ -174,7 +206,9 @@ mod tests {
     use super::*;
 
     fn of(lines: &[&str]) -> Imports {
-        let mut imports = Imports { entries: Vec::new() };
+        let mut imports = Imports {
+            entries: Vec::new(),
+        };
         for line in lines {
             imports.line(line);
         }

@@ -33,7 +33,11 @@ pub fn longest_sequence(text: &str) -> usize {
 fn longest(text: &str, follows: fn(u8, u8) -> bool) -> usize {
     let (mut best, mut run) = (usize::from(!text.is_empty()), 1);
     for pair in text.as_bytes().windows(2) {
-        run = if follows(pair[0], pair[1]) { run + 1 } else { 1 };
+        run = if follows(pair[0], pair[1]) {
+            run + 1
+        } else {
+            1
+        };
         best = best.max(run);
     }
     best
@@ -42,20 +46,55 @@ fn longest(text: &str, follows: fn(u8, u8) -> bool) -> usize {
 /// True if the text contains `word` without regard to ASCII case.
 pub fn contains_word(text: &str, word: &str) -> bool {
     text.len() >= word.len()
-        && text.as_bytes().windows(word.len()).any(|w| w.eq_ignore_ascii_case(word.as_bytes()))
+        && text
+            .as_bytes()
+            .windows(word.len())
+            .any(|w| w.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// Words that stand in placeholders and in no random text.
 const PLACEHOLDER_WORDS: [&str; 34] = [
-    "example", "xxx", "your", "changeme", "change_me", "change-me", "change_this", "changethis", "placeholder", "dummy",
-    "fake", "sample", "todo", "fixme", "redacted", "replace", "insert", "foobar", "notreal", "not-real",
-    "not_real", "invalid", "abcdef", "abc123", "deadbeef", "qwerty", "12345678", "01234567", "******", "......",
-    "testtest", "masked", "hidden", "undefined",
+    "example",
+    "xxx",
+    "your",
+    "changeme",
+    "change_me",
+    "change-me",
+    "change_this",
+    "changethis",
+    "placeholder",
+    "dummy",
+    "fake",
+    "sample",
+    "todo",
+    "fixme",
+    "redacted",
+    "replace",
+    "insert",
+    "foobar",
+    "notreal",
+    "not-real",
+    "not_real",
+    "invalid",
+    "abcdef",
+    "abc123",
+    "deadbeef",
+    "qwerty",
+    "12345678",
+    "01234567",
+    "******",
+    "......",
+    "testtest",
+    "masked",
+    "hidden",
+    "undefined",
 ];
 
 /// True if a key or password is only a stand-in: says so, is a template, repeats or counts.
 pub fn is_placeholder(text: &str) -> bool {
-    PLACEHOLDER_WORDS.iter().any(|word| contains_word(text, word))
+    PLACEHOLDER_WORDS
+        .iter()
+        .any(|word| contains_word(text, word))
         || is_template(text)
         || longest_repeat(text) >= 5
         || (text.len() >= 6 && longest_repeat(text) * 2 > text.len())
@@ -89,7 +128,9 @@ fn is_variable(text: &str) -> bool {
     text.strip_prefix('$').is_some_and(|name| {
         let name = name.strip_prefix("env:").unwrap_or(name);
         name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':'))
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':'))
     })
 }
 
@@ -107,16 +148,24 @@ pub fn is_random(text: &str) -> bool {
 
 /// True if the text is words, numbers and their joints: `us-east-1`, `accessTokenV2`, `a.b.c`.
 pub fn is_wordy(text: &str) -> bool {
-    let mut parts = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|p| !p.is_empty()).peekable();
+    let mut parts = text
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|p| !p.is_empty())
+        .peekable();
     parts.peek().is_some()
         && parts.all(|part| {
             let digits = part.bytes().filter(u8::is_ascii_digit).count();
             let is_number = digits == part.len() && part.len() <= 8;
             let tail_digits = part.bytes().rev().take_while(u8::is_ascii_digit).count();
             let head_digits = part.bytes().take_while(u8::is_ascii_digit).count();
-            let stem = &part[head_digits.min(part.len())..part.len() - tail_digits.min(part.len() - head_digits)];
+            let stem = &part[head_digits.min(part.len())
+                ..part.len() - tail_digits.min(part.len() - head_digits)];
             let inner_digits = digits - (tail_digits + head_digits).min(digits);
-            is_number || (inner_digits <= 1 && tail_digits <= 4 && head_digits <= 2 && is_cased_words(stem))
+            is_number
+                || (inner_digits <= 1
+                    && tail_digits <= 4
+                    && head_digits <= 2
+                    && is_cased_words(stem))
         })
 }
 
@@ -136,7 +185,9 @@ fn is_cased_words(stem: &str) -> bool {
         .map(<[u8]>::len)
         .max()
         .unwrap_or(0);
-    (letters.len() <= 4 || has_vowel) && changes * 4 <= letters.len().max(4) && (consonants <= 5 || letters.len() <= 6)
+    (letters.len() <= 4 || has_vowel)
+        && changes * 4 <= letters.len().max(4)
+        && (consonants <= 5 || letters.len() <= 6)
 }
 
 /// True if capitals, small letters and digits change places as often as in random text.
@@ -147,7 +198,11 @@ pub fn alternates(text: &str) -> bool {
         b'0'..=b'9' => 2,
         _ => 3,
     };
-    let changes = text.as_bytes().windows(2).filter(|w| class(w[0]) != class(w[1])).count();
+    let changes = text
+        .as_bytes()
+        .windows(2)
+        .filter(|w| class(w[0]) != class(w[1]))
+        .count();
     changes * 3 >= text.len()
 }
 
@@ -157,17 +212,36 @@ mod tests {
 
     #[test]
     fn random_and_wordy_are_told_apart() {
-        for random in ["9f86d081884c7d659a2feaa0c55ad015", "Zx81kQp0Lm2Vt7RbYc5N", "wJalrXUtnFEMIK7MDENGbPxRfiCYzzKEYa1"] {
+        for random in [
+            "9f86d081884c7d659a2feaa0c55ad015",
+            "Zx81kQp0Lm2Vt7RbYc5N",
+            "wJalrXUtnFEMIK7MDENGbPxRfiCYzzKEYa1",
+        ] {
             assert!(is_random(random), "{random}");
         }
-        for words in ["production-us-east-1-cluster", "accessTokenRefreshHandlerV2", "com.example.auth.TokenProvider", "RESET_PASSWORD_TOKEN_EXPIRED"] {
+        for words in [
+            "production-us-east-1-cluster",
+            "accessTokenRefreshHandlerV2",
+            "com.example.auth.TokenProvider",
+            "RESET_PASSWORD_TOKEN_EXPIRED",
+        ] {
             assert!(!is_random(words), "{words}");
         }
     }
 
     #[test]
     fn placeholders_say_so() {
-        for p in ["YOUR_API_KEY", "changeme", "xxxxxxxx", "${TOKEN}", "{{ token }}", "<token>", "$TOKEN", "aaaaaaaaaa", "%s"] {
+        for p in [
+            "YOUR_API_KEY",
+            "changeme",
+            "xxxxxxxx",
+            "${TOKEN}",
+            "{{ token }}",
+            "<token>",
+            "$TOKEN",
+            "aaaaaaaaaa",
+            "%s",
+        ] {
             assert!(is_placeholder(p), "{p}");
         }
         assert!(!is_placeholder("Sup3rS3cret!"));

@@ -88,8 +88,13 @@ fn is_entry(side: &Side, offset: usize) -> bool {
     if side.code.as_bytes()[offset] == live[offset] {
         return true;
     }
-    let Some(quote) = offset.checked_sub(1).map(|at| live[at]) else { return false };
-    let len = live[offset..].iter().take_while(|b| calls::is_word(**b) || **b == b'-').count();
+    let Some(quote) = offset.checked_sub(1).map(|at| live[at]) else {
+        return false;
+    };
+    let len = live[offset..]
+        .iter()
+        .take_while(|b| calls::is_word(**b) || **b == b'-')
+        .count();
     matches!(quote, b'"' | b'\'' | b'`') && live.get(offset + len) == Some(&quote)
 }
 
@@ -115,8 +120,12 @@ pub fn merge<'r>(
 }
 
 /// The languages that run as JavaScript.
-pub const JAVASCRIPT: [Language; 4] =
-    [Language::JavaScript, Language::TypeScript, Language::Vue, Language::Html];
+pub const JAVASCRIPT: [Language; 4] = [
+    Language::JavaScript,
+    Language::TypeScript,
+    Language::Vue,
+    Language::Html,
+];
 
 /// True if the language runs as JavaScript.
 pub fn is_javascript(language: Language) -> bool {
@@ -184,8 +193,14 @@ pub fn called(rows: &[CallRow], file: &FileView<'_>, hunk: &HunkView<'_>) -> Vec
             if side.in_test(name.start()) || calls::is_declaration(&side.code, name.start(), open) {
                 continue;
             }
-            if let Some(call) = judge(side, file.language, name.start(), open, row.argument, row.index)
-                && found.iter().all(|f| f.whole.start != call.whole.start)
+            if let Some(call) = judge(
+                side,
+                file.language,
+                name.start(),
+                open,
+                row.argument,
+                row.index,
+            ) && found.iter().all(|f| f.whole.start != call.whole.start)
             {
                 found.push(call);
             }
@@ -221,14 +236,21 @@ pub fn judge(
         Argument::NotConstant => !is_literal(side, language, argument.clone()),
         Argument::Built => strings::is_built(side, language, argument.clone()),
     };
-    holds.then_some(Called { name, open, whole, argument })
+    holds.then_some(Called {
+        name,
+        open,
+        whole,
+        argument,
+    })
 }
 
 /// True for a constant text, a number, or a constant's shouted name.
 fn is_literal(side: &Side, language: Language, range: Range<usize>) -> bool {
     let text = side.code[range.clone()].trim();
     let is_shouted = text.len() > 1
-        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
     is_shouted
         || text.bytes().all(|b| b.is_ascii_digit())
         || strings::is_constant(side, language, range)
@@ -247,12 +269,36 @@ pub fn is_input(text: &str) -> bool {
 pub fn is_shown(head: &str) -> bool {
     const PRINTS: [&str; 23] = [
         "LABEL ",
-        "echo ", "printf ", "print(", "println", "log", "console.", "puts ", "info ", "warn", "error", "die ", "fail ", "help",
-        "usage", "description", "message", "raise ", "throw ", "Write-Host", "Write-Output", "echo(", "cat <<",
+        "echo ",
+        "printf ",
+        "print(",
+        "println",
+        "log",
+        "console.",
+        "puts ",
+        "info ",
+        "warn",
+        "error",
+        "die ",
+        "fail ",
+        "help",
+        "usage",
+        "description",
+        "message",
+        "raise ",
+        "throw ",
+        "Write-Host",
+        "Write-Output",
+        "echo(",
+        "cat <<",
     ];
     let head = head.trim_start_matches(['-', '@', ' ', '"', '\'']);
     let head = head.strip_prefix("run:").map_or(head, str::trim_start);
-    PRINTS.iter().any(|p| head.starts_with(p) || head.contains(&format!("&& {p}")) || (p.ends_with('(') && head.contains(p)))
+    PRINTS.iter().any(|p| {
+        head.starts_with(p)
+            || head.contains(&format!("&& {p}"))
+            || (p.ends_with('(') && head.contains(p))
+    })
 }
 
 /// True if `offset` lies in a block text of YAML whose key says that it is for readers.
@@ -268,8 +314,20 @@ pub fn in_shown_block(side: &Side, offset: usize) -> bool {
         depth = indent(line);
         let text = line.trim().trim_start_matches("- ");
         if text.ends_with(['|', '>']) || text.ends_with("|-") || text.ends_with(">-") {
-            const KEYS: [&str; 9] = ["description", "help", "usage", "notes", "note", "message", "summary", "readme", "body"];
-            return KEYS.iter().any(|key| text.to_ascii_lowercase().starts_with(key));
+            const KEYS: [&str; 9] = [
+                "description",
+                "help",
+                "usage",
+                "notes",
+                "note",
+                "message",
+                "summary",
+                "readme",
+                "body",
+            ];
+            return KEYS
+                .iter()
+                .any(|key| text.to_ascii_lowercase().starts_with(key));
         }
     }
     false
@@ -278,8 +336,13 @@ pub fn in_shown_block(side: &Side, offset: usize) -> bool {
 /// True if what follows the line's beginning is text between tags (`<p>Like this`).
 pub fn is_markup_text(head: &str) -> bool {
     head.starts_with('<')
-        && head.as_bytes().get(1).is_some_and(|b| b.is_ascii_alphabetic() || *b == b'/')
-        && head.rfind('>').is_some_and(|at| !head[at..].contains(['{', '(', '=']) && !head[at..].starts_with(">\""))
+        && head
+            .as_bytes()
+            .get(1)
+            .is_some_and(|b| b.is_ascii_alphabetic() || *b == b'/')
+        && head.rfind('>').is_some_and(|at| {
+            !head[at..].contains(['{', '(', '=']) && !head[at..].starts_with(">\"")
+        })
         && head.rfind('>') > head.rfind('<')
         && head.contains(' ')
 }

@@ -24,37 +24,181 @@ pub struct Name {
 
 /// Literals, one of which stands in every such name; the rest of the name decides.
 pub static KEYWORDS: &[&str] = &[
-    "pass", "pwd", "secret", "token", "apikey", "api_key", "api-key", "api.key", "accesskey",
-    "access_key", "access-key", "privatekey", "private_key", "private-key", "encryptionkey",
-    "encryption_key", "encryption-key", "signingkey", "signing_key", "signing-key", "credential",
-    "accountkey", "account_key", "masterkey", "master_key", "sharedkey", "shared_key",
-    "session_key", "sessionkey", "jwt_key", "jwtkey", "hmac_key", "hmackey", "aes_key", "aeskey",
-    "app_key", "appkey", "service_key", "servicekey", "admin_key", "adminkey", "license_key",
-    "auth", "securestring", "identified by", "networkcredential", "getconnection", "curl", "mysql", "cookie_key", "crypto_key", "cryptokey",
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "apikey",
+    "api_key",
+    "api-key",
+    "api.key",
+    "accesskey",
+    "access_key",
+    "access-key",
+    "privatekey",
+    "private_key",
+    "private-key",
+    "encryptionkey",
+    "encryption_key",
+    "encryption-key",
+    "signingkey",
+    "signing_key",
+    "signing-key",
+    "credential",
+    "accountkey",
+    "account_key",
+    "masterkey",
+    "master_key",
+    "sharedkey",
+    "shared_key",
+    "session_key",
+    "sessionkey",
+    "jwt_key",
+    "jwtkey",
+    "hmac_key",
+    "hmackey",
+    "aes_key",
+    "aeskey",
+    "app_key",
+    "appkey",
+    "service_key",
+    "servicekey",
+    "admin_key",
+    "adminkey",
+    "license_key",
+    "auth",
+    "securestring",
+    "identified by",
+    "networkcredential",
+    "getconnection",
+    "curl",
+    "mysql",
+    "cookie_key",
+    "crypto_key",
+    "cryptokey",
 ];
 
 /// Words before `key` that make it a secret.
 const KEY_OWNERS: [&str; 25] = [
-    "api", "access", "private", "encryption", "signing", "auth", "master", "account", "shared",
-    "session", "jwt", "hmac", "aes", "app", "service", "admin", "license", "secret", "crypto",
-    "cookie", "storage", "webhook", "cipher", "decryption", "ssh",
+    "api",
+    "access",
+    "private",
+    "encryption",
+    "signing",
+    "auth",
+    "master",
+    "account",
+    "shared",
+    "session",
+    "jwt",
+    "hmac",
+    "aes",
+    "app",
+    "service",
+    "admin",
+    "license",
+    "secret",
+    "crypto",
+    "cookie",
+    "storage",
+    "webhook",
+    "cipher",
+    "decryption",
+    "ssh",
 ];
 
 /// Words that take the meaning away wherever they stand.
 const HARMLESS: [&str; 71] = [
-    "csrf", "xsrf", "next", "page", "continuation", "cancel", "cancellation", "sync", "eos", "bos",
-    "pad", "unk", "sep", "mask", "cls", "stop", "test", "tests", "testing", "example", "dummy", "fake", "mock",
-    "sample", "placeholder", "invalid", "wrong", "bad", "no", "public", "hash", "hashed",
-    "encrypted", "forgot", "reset", "show", "hide", "toggle", "type", "primary", "foreign", "sort",
-    "partition", "cache", "lexer", "syntax", "design", "color", "grammar", "regex", "pattern",
-    "label", "hint", "error", "err", "message", "msg", "help", "description", "title", "has", "is",
-    "use", "enable", "require", "required", "min", "max", "bypass", "parser", "separator",
+    "csrf",
+    "xsrf",
+    "next",
+    "page",
+    "continuation",
+    "cancel",
+    "cancellation",
+    "sync",
+    "eos",
+    "bos",
+    "pad",
+    "unk",
+    "sep",
+    "mask",
+    "cls",
+    "stop",
+    "test",
+    "tests",
+    "testing",
+    "example",
+    "dummy",
+    "fake",
+    "mock",
+    "sample",
+    "placeholder",
+    "invalid",
+    "wrong",
+    "bad",
+    "no",
+    "public",
+    "hash",
+    "hashed",
+    "encrypted",
+    "forgot",
+    "reset",
+    "show",
+    "hide",
+    "toggle",
+    "type",
+    "primary",
+    "foreign",
+    "sort",
+    "partition",
+    "cache",
+    "lexer",
+    "syntax",
+    "design",
+    "color",
+    "grammar",
+    "regex",
+    "pattern",
+    "label",
+    "hint",
+    "error",
+    "err",
+    "message",
+    "msg",
+    "help",
+    "description",
+    "title",
+    "has",
+    "is",
+    "use",
+    "enable",
+    "require",
+    "required",
+    "min",
+    "max",
+    "bypass",
+    "parser",
+    "separator",
 ];
 
 /// Trailing words that don't change what the name means.
 const TAILS: [&str; 15] = [
-    "prod", "production", "live", "staging", "value", "default", "str", "string", "env", "dev",
-    "v1", "v2", "raw", "b64", "plain",
+    "prod",
+    "production",
+    "live",
+    "staging",
+    "value",
+    "default",
+    "str",
+    "string",
+    "env",
+    "dev",
+    "v1",
+    "v2",
+    "raw",
+    "b64",
+    "plain",
 ];
 
 /// The identifier around a keyword: letters, digits, `_`, and inner `-` and `.`.
@@ -96,12 +240,27 @@ pub fn read(identifier: &str) -> Option<Name> {
     let previous = tail.len().checked_sub(2).map(|at| tail[at].as_str());
     let class = class_of(last, previous)?;
     const PRODUCTION: [&str; 13] = [
-        "prod", "production", "live", "master", "root", "admin", "aws", "stripe", "db", "database",
-        "payment", "postgres", "mysql",
+        "prod",
+        "production",
+        "live",
+        "master",
+        "root",
+        "admin",
+        "aws",
+        "stripe",
+        "db",
+        "database",
+        "payment",
+        "postgres",
+        "mysql",
     ];
     let is_production = all.iter().any(|w| PRODUCTION.contains(&w.as_str()));
     let is_vague = tail.len() == 1 && matches!(last.as_str(), "pass" | "pwd");
-    Some(Name { class, is_production, is_vague })
+    Some(Name {
+        class,
+        is_production,
+        is_vague,
+    })
 }
 
 fn is_tail(word: &str) -> bool {
@@ -110,16 +269,45 @@ fn is_tail(word: &str) -> bool {
 
 fn class_of(last: &str, previous: Option<&str>) -> Option<Class> {
     let ends = |suffix: &str| last.ends_with(suffix);
-    if ends("password") || ends("passwd") || ends("passphrase") || ends("passcode") || last == "pwd" || last == "pw" && previous.is_some()
-        || ["dbpwd", "userpwd", "adminpwd", "rootpwd", "dbpass", "userpass", "adminpass", "rootpass", "smtppass", "mailpass", "passwort"].contains(&last)
+    if ends("password")
+        || ends("passwd")
+        || ends("passphrase")
+        || ends("passcode")
+        || last == "pwd"
+        || last == "pw" && previous.is_some()
+        || [
+            "dbpwd",
+            "userpwd",
+            "adminpwd",
+            "rootpwd",
+            "dbpass",
+            "userpass",
+            "adminpass",
+            "rootpass",
+            "smtppass",
+            "mailpass",
+            "passwort",
+        ]
+        .contains(&last)
         || last == "pass"
     {
         return Some(Class::Password);
     }
-    if ends("secret") || ends("token") || ends("apikey") || ends("secretkey") || ends("accesskey")
-        || ends("privatekey") || ends("authkey") || ends("signingkey") || ends("encryptionkey")
-        || ends("appkey") || ends("masterkey") || ends("accountkey") || ends("jwtkey")
-        || last == "credential" || last == "credentials"
+    if ends("secret")
+        || ends("token")
+        || ends("apikey")
+        || ends("secretkey")
+        || ends("accesskey")
+        || ends("privatekey")
+        || ends("authkey")
+        || ends("signingkey")
+        || ends("encryptionkey")
+        || ends("appkey")
+        || ends("masterkey")
+        || ends("accountkey")
+        || ends("jwtkey")
+        || last == "credential"
+        || last == "credentials"
         || (last == "auth" && previous.is_some())
     {
         return Some(Class::Key);
@@ -168,10 +356,42 @@ mod tests {
 
     #[test]
     fn names_are_read_from_their_end() {
-        for name in ["password", "DB_PASSWORD", "dbPassword", "spring.datasource.password", "API_KEY", "apiKey", "X-Api-Key", "clientSecret", "authToken", "SECRET_KEY_PROD", "smtp_pass", "jwt.secret", "aws_secret_access_key", "password2"] {
+        for name in [
+            "password",
+            "DB_PASSWORD",
+            "dbPassword",
+            "spring.datasource.password",
+            "API_KEY",
+            "apiKey",
+            "X-Api-Key",
+            "clientSecret",
+            "authToken",
+            "SECRET_KEY_PROD",
+            "smtp_pass",
+            "jwt.secret",
+            "aws_secret_access_key",
+            "password2",
+        ] {
             assert!(read(name).is_some(), "{name}");
         }
-        for name in ["token_type", "passwordField", "secretName", "tokenizer", "max_tokens", "next_page_token", "csrf_token", "password_hash", "public_key", "primary_key", "author", "compass", "pass_rate", "auth_url", "key_id", "auth"] {
+        for name in [
+            "token_type",
+            "passwordField",
+            "secretName",
+            "tokenizer",
+            "max_tokens",
+            "next_page_token",
+            "csrf_token",
+            "password_hash",
+            "public_key",
+            "primary_key",
+            "author",
+            "compass",
+            "pass_rate",
+            "auth_url",
+            "key_id",
+            "auth",
+        ] {
             assert!(read(name).is_none(), "{name}");
         }
     }

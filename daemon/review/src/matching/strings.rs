@@ -78,7 +78,10 @@ fn has_f_prefix(live: &str) -> bool {
 /// True if the expression builds a text at run time: a string literal with something spliced in,
 /// joined with a name, or formatted.
 pub fn is_built(side: &Side, language: Language, range: Range<usize>) -> bool {
-    pattern!(JOINED, r#"["'`]\s*\)?\s*(?:\+|%|\.\.|&|<>|\|\|)\s*[\w($@]|[\w)\]]\s*(?:\+|\.\.|&|<>)\s*[A-Za-z]{0,2}["'`]"#);
+    pattern!(
+        JOINED,
+        r#"["'`]\s*\)?\s*(?:\+|%|\.\.|&|<>|\|\|)\s*[\w($@]|[\w)\]]\s*(?:\+|\.\.|&|<>)\s*[A-Za-z]{0,2}["'`]"#
+    );
     pattern!(DOTTED, r#"["']\s*\.\s*[$\w(]|[\w)\]]\s*\.\s*["']"#);
     pattern!(
         FORMATTED,

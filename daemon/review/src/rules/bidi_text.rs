@@ -41,7 +41,9 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     for index in 0..side.lines.len() {
         let range = side.line_range(index);
         let line = &side.text[range.clone()];
-        let Some(first) = line.find(is_bidi_control) else { continue };
+        let Some(first) = line.find(is_bidi_control) else {
+            continue;
+        };
         if !side.lines[index].changed || (is_prose && is_balanced(line)) {
             continue;
         }
@@ -49,8 +51,11 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         let clean: String = line.chars().filter(|c| !is_bidi_control(*c)).collect();
         let end = range.start + last + 3;
         sink.hit(
-            Hit::at(range.start + first..end, "A reviewer sees a comment or a harmless condition where the compiler sees code.")
-                .fix(Fix::Replace(range, clean)),
+            Hit::at(
+                range.start + first..end,
+                "A reviewer sees a comment or a harmless condition where the compiler sees code.",
+            )
+            .fix(Fix::Replace(range, clean)),
         );
     }
 }
@@ -58,12 +63,23 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
 /// Documents and translations, in which other scripts are at home.
 pub fn is_prose(file: &FileView<'_>) -> bool {
     const PATHS: [&str; 11] = [
-        "locale", "i18n", "l10n", "translation", "/lang/", "messages", "strings.xml", ".po", ".arb",
-        ".strings", "langs/",
+        "locale",
+        "i18n",
+        "l10n",
+        "translation",
+        "/lang/",
+        "messages",
+        "strings.xml",
+        ".po",
+        ".arb",
+        ".strings",
+        "langs/",
     ];
     matches!(file.role, Role::Docs | Role::Fixture)
         || matches!(file.language, Language::Markdown | Language::Text)
-        || PATHS.iter().any(|part| quality::contains_word(file.path, part))
+        || PATHS
+            .iter()
+            .any(|part| quality::contains_word(file.path, part))
 }
 
 /// Every start has its end on the line, in order, and nothing is overridden.

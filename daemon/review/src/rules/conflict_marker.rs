@@ -64,7 +64,10 @@ fn is_blanked(byte: Option<&u8>) -> bool {
 
 fn report(start: Option<usize>, end: usize, sink: &mut Sink) {
     if let Some(start) = start {
-        sink.hit(Hit::lines(start..end, "The file does not parse, or runs both sides of the merge."));
+        sink.hit(Hit::lines(
+            start..end,
+            "The file does not parse, or runs both sides of the merge.",
+        ));
     }
 }
 
@@ -72,7 +75,10 @@ fn report(start: Option<usize>, end: usize, sink: &mut Sink) {
 fn marker(line: &str) -> Option<u8> {
     let bytes = line.as_bytes();
     let first = *bytes.first()?;
-    if !matches!(first, b'<' | b'>' | b'|') || bytes.len() < 7 || bytes[..7].iter().any(|b| *b != first) {
+    if !matches!(first, b'<' | b'>' | b'|')
+        || bytes.len() < 7
+        || bytes[..7].iter().any(|b| *b != first)
+    {
         return None;
     }
     match bytes.get(7) {
@@ -81,7 +87,11 @@ fn marker(line: &str) -> Option<u8> {
             // `>>>>>>> text` is also a reply quoted seven times; a label is one word, or a hash
             // with its subject in brackets.
             let is_label = !label.is_empty()
-                && (first != b'>' || !label.contains(' ') || label.contains('(') || label.contains(':') || label.contains('/'));
+                && (first != b'>'
+                    || !label.contains(' ')
+                    || label.contains('(')
+                    || label.contains(':')
+                    || label.contains('/'));
             is_label.then_some(first)
         }
         _ => None,

@@ -30,9 +30,27 @@ declarations, tests.\n\n\
 Do: parse the data (`json.loads`, `ast.literal_eval`), or look the action up in a table.",
     languages: &[],
     triggers: &[
-        "eval", "exec", "compile", "function(", "settimeout", "setinterval", "runin", "vm.script",
-        "loadstring", "load(", "invoke-expression", "iex", "create_function", "assert(",
-        "evaluate", "parseexpression", "function (", "preg_replace", "include", "require", "loadurl",
+        "eval",
+        "exec",
+        "compile",
+        "function(",
+        "settimeout",
+        "setinterval",
+        "runin",
+        "vm.script",
+        "loadstring",
+        "load(",
+        "invoke-expression",
+        "iex",
+        "create_function",
+        "assert(",
+        "evaluate",
+        "parseexpression",
+        "function (",
+        "preg_replace",
+        "include",
+        "require",
+        "loadurl",
     ],
     strict_only: false,
     never_silenced_by_change: false,
@@ -41,33 +59,113 @@ Do: parse the data (`json.loads`, `ast.literal_eval`), or look the action up in 
 
 static CALLS: [CallRow; 13] = [
     call!([Php], r"\b(?:eval|create_function)\s*\(", NotConstant, 0),
-    call!([JavaScript, TypeScript, Vue, Html], r"\b(?:new\s+)?Function\s*\(", NotConstant, 9),
-    call!([JavaScript, TypeScript, Vue, Html], r"\b(?:setTimeout|setInterval|setImmediate|execScript)\s*\(", Built, 0),
-    call!([JavaScript, TypeScript, Vue], r"\b(?:runInThisContext|runInNewContext|runInContext|compileFunction|vm\.Script)\s*\(", NotConstant, 0),
-    call!([JavaScript, TypeScript, Vue, Html], r"\(\s*0\s*,\s*eval\s*\)\s*\(|\beval\?\.\s*\(", NotConstant, 0),
+    call!(
+        [JavaScript, TypeScript, Vue, Html],
+        r"\b(?:new\s+)?Function\s*\(",
+        NotConstant,
+        9
+    ),
+    call!(
+        [JavaScript, TypeScript, Vue, Html],
+        r"\b(?:setTimeout|setInterval|setImmediate|execScript)\s*\(",
+        Built,
+        0
+    ),
+    call!(
+        [JavaScript, TypeScript, Vue],
+        r"\b(?:runInThisContext|runInNewContext|runInContext|compileFunction|vm\.Script)\s*\(",
+        NotConstant,
+        0
+    ),
+    call!(
+        [JavaScript, TypeScript, Vue, Html],
+        r"\(\s*0\s*,\s*eval\s*\)\s*\(|\beval\?\.\s*\(",
+        NotConstant,
+        0
+    ),
     call!([Lua], r"\b(?:loadstring|load)\s*\(", NotConstant, 0),
-    call!([Ruby], r"\b(?:instance_eval|class_eval|module_eval)\s*\(", NotConstant, 0),
-    call!([Java, Kotlin, Scala], r"\b(?:engine|nashorn|js|jsEngine|scriptEngine|script_engine|graal\w*|toolbox|polyglot|\w*[sS]cript(?:Engine)?\w*|getEngineByName\s*\([^()]*\))\s*\.\s*eval\s*\(|\b(?:groovy|groovyShell|GroovyShell\s*\([^()]*\))\s*\.\s*(?:evaluate|parse)\s*\(", NotConstant, 0),
-    call!([Java, Kotlin, Scala], r"\bparseExpression\s*\(|\bnew\s+GroovyShell\s*\([^()]*\)\s*\.\s*(?:evaluate|parse)\s*\(|\bMVEL\.(?:eval|executeExpression)\s*\(", NotConstant, 0),
-    call!([Java, Kotlin, Swift], r"\b(?:evaluateJavascript|evaluateJavaScript|evaluateScript)\s*\(", Built, 0),
-    call!([CSharp], r"\bCSharpScript\s*\.\s*(?:EvaluateAsync|RunAsync|Create)\s*(?:<[^<>()]*>)?\s*\(", NotConstant, 0),
-    call!([Elixir], r"\bCode\.(?:eval_string|eval_quoted|compile_string)\s*\(", NotConstant, 0),
+    call!(
+        [Ruby],
+        r"\b(?:instance_eval|class_eval|module_eval)\s*\(",
+        NotConstant,
+        0
+    ),
+    call!(
+        [Java, Kotlin, Scala],
+        r"\b(?:engine|nashorn|js|jsEngine|scriptEngine|script_engine|graal\w*|toolbox|polyglot|\w*[sS]cript(?:Engine)?\w*|getEngineByName\s*\([^()]*\))\s*\.\s*eval\s*\(|\b(?:groovy|groovyShell|GroovyShell\s*\([^()]*\))\s*\.\s*(?:evaluate|parse)\s*\(",
+        NotConstant,
+        0
+    ),
+    call!(
+        [Java, Kotlin, Scala],
+        r"\bparseExpression\s*\(|\bnew\s+GroovyShell\s*\([^()]*\)\s*\.\s*(?:evaluate|parse)\s*\(|\bMVEL\.(?:eval|executeExpression)\s*\(",
+        NotConstant,
+        0
+    ),
+    call!(
+        [Java, Kotlin, Swift],
+        r"\b(?:evaluateJavascript|evaluateJavaScript|evaluateScript)\s*\(",
+        Built,
+        0
+    ),
+    call!(
+        [CSharp],
+        r"\bCSharpScript\s*\.\s*(?:EvaluateAsync|RunAsync|Create)\s*(?:<[^<>()]*>)?\s*\(",
+        NotConstant,
+        0
+    ),
+    call!(
+        [Elixir],
+        r"\bCode\.(?:eval_string|eval_quoted|compile_string)\s*\(",
+        NotConstant,
+        0
+    ),
     call!([Java, Kotlin], r"\bloadUrl\s*\(", Built, 0),
 ];
 
 pattern!(EVAL, r"\b(eval|exec|compile|execfile)\s*\(");
-pattern!(OWN_FILE, r#"^(?:compile\s*\()?\s*(?:io\.)?(?:open|Path)\s*\(\s*["'][^"'{}]*["'][^()]*\)\s*\.read"#);
-pattern!(NAMED, r#"(?m)\b(\w+)\s*=\s*(?:builtins\.|window\.|globalThis\.|global\.|self\.)?(eval|exec|Function)\s*;?[ \t]*$"#);
-pattern!(INDEXED, r#"\b(?:window|globalThis|global|self|__builtins__)\s*\[\s*["']eval["']\s*\]\s*\(|\bgetattr\s*\(\s*(?:__builtins__|builtins)\s*,\s*["'](?:eval|exec)["']\s*\)\s*\("#);
-pattern!(RUBY_BARE, r"(?m)(?:^|[=;(\s])(?:Kernel\.|binding\.)?(eval)[ (]\s*([^\s{|&#)][^\n]*)");
-pattern!(PERL_EVAL, r#"(?:^|[^>\w$@%&:-])eval\s*\(?\s*(\$\w+|"[^"\n]*[$@]\w[^"\n]*"|["'][^"'\n]*["']\s*\.\s*\$)"#);
+pattern!(
+    OWN_FILE,
+    r#"^(?:compile\s*\()?\s*(?:io\.)?(?:open|Path)\s*\(\s*["'][^"'{}]*["'][^()]*\)\s*\.read"#
+);
+pattern!(
+    NAMED,
+    r#"(?m)\b(\w+)\s*=\s*(?:builtins\.|window\.|globalThis\.|global\.|self\.)?(eval|exec|Function)\s*;?[ \t]*$"#
+);
+pattern!(
+    INDEXED,
+    r#"\b(?:window|globalThis|global|self|__builtins__)\s*\[\s*["']eval["']\s*\]\s*\(|\bgetattr\s*\(\s*(?:__builtins__|builtins)\s*,\s*["'](?:eval|exec)["']\s*\)\s*\("#
+);
+pattern!(
+    RUBY_BARE,
+    r"(?m)(?:^|[=;(\s])(?:Kernel\.|binding\.)?(eval)[ (]\s*([^\s{|&#)][^\n]*)"
+);
+pattern!(
+    PERL_EVAL,
+    r#"(?:^|[^>\w$@%&:-])eval\s*\(?\s*(\$\w+|"[^"\n]*[$@]\w[^"\n]*"|["'][^"'\n]*["']\s*\.\s*\$)"#
+);
 pattern!(SHELL_EVAL, r#"(?m)(?:^|[;&|({\s])eval\s+([^\n]+)"#);
 pattern!(SHELL_SPLICED, r#"\$\(?[A-Za-z_@*{1-9!]"#);
-pattern!(SHELL_COMMAND, r#"^["']?(?:\$\(([^\n]*)\)|`([^`\n]*)`)["']?\s*(?:[;|&#>2].*)?$"#);
-pattern!(POWERSHELL, r"(?i)(?:^|[\s;|({=])((?:Invoke-Expression|iex)\s+(?:-Command\s+)?[\x22(]*\$\w)");
-pattern!(PHP_INCLUDE, r"\b(?:include|require|assert)(?:_once)?\s*\(?[^;\n]*\$_(?:GET|POST|REQUEST|COOKIE)\b");
-pattern!(PREG_E, r#"\bpreg_replace\s*\(\s*["']([/#~!]).*?[/#~!][a-z]*e[a-z]*["']\s*,"#);
-pattern!(PYTHON2, r"(?m)^[ \t]*exec[ \t]+([A-Za-z_][\w.\[\]]*)[ \t]*(?:in\b[^\n]*)?$");
+pattern!(
+    SHELL_COMMAND,
+    r#"^["']?(?:\$\(([^\n]*)\)|`([^`\n]*)`)["']?\s*(?:[;|&#>2].*)?$"#
+);
+pattern!(
+    POWERSHELL,
+    r"(?i)(?:^|[\s;|({=])((?:Invoke-Expression|iex)\s+(?:-Command\s+)?[\x22(]*\$\w)"
+);
+pattern!(
+    PHP_INCLUDE,
+    r"\b(?:include|require|assert)(?:_once)?\s*\(?[^;\n]*\$_(?:GET|POST|REQUEST|COOKIE)\b"
+);
+pattern!(
+    PREG_E,
+    r#"\bpreg_replace\s*\(\s*["']([/#~!]).*?[/#~!][a-z]*e[a-z]*["']\s*,"#
+);
+pattern!(
+    PYTHON2,
+    r"(?m)^[ \t]*exec[ \t]+([A-Za-z_][\w.\[\]]*)[ \t]*(?:in\b[^\n]*)?$"
+);
 
 fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     if !ships(file) {
@@ -81,7 +179,9 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     }
     match file.language {
         Language::Python => python(file, hunk, sink),
-        Language::JavaScript | Language::TypeScript | Language::Vue | Language::Html => javascript(file, hunk, sink),
+        Language::JavaScript | Language::TypeScript | Language::Vue | Language::Html => {
+            javascript(file, hunk, sink);
+        }
         Language::Ruby => ruby(file, hunk, sink),
         Language::Shell => shell(hunk, sink),
         Language::Perl => plain(&PERL_EVAL, hunk, sink),
@@ -99,29 +199,43 @@ fn is_fine(file: &FileView<'_>, hunk: &HunkView<'_>, call: &Called) -> bool {
     let name = &code[call.whole.start..call.argument.start];
     let argument = hunk.new.code[call.argument.clone()].trim_start();
     match file.language {
-        Language::JavaScript | Language::TypeScript | Language::Vue | Language::Html if name.contains("Function") => {
+        Language::JavaScript | Language::TypeScript | Language::Vue | Language::Html
+            if name.contains("Function") =>
+        {
             !calls::qualifier(code, call.name).is_none_or(&["window", "globalThis", "global"])
                 || argument.starts_with("...") && code[..call.name].ends_with('.')
         }
-        Language::JavaScript | Language::TypeScript | Language::Vue | Language::Html if name.contains("set") => {
+        Language::JavaScript | Language::TypeScript | Language::Vue | Language::Html
+            if name.contains("set") =>
+        {
             // A function that is passed may well build texts; only a text itself is code.
             argument.contains("=>") || argument.contains("function") || argument.contains(".bind(")
         }
         Language::Lua => {
-            !calls::qualifier(code, call.name).is_none_or(&["_G"]) || argument.starts_with("function")
+            !calls::qualifier(code, call.name).is_none_or(&["_G"])
+                || argument.starts_with("function")
         }
-        Language::Ruby => argument.starts_with(['&', '<']) || argument.contains("File.read") || argument.contains("IO.read"),
+        Language::Ruby => {
+            argument.starts_with(['&', '<'])
+                || argument.contains("File.read")
+                || argument.contains("IO.read")
+        }
         Language::Java | Language::Kotlin if name.contains("loadUrl") => {
             !hunk.new.live[call.argument.clone()].contains("javascript:")
         }
-        Language::Php => calls::qualifier(code, call.name) != Qualifier::None || code[..call.name].ends_with('$'),
+        Language::Php => {
+            calls::qualifier(code, call.name) != Qualifier::None || code[..call.name].ends_with('$')
+        }
         _ => argument.is_empty(),
     }
 }
 
 fn report(hunk: &HunkView<'_>, call: &Called, sink: &mut Sink) {
     let argument = &hunk.new.code[call.argument.clone()];
-    let mut hit = Hit::at(call.whole.clone(), "Input that reaches this text is run with the rights of the program.");
+    let mut hit = Hit::at(
+        call.whole.clone(),
+        "Input that reaches this text is run with the rights of the program.",
+    );
     if rows::is_input(argument) {
         hit.severity = Some(Severity::Critical);
     }
@@ -132,9 +246,16 @@ fn plain(pattern: &regex::Regex, hunk: &HunkView<'_>, sink: &mut Sink) {
     for found in pattern.captures_iter(&hunk.new.live) {
         let Some(whole) = found.get(0) else { continue };
         let text = whole.as_str();
-        let at = whole.start() + (text.len() - text.trim_start_matches(|c: char| !c.is_alphanumeric()).len());
+        let at = whole.start()
+            + (text.len()
+                - text
+                    .trim_start_matches(|c: char| !c.is_alphanumeric())
+                    .len());
         if hunk.new.code.as_bytes()[at] != b' ' && !hunk.new.in_test(at) {
-            sink.hit(Hit::at(at..whole.end(), "Input that reaches this text is run with the rights of the program."));
+            sink.hit(Hit::at(
+                at..whole.end(),
+                "Input that reaches this text is run with the rights of the program.",
+            ));
         }
     }
 }
@@ -146,12 +267,14 @@ fn renamed(names: &[String], hunk: &HunkView<'_>, file: &FileView<'_>, sink: &mu
         let mut from = 0;
         while let Some(at) = code[from..].find(name.as_str()).map(|at| from + at) {
             from = at + name.len();
-            let is_whole = !code[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$'));
+            let is_whole = !code[..at]
+                .ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$'));
             let rest = &code[from..];
             let open = from + (rest.len() - rest.trim_start_matches(' ').len());
             if is_whole
                 && code[open..].starts_with('(')
-                && let Some(call) = rows::judge(&hunk.new, file.language, at, open, Argument::NotConstant, 0)
+                && let Some(call) =
+                    rows::judge(&hunk.new, file.language, at, open, Argument::NotConstant, 0)
                 && !calls::is_declaration(code, at, open)
                 && !hunk.new.in_test(at)
             {
@@ -175,28 +298,44 @@ fn python(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
     let mut is_shadowed = None;
     for found in EVAL.captures_iter(&side.code) {
-        let (Some(name), Some(whole)) = (found.get(1), found.get(0)) else { continue };
+        let (Some(name), Some(whole)) = (found.get(1), found.get(0)) else {
+            continue;
+        };
         let open = whole.end() - 1;
         if side.code[..name.start()].ends_with('$')
-            || !calls::qualifier(&side.code, name.start()).is_none_or(&["builtins", "__builtins__", "__builtin__"])
+            || !calls::qualifier(&side.code, name.start()).is_none_or(&[
+                "builtins",
+                "__builtins__",
+                "__builtin__",
+            ])
             || calls::is_declaration(&side.code, name.start(), open)
             || side.in_test(name.start())
         {
             continue;
         }
-        let Some(call) = rows::judge(side, file.language, name.start(), open, Argument::NotConstant, 0) else { continue };
+        let Some(call) = rows::judge(
+            side,
+            file.language,
+            name.start(),
+            open,
+            Argument::NotConstant,
+            0,
+        ) else {
+            continue;
+        };
         if name.as_str() == "compile" && !compiles_code(hunk, open) {
             continue;
         }
         let imports = is_shadowed.get_or_insert_with(|| Imports::of(file));
         let argument = &side.live[call.argument.clone()];
-        let reads_own_file = argument.contains("read") && (matches!(file.name, "setup.py" | "conf.py") || OWN_FILE.is_match(argument));
+        let reads_own_file = argument.contains("read")
+            && (matches!(file.name, "setup.py" | "conf.py") || OWN_FILE.is_match(argument));
         if reads_own_file {
             continue;
         }
-        let shadowed = ["torch", "re", "regex", "asyncio", "numexpr"]
-            .iter()
-            .any(|m| imports.is_member(name.as_str(), m, name.as_str()));
+        let own = format!("def {}(", name.as_str());
+        let shadowed =
+            imports.binds_elsewhere(name.as_str(), "builtins") || side.code.contains(&own);
         if !shadowed {
             report(hunk, &call, sink);
         }
@@ -224,32 +363,58 @@ fn python(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
 fn compiles_code(hunk: &HunkView<'_>, open: usize) -> bool {
     let inside = calls::inside(&hunk.new.code, open);
     let text = &hunk.new.live[inside];
-    ["\"exec\"", "'exec'", "\"eval\"", "'eval'", "\"single\"", "'single'"].iter().any(|mode| text.contains(mode))
+    [
+        "\"exec\"",
+        "'exec'",
+        "\"eval\"",
+        "'eval'",
+        "\"single\"",
+        "'single'",
+    ]
+    .iter()
+    .any(|mode| text.contains(mode))
 }
 
 fn javascript(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
     for found in EVAL.captures_iter(&side.code) {
-        let (Some(name), Some(whole)) = (found.get(1), found.get(0)) else { continue };
+        let (Some(name), Some(whole)) = (found.get(1), found.get(0)) else {
+            continue;
+        };
         let open = whole.end() - 1;
         let before = &side.code[..name.start()];
         let line = before.rfind('\n').map_or(0, |at| at + 1);
-        let in_page = matches!(file.language, Language::Html) && !before.contains("<script") && !before[line..].contains('=');
+        let in_page = matches!(file.language, Language::Html)
+            && !before.contains("<script")
+            && !before[line..].contains('=');
         if name.as_str() != "eval"
             || in_page
             || rows::is_markup_text(before[line..].trim_start())
             || before.ends_with(['$', '#', '-', '@'])
-            || !matches!(calls::qualifier(&side.code, name.start()), Qualifier::None | Qualifier::Word("window" | "globalThis" | "global" | "self"))
+            || !matches!(
+                calls::qualifier(&side.code, name.start()),
+                Qualifier::None | Qualifier::Word("window" | "globalThis" | "global" | "self")
+            )
             || calls::is_declaration(&side.code, name.start(), open)
             || side.in_test(name.start())
         {
             continue;
         }
-        if let Some(call) = rows::judge(side, file.language, name.start(), open, Argument::NotConstant, 0) {
+        if let Some(call) = rows::judge(
+            side,
+            file.language,
+            name.start(),
+            open,
+            Argument::NotConstant,
+            0,
+        ) {
             report(hunk, &call, sink);
         }
     }
-    if side.code.contains("= eval") || side.code.contains(".eval") || side.code.contains("= Function") {
+    if side.code.contains("= eval")
+        || side.code.contains(".eval")
+        || side.code.contains("= Function")
+    {
         renamed(&assigned(hunk), hunk, file, sink);
     }
     plain(&INDEXED, hunk, sink);
@@ -258,17 +423,27 @@ fn javascript(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
 fn ruby(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
     for found in RUBY_BARE.captures_iter(&side.code) {
-        let (Some(name), Some(argument)) = (found.get(1), found.get(2)) else { continue };
+        let (Some(name), Some(argument)) = (found.get(1), found.get(2)) else {
+            continue;
+        };
         let end = calls::expression_end(&side.code, argument.start());
         let argument = calls::trim(&side.code, argument.start()..end.max(argument.start()));
         let text = &side.code[argument.clone()];
         let literal = crate::matching::strings::is_constant(side, file.language, argument.clone());
-        if literal || text.is_empty() || text.starts_with(['=', '<', '.', ':']) || side.in_test(name.start())
+        if literal
+            || text.is_empty()
+            || text.starts_with(['=', '<', '.', ':'])
+            || side.in_test(name.start())
             || calls::word_before(&side.code, name.start()) == "def"
         {
             continue;
         }
-        let call = Called { name: name.start(), open: name.end(), whole: name.start()..argument.end, argument };
+        let call = Called {
+            name: name.start(),
+            open: name.end(),
+            whole: name.start()..argument.end,
+            argument,
+        };
         if side.touches_change(&call.whole) {
             report(hunk, &call, sink);
         }
@@ -278,21 +453,40 @@ fn ruby(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
 fn shell(hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
     for found in SHELL_EVAL.captures_iter(&side.live) {
-        let (Some(whole), Some(argument)) = (found.get(0), found.get(1)) else { continue };
+        let (Some(whole), Some(argument)) = (found.get(0), found.get(1)) else {
+            continue;
+        };
         let text = argument.as_str().trim();
-        let at = side.live[..argument.start()].rfind("eval").unwrap_or(argument.start());
-        if side.code.as_bytes()[at] == b' ' || !SHELL_SPLICED.is_match(text) || text.starts_with("set --") || side.in_test(at) {
+        let at = side.live[..argument.start()]
+            .rfind("eval")
+            .unwrap_or(argument.start());
+        if side.code.as_bytes()[at] == b' '
+            || !SHELL_SPLICED.is_match(text)
+            || text.starts_with("set --")
+            || side.in_test(at)
+        {
             continue;
         }
         // `eval "$(tool env)"` runs what a named tool prints: the usual way to set up a shell.
         if let Some(command) = SHELL_COMMAND.captures(text) {
-            let command = command.iter().skip(1).flatten().next().map_or("", |c| c.as_str());
-            let takes_input = command.contains("$1") || command.contains("$@") || command.contains("curl") || command.contains("wget");
+            let command = command
+                .iter()
+                .skip(1)
+                .flatten()
+                .next()
+                .map_or("", |c| c.as_str());
+            let takes_input = command.contains("$1")
+                || command.contains("$@")
+                || command.contains("curl")
+                || command.contains("wget");
             if !takes_input {
                 continue;
             }
         }
         // `eval "var=\$$name"` and `eval echo` of a fixed name are as bad: kept.
-        sink.hit(Hit::at(at..whole.end().min(argument.end()), "A value with `;` or `$(…)` in it is run as a command."));
+        sink.hit(Hit::at(
+            at..whole.end().min(argument.end()),
+            "A value with `;` or `$(…)` in it is run as a command.",
+        ));
     }
 }

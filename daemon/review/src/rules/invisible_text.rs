@@ -46,13 +46,25 @@ enum Kind {
 
 fn kind(c: char) -> Option<Kind> {
     Some(match c {
-        '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{180e}' | '\u{115f}'
-        | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}' => Kind::Zero,
+        '\u{200b}'..='\u{200d}'
+        | '\u{2060}'..='\u{2064}'
+        | '\u{feff}'
+        | '\u{180e}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{3164}'
+        | '\u{ffa0}'
+        | '\u{2800}' => Kind::Zero,
         '\u{ad}' => Kind::SoftHyphen,
         '\u{200e}' | '\u{200f}' | '\u{61c}' => Kind::Mark,
         '\u{e0000}'..='\u{e007f}' => Kind::Tag,
         '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => Kind::Selector,
-        '\u{0}'..='\u{8}' | '\u{b}' | '\u{e}'..='\u{1f}' | '\u{7f}' | '\u{80}'..='\u{84}' | '\u{86}'..='\u{9f}' => Kind::Control,
+        '\u{0}'..='\u{8}'
+        | '\u{b}'
+        | '\u{e}'..='\u{1f}'
+        | '\u{7f}'
+        | '\u{80}'..='\u{84}'
+        | '\u{86}'..='\u{9f}' => Kind::Control,
         _ => return None,
     })
 }
@@ -82,13 +94,24 @@ fn is_plain(text: &str) -> bool {
     // Whole chunks without an early way out: the compiler makes vectors of them.
     text.as_bytes().chunks(512).all(|chunk| {
         chunk.iter().fold(true, |plain, b| {
-            plain & ((*b >= b' ' && *b <= b'~') | (*b == b'\t') | (*b == b'\n') | (*b == b'\r') | (*b == 0x0c))
+            plain
+                & ((*b >= b' ' && *b <= b'~')
+                    | (*b == b'\t')
+                    | (*b == b'\n')
+                    | (*b == b'\r')
+                    | (*b == 0x0c))
         })
     })
 }
 
 /// The first run of hidden characters on the line that has no business there.
-fn find(file: &FileView<'_>, side: &Side, line: &str, line_at: usize, number: u32) -> Option<(usize, usize)> {
+fn find(
+    file: &FileView<'_>,
+    side: &Side,
+    line: &str,
+    line_at: usize,
+    number: u32,
+) -> Option<(usize, usize)> {
     let chars: Vec<(usize, char)> = line.char_indices().collect();
     let mut at = 0;
     while at < chars.len() {
@@ -106,7 +129,17 @@ fn find(file: &FileView<'_>, side: &Side, line: &str, line_at: usize, number: u3
         let place = place(side, line_at + run[0].0);
         let last = run[run.len() - 1];
         let names = first == Kind::SoftHyphen && place == Place::Literal && is_name(line, run[0].0);
-        if names || !is_fine(file, place, first, run, before, after, number == 1 && at == 0) {
+        if names
+            || !is_fine(
+                file,
+                place,
+                first,
+                run,
+                before,
+                after,
+                number == 1 && at == 0,
+            )
+        {
             return Some((run[0].0, last.0 + last.1.len_utf8()));
         }
         at = end;
@@ -117,7 +150,9 @@ fn find(file: &FileView<'_>, side: &Side, line: &str, line_at: usize, number: u3
 /// True if the literal around `at` is a name (`check_out2`), not words to read.
 fn is_name(line: &str, at: usize) -> bool {
     let quotes = ['"', '\'', '`'];
-    let (Some(open), Some(len)) = (line[..at].rfind(quotes), line[at..].find(quotes)) else { return false };
+    let (Some(open), Some(len)) = (line[..at].rfind(quotes), line[at..].find(quotes)) else {
+        return false;
+    };
     let text = &line[open + 1..at + len];
     !text.contains(' ') && text.contains(['_', '.', '/', ':', '-', '@', '0', '1', '2', '3', '4'])
 }
@@ -150,8 +185,19 @@ fn is_fine(
     after: Option<char>,
     starts_file: bool,
 ) -> bool {
-    let is_markup = matches!(file.language, Language::Html | Language::Css | Language::Xml | Language::Vue);
-    let is_data = matches!(file.language, Language::Json | Language::Yaml | Language::Toml | Language::Ini | Language::Sql | Language::Unknown);
+    let is_markup = matches!(
+        file.language,
+        Language::Html | Language::Css | Language::Xml | Language::Vue
+    );
+    let is_data = matches!(
+        file.language,
+        Language::Json
+            | Language::Yaml
+            | Language::Toml
+            | Language::Ini
+            | Language::Sql
+            | Language::Unknown
+    );
     let prose = bidi_text::is_prose(file) || place == Place::Comment;
     let in_test = file.role == Role::Test || file.role == Role::Example;
     let kinds = |wanted: Kind| run.iter().filter(|(_, c)| kind(*c) == Some(wanted)).count();
@@ -170,8 +216,12 @@ fn is_fine(
     }
     match first {
         Kind::Control => {
-            file.role == Role::Fixture || (in_test && place != Place::Code) || (prose && !matches!(run[0].1, '\u{0}' | '\u{8}' | '\u{1b}' | '\u{7f}'))
-                || run.iter().all(|(_, c)| *c == '\u{1b}') && place == Place::Literal && file.language == Language::Shell
+            file.role == Role::Fixture
+                || (in_test && place != Place::Code)
+                || (prose && !matches!(run[0].1, '\u{0}' | '\u{8}' | '\u{1b}' | '\u{7f}'))
+                || run.iter().all(|(_, c)| *c == '\u{1b}')
+                    && place == Place::Literal
+                    && file.language == Language::Shell
         }
         Kind::Mark => place != Place::Code || prose || is_markup || is_data,
         Kind::SoftHyphen => prose || is_markup || is_data || place == Place::Literal,
@@ -181,9 +231,17 @@ fn is_fine(
             }
             let joins = matches!(run[0].1, '\u{200c}' | '\u{200d}')
                 && (before.is_some_and(needs_joiners) || after.is_some_and(needs_joiners));
-            let breaks = run[0].1 == '\u{200b}' && (before.is_some_and(breaks_anywhere) || after.is_some_and(breaks_anywhere));
-            let korean = matches!(run[0].1, '\u{115f}' | '\u{1160}') && after.is_some_and(|c| ('\u{1100}'..='\u{11ff}').contains(&c));
-            joins || breaks || korean || prose || run[0].1 == '\u{2800}' || (is_markup && place != Place::Code) || (in_test && place == Place::Literal)
+            let breaks = run[0].1 == '\u{200b}'
+                && (before.is_some_and(breaks_anywhere) || after.is_some_and(breaks_anywhere));
+            let korean = matches!(run[0].1, '\u{115f}' | '\u{1160}')
+                && after.is_some_and(|c| ('\u{1100}'..='\u{11ff}').contains(&c));
+            joins
+                || breaks
+                || korean
+                || prose
+                || run[0].1 == '\u{2800}'
+                || (is_markup && place != Place::Code)
+                || (in_test && place == Place::Literal)
         }
         Kind::Tag | Kind::Selector => false,
     }

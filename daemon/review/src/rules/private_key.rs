@@ -25,7 +25,13 @@ examples and documentation.\n\n\
 Do: replace the key pair, then remove it here and keep the new one in a secret store.",
     languages: &[],
     triggers: &[
-        "PRIVATE KEY", "PuTTY-User-Key-File", "SSH2 ENCRYPTED", "LS0tLS1CRUdJTi", "MIIE", "MIICX", "b3BlbnNzaC1rZXkt",
+        "PRIVATE KEY",
+        "PuTTY-User-Key-File",
+        "SSH2 ENCRYPTED",
+        "LS0tLS1CRUdJTi",
+        "MIIE",
+        "MIICX",
+        "b3BlbnNzaC1rZXkt",
     ],
     strict_only: false,
     never_silenced_by_change: true,
@@ -35,12 +41,18 @@ Do: replace the key pair, then remove it here and keep the new one in a secret s
 /// How far a body is followed.
 const BODY_MAX_BYTES: usize = 16 * 1024;
 
-pattern!(HEADER, r"-----?\s?BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----|---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----|PuTTY-User-Key-File-\d:");
+pattern!(
+    HEADER,
+    r"-----?\s?BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----|---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----|PuTTY-User-Key-File-\d:"
+);
 pattern!(WRAPPED, r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]{60,}");
 
 fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
-    if matches!(file.role, Role::Test | Role::Fixture | Role::Docs | Role::Example) {
+    if matches!(
+        file.role,
+        Role::Test | Role::Fixture | Role::Docs | Role::Example
+    ) {
         return;
     }
     let mut done = 0;
@@ -48,7 +60,9 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         if header.start() < done || side.in_test(header.start()) {
             continue;
         }
-        let limit = side.text.floor_char_boundary((header.end() + BODY_MAX_BYTES).min(side.text.len()));
+        let limit = side
+            .text
+            .floor_char_boundary((header.end() + BODY_MAX_BYTES).min(side.text.len()));
         let tail = &side.text[header.end()..limit];
         let end = tail.find("---").map_or(tail.len(), |at| at);
         let is_putty = header.as_str().starts_with("PuTTY");
@@ -61,9 +75,8 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         report(header.start()..last, header.end()..last, sink);
     }
     for found in WRAPPED.find_iter(&side.text) {
-        let is_key = decode::base64(found.as_str()).is_some_and(|text| {
-            text.windows(11).take(64).any(|w| w == b"PRIVATE KEY")
-        });
+        let is_key = decode::base64(found.as_str())
+            .is_some_and(|text| text.windows(11).take(64).any(|w| w == b"PRIVATE KEY"));
         if is_key && !side.in_test(found.start()) {
             report(found.range(), found.range(), sink);
         }
@@ -71,7 +84,10 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
 }
 
 fn report(range: Range<usize>, secret: Range<usize>, sink: &mut Sink) {
-    let mut hit = Hit::lines(range, "Anyone who reads the repository can sign, decrypt or log in as the key's owner.");
+    let mut hit = Hit::lines(
+        range,
+        "Anyone who reads the repository can sign, decrypt or log in as the key's owner.",
+    );
     hit.confidence = 0.95;
     hit.secrets.push(secret);
     sink.hit(hit);
@@ -89,20 +105,37 @@ struct Body {
 
 impl Body {
     fn read(tail: &str, is_putty: bool) -> Self {
-        let mut body = Self { len: 0, end: 0, sample: String::new() };
+        let mut body = Self {
+            len: 0,
+            end: 0,
+            sample: String::new(),
+        };
         let mut at = 0;
         for line in tail.split_inclusive('\n') {
             let line_at = at;
             at += line.len();
-            if is_putty && line.contains(": ") || line.contains("Proc-Type:") || line.contains("DEK-Info:") || line.contains("Version:") || line.contains("Comment:") {
+            if is_putty && line.contains(": ")
+                || line.contains("Proc-Type:")
+                || line.contains("DEK-Info:")
+                || line.contains("Version:")
+                || line.contains("Comment:")
+            {
                 continue;
             }
             let mut run_at = 0;
             for run in line.split(|c: char| !is_base64(c)) {
                 let start = run_at;
-                run_at += run.len() + line[start + run.len()..].chars().next().map_or(0, char::len_utf8);
+                run_at += run.len()
+                    + line[start + run.len()..]
+                        .chars()
+                        .next()
+                        .map_or(0, char::len_utf8);
                 let escaped = start > 0 && line.as_bytes()[start - 1] == b'\\';
-                let run = if escaped { run.get(1..).unwrap_or("") } else { run };
+                let run = if escaped {
+                    run.get(1..).unwrap_or("")
+                } else {
+                    run
+                };
                 if run.len() < 16 && !run.ends_with('=') {
                     continue;
                 }

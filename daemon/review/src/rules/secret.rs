@@ -64,7 +64,9 @@ pub fn is_known(text: &str) -> bool {
 
 /// Every key in the text.
 pub fn find(text: &str) -> Vec<Found> {
-    let Some(finder) = FINDER.as_ref() else { return Vec::new() };
+    let Some(finder) = FINDER.as_ref() else {
+        return Vec::new();
+    };
     let mut found: Vec<Found> = Vec::new();
     for prefix in finder.find_iter(text) {
         let format = &FORMATS[prefix.pattern().as_usize()];
@@ -80,7 +82,11 @@ fn examine(text: &str, prefix: Range<usize>, format: &'static Format) -> Option<
     let bytes = text.as_bytes();
     let mut start = prefix.start;
     if matches!(format.proof, Proof::Telegram) {
-        let digits = bytes[..start].iter().rev().take_while(|b| b.is_ascii_digit()).count();
+        let digits = bytes[..start]
+            .iter()
+            .rev()
+            .take_while(|b| b.is_ascii_digit())
+            .count();
         if !(8..=10).contains(&digits) {
             return None;
         }
@@ -88,14 +94,23 @@ fn examine(text: &str, prefix: Range<usize>, format: &'static Format) -> Option<
     }
     if start > 0 && format.bounded {
         let before = bytes[start - 1];
-        let escapes = start > 1 && bytes[start - 2] == b'\\' && matches!(before, b'n' | b't' | b'r');
+        let escapes =
+            start > 1 && bytes[start - 2] == b'\\' && matches!(before, b'n' | b't' | b'r');
         if (before.is_ascii_alphanumeric() || matches!(before, b'_' | b'-')) && !escapes {
             return None;
         }
     }
     let rest = &bytes[prefix.end..];
-    let len = rest.iter().take(format.max + 1).take_while(|b| (format.class)(**b)).count();
-    let len = if format.open_ended { len.min(format.max) } else { len };
+    let len = rest
+        .iter()
+        .take(format.max + 1)
+        .take_while(|b| (format.class)(**b))
+        .count();
+    let len = if format.open_ended {
+        len.min(format.max)
+    } else {
+        len
+    };
     if !(format.min..=format.max).contains(&len) {
         return None;
     }
@@ -104,7 +119,10 @@ fn examine(text: &str, prefix: Range<usize>, format: &'static Format) -> Option<
         end -= 1;
     }
     let body = &text[prefix.end..end];
-    if body.len() < format.min || quality::is_placeholder(body) || quality::longest_sequence(body) >= 7 {
+    if body.len() < format.min
+        || quality::is_placeholder(body)
+        || quality::longest_sequence(body) >= 7
+    {
         return None;
     }
     let entropy_floor = if body.len() < 20 { 2.6 } else { 3.0 };
@@ -112,7 +130,12 @@ fn examine(text: &str, prefix: Range<usize>, format: &'static Format) -> Option<
         return None;
     }
     let (confidence, proven) = judge(format, body, &text[start..end])?;
-    Some(Found { range: start..end, format, confidence, proven })
+    Some(Found {
+        range: start..end,
+        format,
+        confidence,
+        proven,
+    })
 }
 
 /// Confidence and whether it is proven; `None` if it can't be such a key.
@@ -122,7 +145,8 @@ fn judge(format: &Format, body: &str, whole: &str) -> Option<(f32, bool)> {
         Proof::Mixed => {
             let has_digit = body.bytes().any(|b| b.is_ascii_digit());
             let has_letter = body.bytes().any(|b| b.is_ascii_alphabetic());
-            ((has_digit || quality::alternates(body)) && has_letter && !quality::is_wordy(body)).then_some((0.9, false))
+            ((has_digit || quality::alternates(body)) && has_letter && !quality::is_wordy(body))
+                .then_some((0.9, false))
         }
         Proof::Crc if body.len() == 36 => {
             let (random, checksum) = body.split_at(30);
@@ -161,7 +185,13 @@ fn jwt(whole: &str) -> Option<(f32, bool)> {
     }
     let payload = decode::base64(payload)?;
     const SAMPLES: [&[u8]; 7] = [
-        b"John Doe", b"1234567890", b"example", b"\"anon\"", b"\"test", b"Jane Doe", b"foo",
+        b"John Doe",
+        b"1234567890",
+        b"example",
+        b"\"anon\"",
+        b"\"test",
+        b"Jane Doe",
+        b"foo",
     ];
     if SAMPLES.iter().any(|sample| contains(&payload, sample)) {
         return None;
@@ -183,7 +213,10 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     if let Some(joined) = Joined::of(side) {
         for mut found in find(&joined.text) {
             found.range = joined.origin(&found.range);
-            if spans.iter().all(|s| s.end <= found.range.start || found.range.end <= s.start) {
+            if spans
+                .iter()
+                .all(|s| s.end <= found.range.start || found.range.end <= s.start)
+            {
                 spans.push(found.range.clone());
                 report(file, side, found, sink);
             }
@@ -201,7 +234,13 @@ fn report(file: &FileView<'_>, side: &Side, found: Found, sink: &mut Sink) {
     if !is_on_its_own(side, &found.range, format) {
         return;
     }
-    let mut hit = Hit::at(found.range.clone(), format!("Anyone who can read the repository or a build of it can use this {}.", format.name));
+    let mut hit = Hit::at(
+        found.range.clone(),
+        format!(
+            "Anyone who can read the repository or a build of it can use this {}.",
+            format.name
+        ),
+    );
     hit.title = Some(format!("{} in the source", format.name));
     hit.confidence = found.confidence;
     hit.severity = format.severity;
@@ -211,7 +250,10 @@ fn report(file: &FileView<'_>, side: &Side, found: Found, sink: &mut Sink) {
 
 /// Tests, fixtures, documents and examples hold made-up keys.
 fn is_sheltered(file: &FileView<'_>, side: &Side, offset: usize) -> bool {
-    matches!(file.role, Role::Test | Role::Fixture | Role::Docs | Role::Example) || side.in_test(offset)
+    matches!(
+        file.role,
+        Role::Test | Role::Fixture | Role::Docs | Role::Example
+    ) || side.in_test(offset)
 }
 
 /// Account ids are no secrets by themselves: they count where the other half stands near.
@@ -219,23 +261,39 @@ fn is_on_its_own(side: &Side, range: &Range<usize>, format: &Format) -> bool {
     if !format.needs_partner {
         return true;
     }
-    let end = side.text.floor_char_boundary((range.end + 200).min(side.text.len()));
+    let end = side
+        .text
+        .floor_char_boundary((range.end + 200).min(side.text.len()));
     pattern!(HEX_PARTNER, r"\b[0-9a-f]{32}\b");
-    HEX_PARTNER.find(&side.text[range.end..end]).is_some_and(|m| !quality::is_placeholder(m.as_str()))
+    HEX_PARTNER
+        .find(&side.text[range.end..end])
+        .is_some_and(|m| !quality::is_placeholder(m.as_str()))
 }
 
 /// An AWS secret key beside its key id, whatever it is called.
 fn paired(file: &FileView<'_>, side: &Side, spans: &[Range<usize>], sink: &mut Sink) {
-    pattern!(SECRET_KEY, r#"(?:^|["'`=:\s])([A-Za-z0-9+/]{40})(?:["'`\s,;]|$)"#);
+    pattern!(
+        SECRET_KEY,
+        r#"(?:^|["'`=:\s])([A-Za-z0-9+/]{40})(?:["'`\s,;]|$)"#
+    );
     for span in spans {
-        if !side.text[span.clone()].starts_with("AKIA") && !side.text[span.clone()].starts_with("ASIA") {
+        if !side.text[span.clone()].starts_with("AKIA")
+            && !side.text[span.clone()].starts_with("ASIA")
+        {
             continue;
         }
         if is_sheltered(file, side, span.start) {
             continue;
         }
-        let end = side.text.floor_char_boundary((span.end + 300).min(side.text.len()));
-        let Some(found) = SECRET_KEY.captures(&side.text[span.end..end]).and_then(|c| c.get(1)) else { continue };
+        let end = side
+            .text
+            .floor_char_boundary((span.end + 300).min(side.text.len()));
+        let Some(found) = SECRET_KEY
+            .captures(&side.text[span.end..end])
+            .and_then(|c| c.get(1))
+        else {
+            continue;
+        };
         let value = found.as_str();
         let range = span.end + found.start()..span.end + found.end();
         let line = side.line_at(range.start);
@@ -247,7 +305,10 @@ fn paired(file: &FileView<'_>, side: &Side, spans: &[Range<usize>], sink: &mut S
         {
             continue;
         }
-        let mut hit = Hit::at(range.clone(), "Together with the key id above it opens the AWS account to anyone who reads the repository.");
+        let mut hit = Hit::at(
+            range.clone(),
+            "Together with the key id above it opens the AWS account to anyone who reads the repository.",
+        );
         hit.title = Some("AWS secret access key in the source".to_owned());
         hit.secrets.push(range);
         sink.hit(hit);
@@ -256,12 +317,22 @@ fn paired(file: &FileView<'_>, side: &Side, spans: &[Range<usize>], sink: &mut S
 
 /// Discord bot tokens have no prefix, but their first part is a number in base64.
 fn discord(file: &FileView<'_>, side: &Side, sink: &mut Sink) {
-    pattern!(TOKEN, r"\b[MNO][A-Za-z0-9]{22,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38}\b");
+    pattern!(
+        TOKEN,
+        r"\b[MNO][A-Za-z0-9]{22,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38}\b"
+    );
     for found in TOKEN.find_iter(&side.text) {
         let first = found.as_str().split('.').next().unwrap_or("");
-        let is_number = decode::base64(first).is_some_and(|id| id.len() >= 16 && id.iter().all(u8::is_ascii_digit));
-        if is_number && !quality::is_placeholder(found.as_str()) && !is_sheltered(file, side, found.start()) {
-            let mut hit = Hit::at(found.range(), "Anyone who reads the repository can act as this bot.");
+        let is_number = decode::base64(first)
+            .is_some_and(|id| id.len() >= 16 && id.iter().all(u8::is_ascii_digit));
+        if is_number
+            && !quality::is_placeholder(found.as_str())
+            && !is_sheltered(file, side, found.start())
+        {
+            let mut hit = Hit::at(
+                found.range(),
+                "Anyone who reads the repository can act as this bot.",
+            );
             hit.title = Some("Discord bot token in the source".to_owned());
             hit.secrets.push(found.range());
             sink.hit(hit);
@@ -279,8 +350,14 @@ struct Joined {
 impl Joined {
     /// `None` where nothing is joined.
     fn of(side: &Side) -> Option<Self> {
-        pattern!(JOINT, r#"["'`]\s*(?:\+|\.\.?|&|<>|\|\||\\|~)?\s*(?:[brfuBRFU]{1,2})?["'`]|["'`]\s*\+\s*\\?\n\s*["'`]|["'`]\s*,\s*["'`]|\\\n\s*|\$\{\s*["']|["']\s*\}"#);
-        let mut joined = Self { text: String::new(), pieces: Vec::new() };
+        pattern!(
+            JOINT,
+            r#"["'`]\s*(?:\+|\.\.?|&|<>|\|\||\\|~)?\s*(?:[brfuBRFU]{1,2})?["'`]|["'`]\s*\+\s*\\?\n\s*["'`]|["'`]\s*,\s*["'`]|\\\n\s*|\$\{\s*["']|["']\s*\}"#
+        );
+        let mut joined = Self {
+            text: String::new(),
+            pieces: Vec::new(),
+        };
         let mut from = 0;
         let joins_lists = side.text.contains("join(") || side.text.contains("concat(");
         for joint in JOINT.find_iter(&side.text) {
@@ -305,7 +382,10 @@ impl Joined {
     }
 
     fn offset(&self, at: usize) -> usize {
-        let index = self.pieces.partition_point(|(start, _)| *start <= at).saturating_sub(1);
+        let index = self
+            .pieces
+            .partition_point(|(start, _)| *start <= at)
+            .saturating_sub(1);
         let (start, origin) = self.pieces[index];
         origin + at - start
     }
@@ -326,7 +406,13 @@ mod tests {
 
     #[test]
     fn documented_examples_are_no_keys() {
-        for text in ["AKIAIOSFODNN7EXAMPLE", "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "sk-your-key-here-please-replace-me-now-ok", "task-3f2504e04f8941d39a0c0305e82c3301aa", "SG.xxxxx.yyyyy"] {
+        for text in [
+            "AKIAIOSFODNN7EXAMPLE",
+            "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            "sk-your-key-here-please-replace-me-now-ok",
+            "task-3f2504e04f8941d39a0c0305e82c3301aa",
+            "SG.xxxxx.yyyyy",
+        ] {
             assert!(!is_known(text), "{text}");
         }
     }

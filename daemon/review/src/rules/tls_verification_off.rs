@@ -31,52 +31,211 @@ Do: keep the check on. For a private certificate authority, name its certificate
 (`verify=\"/etc/ssl/ca.pem\"`, `ca:`, `RootCAs`, `--cacert`).",
     languages: &[],
     triggers: &[
-        "verify", "unverified", "cert", "hostname", "insecure", "rejectunauthorized", "strict-ssl", "strictssl",
-        "tls_reject", "_unverified_context", "curl", "ssl=false", "ssl = false", "trustall",
-        "trust_all", "sslcontext", "urlcredential(trust", "disabledtrustevaluator", "verifier",
-        "checkserveridentity", "tls_reqcert", "validatesdomainname", "trustmanager",
+        "verify",
+        "unverified",
+        "cert",
+        "hostname",
+        "insecure",
+        "rejectunauthorized",
+        "strict-ssl",
+        "strictssl",
+        "tls_reject",
+        "_unverified_context",
+        "curl",
+        "ssl=false",
+        "ssl = false",
+        "trustall",
+        "trust_all",
+        "sslcontext",
+        "urlcredential(trust",
+        "disabledtrustevaluator",
+        "verifier",
+        "checkserveridentity",
+        "tls_reqcert",
+        "validatesdomainname",
+        "trustmanager",
     ],
     strict_only: false,
     never_silenced_by_change: false,
     check: Check::Hunk(check),
 };
 
-const ANYONE: &str =
-    "Whoever controls the network (open Wi-Fi, a proxy, DNS) presents a certificate of their own and is believed.";
+const ANYONE: &str = "Whoever controls the network (open Wi-Fi, a proxy, DNS) presents a certificate of their own and is believed.";
 
 static ROWS: [Row; 27] = [
-    row!(Code, [Terraform], r"(?m)^[ \t]*(insecure\s*=\s*true)\b", ANYONE),
-    row!(Live, [Json, Shell, Dockerfile, Yaml, Makefile], r#"\bNODE_TLS_REJECT_UNAUTHORIZED=["']?0\b"#, ANYONE),
-    row!(Code, [Python], r"\b(?:verify_ssl|ssl_verify|verify_certs|verify_tls|verify_certificate|validate_certs?|check_hostname|assert_hostname|ssl_check_hostname)\s*=\s*False\b", ANYONE),
-    row!(Live, [Python], r#"["'](?:verify_ssl|ssl_verify|verify_certs|verify_tls|validate_certs|check_hostname|assert_hostname)["']\]?\s*[:=]\s*False\b"#, ANYONE),
-    row!(Live, [Python], r#"\b(?:disable_ssl_certificate_validation|tlsAllowInvalidCertificates|tlsInsecure|ssl_cert_reqs\s*=\s*None\b|cert_reqs\s*=\s*["']CERT_NONE["'])(?:\s*=\s*True\b)?"#, ANYONE),
-    row!(Code, [Python, Ruby, C, Cpp, Perl, Lua, Php], r"(?m)(?:[^=!<>]=>?|[(,|]|\breturn)\s*((?:\w+(?:\.|::))*(?:SSL_)?(?:CERT_NONE|VERIFY_NONE))\b", ANYONE),
-    row!(Code, [Python], r"\b(?:\w+\.)?_create_unverified_context\b", ANYONE),
-    row!(Code, [Python], r"\b(?:get|post|put|patch|delete|request|ws_connect|TCPConnector|head)\s*\(\s*(?:[^()]*(?:\([^()]*\)[^()]*)*?,\s*)?(ssl\s*=\s*False)\b", ANYONE),
-    row!(Entry, [JavaScript, TypeScript, Vue, Json], r#"\brejectUnauthorized["']?\]?\s*[:=]\s*(?:false\b|!1\b)"#, ANYONE),
-    row!(Code, [JavaScript, TypeScript, Vue], r"\bstrictSSL\s*[:=]\s*false\b|\bcheckServerIdentity\s*[:=]\s*(?:\([^)]*\)\s*=>\s*(?:undefined\b|null\b|true\b|\{\s*(?:return\s*(?:undefined|null)?;?\s*)?\})|function\s*\([^)]*\)\s*\{\s*(?:return\s*(?:undefined|null)?;?\s*)?\})", ANYONE),
-    row!(Entry, [], r#"\bNODE_TLS_REJECT_UNAUTHORIZED["'\])}]*\s*(?:=|:|,|=>)?\s*["'`]?0\b"#, ANYONE),
-    row!(Code, [Go], r"\bInsecureSkipVerify\s*(?::|=)\s*true\b", ANYONE),
-    row!(Code, [Rust], r"\b(?:danger_)?accept_invalid_(?:certs|hostnames)\s*\(\s*true\s*\)|\b(?:\w+::)*SslVerifyMode::NONE\b|\bServerCertVerified::assertion\s*\(\s*\)|\bset_verify_hostname\s*\(\s*false\s*\)|\bverify_hostname\s*\(\s*false\s*\)", ANYONE),
-    row!(Code, [], r#"(?i)\bCURLOPT_SSL_VERIFY(?:PEER|HOST)\s*(?:,|=>|\]\s*=|:)\s*(?:false|0L?)\b"#, ANYONE),
-    row!(Live, [Php], r#"(?i)["'](?:verify_peer|verify_peer_name|sslverify|verify)["']\s*=>\s*(?:false|0)\b|["']allow_self_signed["']\s*=>\s*true\b|->withoutVerifying\s*\(\s*\)"#, ANYONE),
-    row!(Code, [CSharp, PowerShell], r"\bServerCertificate(?:Custom)?ValidationCallback\s*\+?=[^;]*?(?:=>\s*true\b|return\s+true\b|\$true\b)|\bDangerousAcceptAnyServerCertificateValidator\b|\bRemoteCertificateValidationCallback\s*\([^;]*?(?:=>\s*true\b|return\s+true\b)|-SkipCertificateCheck\b|\bServerCertificate(?:Custom)?ValidationCallback\s*=>?\s*delegate[^;]*?return\s+true\b", ANYONE),
-    row!(Code, [Java, Kotlin, Scala], r"\bcheckServerTrusted\s*\((?:[^()]|\([^()]*\))*\)\s*(?:throws\s+[\w., ]+)?(?::\s*Unit\s*)?(?:=\s*(?:Unit\b|\(\s*\)|\{\s*\})|\{\s*(?:return;?\s*)?\})", ANYONE),
-    row!(Code, [Java, Kotlin, Scala], r"\b(?:TrustAllStrategy|NoopHostnameVerifier|ALLOW_ALL_HOSTNAME_VERIFIER|AllowAllHostnameVerifier|InsecureTrustManagerFactory)\s*(?:\.|\(|\)|,|;)|\b(?:setTrustAll|trustAll)\s*\(\s*true\s*\)|\b\w*[hH]ostnameVerifier\s*\(?\s*(?:\(?[^(){}]*\)?\s*->\s*true\b|\{[^{}]*\btrue\s*\})|\bloadTrustMaterial\s*\([^;]*?->\s*true\b", ANYONE),
-    row!(Code, [Java], r"\bboolean\s+verify\s*\(\s*(?:final\s+)?String\s+\w+\s*,\s*(?:final\s+)?SSLSession\s+\w+\s*\)\s*\{\s*return\s+true\s*;", ANYONE),
-    row!(Code, [Kotlin], r"\bfun\s+verify\s*\([^()]*SSLSession\??\s*\)\s*(?::\s*Boolean\s*)?(?:=\s*true\b|\{\s*return\s+true\b)", ANYONE),
-    row!(Code, [Ruby], r"\b(?:verify_ssl|verify_peer|ssl_verify)\s*(?::|=>|=)\s*false\b|\bssl\s*:\s*\{\s*verify\s*:\s*false\b|\bssl_options\s*:\s*\{[^{}]*\bverify\s*:\s*false\b|\bssl\.verify\s*=\s*false\b|\bverify\s*:\s*false\s*\}", ANYONE),
-    row!(Code, [Swift, ObjectiveC], r"\bDisabledTrustEvaluator\s*\(|\ballowInvalidCertificates\s*=\s*(?:true|YES)\b|\bvalidatesDomainName\s*=\s*(?:false|NO)\b|\ballowsAnyHTTPSCertificate\w*\s*[:=]\s*(?:true|YES)\b|\bcompletionHandler\s*\(\s*\.useCredential\s*,\s*(?:URLCredential\s*\(\s*trust:|\.init\s*\(\s*trust:)", ANYONE),
-    row!(Code, [Dart], r"\bbadCertificateCallback\s*[:=]\s*(?:\([^()]*\)|\(\([^)]*\)\))\s*(?:=>\s*true\b|\{\s*return\s+true\b)|\bonBadCertificate\s*:\s*\([^()]*\)\s*=>\s*true\b", ANYONE),
-    row!(Live, [Elixir, Perl, Lua], r#"\bverify:\s*:verify_none\b|\bSSL_verify_mode\s*=>\s*(?:0x00|0)\b|\bverify_hostname\s*=>\s*0\b|\bPERL_LWP_SSL_VERIFY_HOSTNAME["'}]*\s*=\s*0\b|\bverify\s*=\s*["']none["']|\bssl_verify\s*=\s*false\b"#, ANYONE),
-    row!(Live, [Shell, Dockerfile, Yaml, Makefile, PowerShell, Python, Ruby, JavaScript, TypeScript, Php, Go, Perl, Toml, Json, Ini, Unknown], r#"\bcurl(?:\.exe)?\b(?:[^\n|;&#]|\\\n|&[^&\n])*?[ \t"'](--insecure|-[sSfLivIgOJN#]*k[sSfLivIgOJNoXHd]*)(?:["',\s\\]|$)|\bwget\b(?:[^\n|;&#]|\\\n)*?(--no-check-certificate)\b"#, ANYONE),
-    row!(Live, [], r#"(?i)\bhttp\.sslVerify["']?[ =,]+["']?(?:false|0)\b|(?m)^[ \t]*sslverify\s*=\s*(?:false|0)\b|\bGIT_SSL_NO_VERIFY["'\]]*\s*[=:]\s*["']?(?:1|true)\b|\bPYTHONHTTPSVERIFY["'\]]*\s*[=:]\s*["']?0\b|\bstrict-ssl(?:\s*=\s*|\s+|["']?\s*:\s*)["']?false\b|--insecure-skip-tls-verify(?:=true|\s|$)|--no-verify-ssl\b|--disable-ssl-validation\b|--tlsverify=false|\bTLS_REQCERT\s*[ =:]\s*["']?never\b|\bconda\s+config\b[^\n]*ssl_verify\s+(?:false|no)\b"#, ANYONE),
-    row!(Live, [Yaml, Toml, Json, Terraform, Ini], r#"(?i)\b(?:insecure[-_]?skip[-_]?(?:tls[-_]?)?verify|tls[-_]?skip[-_]?verify|skip[-_]tls[-_]verify|allow_unverified_ssl|allow_insecure_ssl|tlsInsecureSkipVerify|disable_ssl_verification)["']?\s*[:=]\s*["']?(?:true|yes)\b|\b(?:validate_certs|verify_ssl|ssl_verify|verify_certs|tls_verify|sslVerify|verify_tls)["']?\s*[:=]\s*["']?(?:false|no|off)\b"#, ANYONE),
+    row!(
+        Code,
+        [Terraform],
+        r"(?m)^[ \t]*(insecure\s*=\s*true)\b",
+        ANYONE
+    ),
+    row!(
+        Live,
+        [Json, Shell, Dockerfile, Yaml, Makefile],
+        r#"\bNODE_TLS_REJECT_UNAUTHORIZED=["']?0\b"#,
+        ANYONE
+    ),
+    row!(
+        Code,
+        [Python],
+        r"\b(?:verify_ssl|ssl_verify|verify_certs|verify_tls|verify_certificate|validate_certs?|check_hostname|assert_hostname|ssl_check_hostname)\s*=\s*False\b",
+        ANYONE
+    ),
+    row!(
+        Live,
+        [Python],
+        r#"["'](?:verify_ssl|ssl_verify|verify_certs|verify_tls|validate_certs|check_hostname|assert_hostname)["']\]?\s*[:=]\s*False\b"#,
+        ANYONE
+    ),
+    row!(
+        Live,
+        [Python],
+        r#"\b(?:disable_ssl_certificate_validation|tlsAllowInvalidCertificates|tlsInsecure|ssl_cert_reqs\s*=\s*None\b|cert_reqs\s*=\s*["']CERT_NONE["'])(?:\s*=\s*True\b)?"#,
+        ANYONE
+    ),
+    row!(
+        Code,
+        [Python, Ruby, C, Cpp, Perl, Lua, Php],
+        r"(?m)(?:[^=!<>]=>?|[(,|]|\breturn)\s*((?:\w+(?:\.|::))*(?:SSL_)?(?:CERT_NONE|VERIFY_NONE))\b",
+        ANYONE
+    ),
+    row!(
+        Code,
+        [Python],
+        r"\b(?:\w+\.)?_create_unverified_context\b",
+        ANYONE
+    ),
+    row!(
+        Code,
+        [Python],
+        r"\b(?:get|post|put|patch|delete|request|ws_connect|TCPConnector|head)\s*\(\s*(?:[^()]*(?:\([^()]*\)[^()]*)*?,\s*)?(ssl\s*=\s*False)\b",
+        ANYONE
+    ),
+    row!(
+        Entry,
+        [JavaScript, TypeScript, Vue, Json],
+        r#"\brejectUnauthorized["']?\]?\s*[:=]\s*(?:false\b|!1\b)"#,
+        ANYONE
+    ),
+    row!(
+        Code,
+        [JavaScript, TypeScript, Vue],
+        r"\bstrictSSL\s*[:=]\s*false\b|\bcheckServerIdentity\s*[:=]\s*(?:\([^)]*\)\s*=>\s*(?:undefined\b|null\b|true\b|\{\s*(?:return\s*(?:undefined|null)?;?\s*)?\})|function\s*\([^)]*\)\s*\{\s*(?:return\s*(?:undefined|null)?;?\s*)?\})",
+        ANYONE
+    ),
+    row!(
+        Entry,
+        [],
+        r#"\bNODE_TLS_REJECT_UNAUTHORIZED["'\])}]*\s*(?:=|:|,|=>)?\s*["'`]?0\b"#,
+        ANYONE
+    ),
+    row!(
+        Code,
+        [Go],
+        r"\bInsecureSkipVerify\s*(?::|=)\s*true\b",
+        ANYONE
+    ),
+    row!(
+        Code,
+        [Rust],
+        r"\b(?:danger_)?accept_invalid_(?:certs|hostnames)\s*\(\s*true\s*\)|\b(?:\w+::)*SslVerifyMode::NONE\b|\bServerCertVerified::assertion\s*\(\s*\)|\bset_verify_hostname\s*\(\s*false\s*\)|\bverify_hostname\s*\(\s*false\s*\)",
+        ANYONE
+    ),
+    row!(
+        Code,
+        [],
+        r#"(?i)\bCURLOPT_SSL_VERIFY(?:PEER|HOST)\s*(?:,|=>|\]\s*=|:)\s*(?:false|0L?)\b"#,
+        ANYONE
+    ),
+    row!(
+        Live,
+        [Php],
+        r#"(?i)["'](?:verify_peer|verify_peer_name|sslverify|verify)["']\s*=>\s*(?:false|0)\b|["']allow_self_signed["']\s*=>\s*true\b|->withoutVerifying\s*\(\s*\)"#,
+        ANYONE
+    ),
+    row!(
+        Code,
+        [CSharp, PowerShell],
+        r"\bServerCertificate(?:Custom)?ValidationCallback\s*\+?=[^;]*?(?:=>\s*true\b|return\s+true\b|\$true\b)|\bDangerousAcceptAnyServerCertificateValidator\b|\bRemoteCertificateValidationCallback\s*\([^;]*?(?:=>\s*true\b|return\s+true\b)|-SkipCertificateCheck\b|\bServerCertificate(?:Custom)?ValidationCallback\s*=>?\s*delegate[^;]*?return\s+true\b",
+        ANYONE
+    ),
+    row!(
+        Code,
+        [Java, Kotlin, Scala],
+        r"\bcheckServerTrusted\s*\((?:[^()]|\([^()]*\))*\)\s*(?:throws\s+[\w., ]+)?(?::\s*Unit\s*)?(?:=\s*(?:Unit\b|\(\s*\)|\{\s*\})|\{\s*(?:return;?\s*)?\})",
+        ANYONE
+    ),
+    row!(
+        Code,
+        [Java, Kotlin, Scala],
+        r"\b(?:TrustAllStrategy|NoopHostnameVerifier|ALLOW_ALL_HOSTNAME_VERIFIER|AllowAllHostnameVerifier|InsecureTrustManagerFactory)\s*(?:\.|\(|\)|,|;)|\b(?:setTrustAll|trustAll)\s*\(\s*true\s*\)|\b\w*[hH]ostnameVerifier\s*\(?\s*(?:\(?[^(){}]*\)?\s*->\s*true\b|\{[^{}]*\btrue\s*\})|\bloadTrustMaterial\s*\([^;]*?->\s*true\b",
+        ANYONE
+    ),
+    row!(
+        Code,
+        [Java],
+        r"\bboolean\s+verify\s*\(\s*(?:final\s+)?String\s+\w+\s*,\s*(?:final\s+)?SSLSession\s+\w+\s*\)\s*\{\s*return\s+true\s*;",
+        ANYONE
+    ),
+    row!(
+        Code,
+        [Kotlin],
+        r"\bfun\s+verify\s*\([^()]*SSLSession\??\s*\)\s*(?::\s*Boolean\s*)?(?:=\s*true\b|\{\s*return\s+true\b)",
+        ANYONE
+    ),
+    row!(
+        Code,
+        [Ruby],
+        r"\b(?:verify_ssl|verify_peer|ssl_verify)\s*(?::|=>|=)\s*false\b|\bssl\s*:\s*\{\s*verify\s*:\s*false\b|\bssl_options\s*:\s*\{[^{}]*\bverify\s*:\s*false\b|\bssl\.verify\s*=\s*false\b|\bverify\s*:\s*false\s*\}",
+        ANYONE
+    ),
+    row!(
+        Code,
+        [Swift, ObjectiveC],
+        r"\bDisabledTrustEvaluator\s*\(|\ballowInvalidCertificates\s*=\s*(?:true|YES)\b|\bvalidatesDomainName\s*=\s*(?:false|NO)\b|\ballowsAnyHTTPSCertificate\w*\s*[:=]\s*(?:true|YES)\b|\bcompletionHandler\s*\(\s*\.useCredential\s*,\s*(?:URLCredential\s*\(\s*trust:|\.init\s*\(\s*trust:)",
+        ANYONE
+    ),
+    row!(
+        Code,
+        [Dart],
+        r"\bbadCertificateCallback\s*[:=]\s*(?:\([^()]*\)|\(\([^)]*\)\))\s*(?:=>\s*true\b|\{\s*return\s+true\b)|\bonBadCertificate\s*:\s*\([^()]*\)\s*=>\s*true\b",
+        ANYONE
+    ),
+    row!(
+        Live,
+        [Elixir, Perl, Lua],
+        r#"\bverify:\s*:verify_none\b|\bSSL_verify_mode\s*=>\s*(?:0x00|0)\b|\bverify_hostname\s*=>\s*0\b|\bPERL_LWP_SSL_VERIFY_HOSTNAME["'}]*\s*=\s*0\b|\bverify\s*=\s*["']none["']|\bssl_verify\s*=\s*false\b"#,
+        ANYONE
+    ),
+    row!(
+        Live,
+        [
+            Shell, Dockerfile, Yaml, Makefile, PowerShell, Python, Ruby, JavaScript, TypeScript,
+            Php, Go, Perl, Toml, Json, Ini, Unknown
+        ],
+        r#"\bcurl(?:\.exe)?\b(?:[^\n|;&#]|\\\n|&[^&\n])*?[ \t"'](--insecure|-[sSfLivIgOJN#]*k[sSfLivIgOJNoXHd]*)(?:["',\s\\]|$)|\bwget\b(?:[^\n|;&#]|\\\n)*?(--no-check-certificate)\b"#,
+        ANYONE
+    ),
+    row!(
+        Live,
+        [],
+        r#"(?i)\bhttp\.sslVerify["']?[ =,]+["']?(?:false|0)\b|(?m)^[ \t]*sslverify\s*=\s*(?:false|0)\b|\bGIT_SSL_NO_VERIFY["'\]]*\s*[=:]\s*["']?(?:1|true)\b|\bPYTHONHTTPSVERIFY["'\]]*\s*[=:]\s*["']?0\b|\bstrict-ssl(?:\s*=\s*|\s+|["']?\s*:\s*)["']?false\b|--insecure-skip-tls-verify(?:=true|\s|$)|--no-verify-ssl\b|--disable-ssl-validation\b|--tlsverify=false|\bTLS_REQCERT\s*[ =:]\s*["']?never\b|\bconda\s+config\b[^\n]*ssl_verify\s+(?:false|no)\b"#,
+        ANYONE
+    ),
+    row!(
+        Live,
+        [Yaml, Toml, Json, Terraform, Ini],
+        r#"(?i)\b(?:insecure[-_]?skip[-_]?(?:tls[-_]?)?verify|tls[-_]?skip[-_]?verify|skip[-_]tls[-_]verify|allow_unverified_ssl|allow_insecure_ssl|tlsInsecureSkipVerify|disable_ssl_verification)["']?\s*[:=]\s*["']?(?:true|yes)\b|\b(?:validate_certs|verify_ssl|ssl_verify|verify_certs|tls_verify|sslVerify|verify_tls)["']?\s*[:=]\s*["']?(?:false|no|off)\b"#,
+        ANYONE
+    ),
 ];
 
 pattern!(VERIFY, r#"\bverify\s*=\s*False\b"#);
 pattern!(VERIFY_ENTRY, r#"["']verify["']\]?\s*[:=]\s*False\b"#);
-pattern!(HTTP, r"(?i)\b(?:requests|httpx|urllib3?|aiohttp|niquests|curl_cffi|https?://|boto3?|hvac|kubernetes)\b|session");
+pattern!(
+    HTTP,
+    r"(?i)\b(?:requests|httpx|urllib3?|aiohttp|niquests|curl_cffi|https?://|boto3?|hvac|kubernetes)\b|session"
+);
 
 fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     if !ships(file) {
@@ -111,7 +270,9 @@ fn is_harmless(hunk: &HunkView<'_>, range: &Range<usize>) -> bool {
         return true;
     }
     is_curl
-        && ["localhost", "127.0.0.1", "[::1]", "0.0.0.0"].iter().any(|h| around.contains(h))
+        && ["localhost", "127.0.0.1", "[::1]", "0.0.0.0"]
+            .iter()
+            .any(|h| around.contains(h))
 }
 
 /// `verify=False` as an argument, an attribute or an entry, where it is about HTTP.
@@ -130,7 +291,9 @@ fn requests(hunk: &HunkView<'_>, last: Option<usize>, sink: &mut Sink) {
             }
             continue;
         }
-        let Some(open) = enclosing_bracket(&side.code, range.start) else { continue };
+        let Some(open) = enclosing_bracket(&side.code, range.start) else {
+            continue;
+        };
         let name = calls::last_word(side.code[..open].trim_end());
         let name_at = side.code[..open].trim_end().len() - name.len();
         let owner = match calls::qualifier(&side.code, name_at) {
@@ -158,16 +321,34 @@ fn requests(hunk: &HunkView<'_>, last: Option<usize>, sink: &mut Sink) {
 fn is_http_owner(owner: &str) -> bool {
     let owner = owner.to_ascii_lowercase();
     matches!(owner.as_str(), "s" | "sess" | "r")
-        || ["session", "client", "http", "request", "conn"].iter().any(|w| owner.contains(w))
+        || ["session", "client", "http", "request", "conn"]
+            .iter()
+            .any(|w| owner.contains(w))
 }
 
 fn is_http_call(owner: &str, name: &str, hunk: &HunkView<'_>) -> bool {
-    if ["jwt", "jws", "jose"].contains(&owner) || ["decode", "encode", "loads", "load"].contains(&name) {
+    if ["jwt", "jws", "jose"].contains(&owner)
+        || ["decode", "encode", "loads", "load"].contains(&name)
+    {
         return false;
     }
     const METHODS: [&str; 16] = [
-        "get", "post", "put", "patch", "delete", "head", "options", "request", "send", "stream",
-        "Session", "Client", "AsyncClient", "HTTPTransport", "AsyncHTTPTransport", "download",
+        "get",
+        "post",
+        "put",
+        "patch",
+        "delete",
+        "head",
+        "options",
+        "request",
+        "send",
+        "stream",
+        "Session",
+        "Client",
+        "AsyncClient",
+        "HTTPTransport",
+        "AsyncHTTPTransport",
+        "download",
     ];
     METHODS.contains(&name) || is_http_owner(owner) || HTTP.is_match(&hunk.new.live)
 }
@@ -175,7 +356,12 @@ fn is_http_call(owner: &str, name: &str, hunk: &HunkView<'_>) -> bool {
 /// The bracket `(` that the offset lies in.
 fn enclosing_bracket(code: &str, offset: usize) -> Option<usize> {
     let mut depth = 0_u32;
-    for (at, byte) in code.as_bytes()[..offset].iter().enumerate().rev().take(4096) {
+    for (at, byte) in code.as_bytes()[..offset]
+        .iter()
+        .enumerate()
+        .rev()
+        .take(4096)
+    {
         match byte {
             b')' | b']' | b'}' => depth += 1,
             b'(' | b'[' | b'{' if depth == 0 => return (*byte == b'(').then_some(at),
@@ -194,7 +380,9 @@ fn removal(code: &str, open: usize, argument: &Range<usize>) -> Option<Fix> {
         return None;
     }
     let line_start = code[..argument.start].rfind('\n').map_or(0, |at| at + 1);
-    let line_end = code[argument.end..].find('\n').map_or(code.len(), |at| argument.end + at);
+    let line_end = code[argument.end..]
+        .find('\n')
+        .map_or(code.len(), |at| argument.end + at);
     let before = code[line_start..argument.start].trim();
     let after = code[argument.end..line_end].trim();
     if before.is_empty() && (after == "," || after.is_empty()) {
@@ -214,5 +402,8 @@ fn removal(code: &str, open: usize, argument: &Range<usize>) -> Option<Fix> {
     let skipped = tail.strip_prefix(',').map_or(0, |rest| {
         1 + (rest.len() - rest.trim_start_matches([' ', '\t']).len())
     });
-    Some(Fix::Replace(argument.start..argument.end + skipped, String::new()))
+    Some(Fix::Replace(
+        argument.start..argument.end + skipped,
+        String::new(),
+    ))
 }

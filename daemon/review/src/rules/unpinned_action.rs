@@ -26,32 +26,65 @@ Do: name the commit and keep the version as a comment: `uses: owner/name@<commit
     check: Check::Hunk(check),
 };
 
-pattern!(USES, r#"(?m)^[ \t]*(?:-[ \t]+)?["']?uses["']?:[ \t]*["']?([^\s"'#]+)["']?"#);
-pattern!(IMAGE, r#"(?m)^[ \t]*(?:-[ \t]+)?(?:image|container|name):[ \t]*["']?([a-z0-9][\w./:-]*(?::[\w.-]+)?)["']?[ \t]*$"#);
+pattern!(
+    USES,
+    r#"(?m)^[ \t]*(?:-[ \t]+)?["']?uses["']?:[ \t]*["']?([^\s"'#]+)["']?"#
+);
+pattern!(
+    IMAGE,
+    r#"(?m)^[ \t]*(?:-[ \t]+)?(?:image|container|name):[ \t]*["']?([a-z0-9][\w./:-]*(?::[\w.-]+)?)["']?[ \t]*$"#
+);
 pattern!(VERSION, r"^v?\d+(?:\.\d+)*(?:[-.+]\w+)*$");
 
 fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
-    let is_action = file.path.contains(".github/") || file.path.contains(".gitea/") || file.path.contains(".forgejo/") || matches!(file.name, "action.yml" | "action.yaml");
-    let is_job = is_action || matches!(file.name, ".gitlab-ci.yml" | ".gitlab-ci.yaml" | "bitbucket-pipelines.yml" | "azure-pipelines.yml" | ".drone.yml" | ".woodpecker.yml") || file.path.contains(".circleci/");
+    let is_action = file.path.contains(".github/")
+        || file.path.contains(".gitea/")
+        || file.path.contains(".forgejo/")
+        || matches!(file.name, "action.yml" | "action.yaml");
+    let is_job = is_action
+        || matches!(
+            file.name,
+            ".gitlab-ci.yml"
+                | ".gitlab-ci.yaml"
+                | "bitbucket-pipelines.yml"
+                | "azure-pipelines.yml"
+                | ".drone.yml"
+                | ".woodpecker.yml"
+        )
+        || file.path.contains(".circleci/");
     let side = &hunk.new;
     if is_action {
         for found in USES.captures_iter(&side.live) {
             let Some(group) = found.get(1) else { continue };
-            let Some(severity) = judge(group.as_str()) else { continue };
-            let mut hit = Hit::at(group.range(), "Someone takes over the action's account, moves the tag, and the next run sends this repository's secrets out.");
+            let Some(severity) = judge(group.as_str()) else {
+                continue;
+            };
+            let mut hit = Hit::at(
+                group.range(),
+                "Someone takes over the action's account, moves the tag, and the next run sends this repository's secrets out.",
+            );
             hit.severity = Some(severity);
             sink.hit(hit);
         }
     }
     if is_job {
         for found in IMAGE.captures_iter(&side.live) {
-            let (Some(whole), Some(group)) = (found.get(0), found.get(1)) else { continue };
+            let (Some(whole), Some(group)) = (found.get(0), found.get(1)) else {
+                continue;
+            };
             let image = group.as_str();
-            let key = whole.as_str().trim_start().trim_start_matches('-').trim_start();
+            let key = whole
+                .as_str()
+                .trim_start()
+                .trim_start_matches('-')
+                .trim_start();
             if key.starts_with("name:") || image.starts_with("$") || !(image.ends_with(":latest")) {
                 continue;
             }
-            let mut hit = Hit::at(group.range(), "The image changes overnight, and the job runs what is in it with this repository's secrets.");
+            let mut hit = Hit::at(
+                group.range(),
+                "The image changes overnight, and the job runs what is in it with this repository's secrets.",
+            );
             hit.title = Some("CI image is not pinned".to_owned());
             sink.hit(hit);
         }
@@ -65,14 +98,20 @@ fn judge(reference: &str) -> Option<Severity> {
     }
     if let Some(image) = reference.strip_prefix("docker://") {
         let pinned = image.contains("@sha256:");
-        let tag = image.rsplit('/').next().and_then(|name| name.split_once(':')).map(|(_, tag)| tag);
+        let tag = image
+            .rsplit('/')
+            .next()
+            .and_then(|name| name.split_once(':'))
+            .map(|(_, tag)| tag);
         return match tag {
             _ if pinned => None,
             Some("latest") | None => Some(Severity::Major),
             Some(_) => None,
         };
     }
-    let Some((name, version)) = reference.split_once('@') else { return Some(Severity::Major) };
+    let Some((name, version)) = reference.split_once('@') else {
+        return Some(Severity::Major);
+    };
     let is_commit = version.len() >= 40 && version.bytes().all(|b| b.is_ascii_hexdigit());
     if is_commit {
         return None;
@@ -81,7 +120,13 @@ fn judge(reference: &str) -> Option<Severity> {
     let is_version = VERSION.is_match(version);
     if !is_version {
         const CHANNELS: [&str; 5] = ["stable", "nightly", "beta", "release/v1", "unstable"];
-        return Some(if CHANNELS.contains(&version) || version.starts_with("release") { Severity::Minor } else { Severity::Major });
+        return Some(
+            if CHANNELS.contains(&version) || version.starts_with("release") {
+                Severity::Minor
+            } else {
+                Severity::Major
+            },
+        );
     }
     (!is_first_party).then_some(Severity::Minor)
 }

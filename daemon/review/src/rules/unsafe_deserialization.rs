@@ -29,10 +29,33 @@ Do: use a format that only carries data (JSON, `yaml.safe_load`, protocol buffer
 signature before reading.",
     languages: &[],
     triggers: &[
-        "load", "jsonpickle", "storable", "thaw", "binary_to_term", "unpickle", "shelve", "read_pickle", "readobject", "readunshared", "unserialize", "deserialize",
-        "binaryformatter", "netdatacontractserializer", "soapformatter", "losformatter",
-        "objectstateformatter", "typenamehandling", "xmldecoder", "xstream", "enabledefaulttyping", "objectinputstream",
-        "activatedefaulttyping", "restore(", "new yaml", "yaml(", "unarchiveobject",
+        "load",
+        "jsonpickle",
+        "storable",
+        "thaw",
+        "binary_to_term",
+        "unpickle",
+        "shelve",
+        "read_pickle",
+        "readobject",
+        "readunshared",
+        "unserialize",
+        "deserialize",
+        "binaryformatter",
+        "netdatacontractserializer",
+        "soapformatter",
+        "losformatter",
+        "objectstateformatter",
+        "typenamehandling",
+        "xmldecoder",
+        "xstream",
+        "enabledefaulttyping",
+        "objectinputstream",
+        "activatedefaulttyping",
+        "restore(",
+        "new yaml",
+        "yaml(",
+        "unarchiveobject",
     ],
     strict_only: false,
     never_silenced_by_change: false,
@@ -55,7 +78,17 @@ const PYTHON: [(&str, &[&str]); 15] = [
     ("jsonpickle", &["decode", "loads"]),
     ("six.moves.cPickle", &["load", "loads"]),
     ("pandas", &["read_pickle"]),
-    ("yaml", &["load", "load_all", "unsafe_load", "unsafe_load_all", "full_load", "full_load_all"]),
+    (
+        "yaml",
+        &[
+            "load",
+            "load_all",
+            "unsafe_load",
+            "unsafe_load_all",
+            "full_load",
+            "full_load_all",
+        ],
+    ),
     ("ruamel.yaml", &["load", "load_all", "unsafe_load"]),
     ("torch", &["load"]),
 ];
@@ -63,22 +96,67 @@ const PYTHON: [(&str, &[&str]); 15] = [
 static CALLS: [CallRow; 9] = [
     call!([Php], r"\bunserialize\s*\(", NotConstant, 0),
     call!([Ruby], r"\bMarshal\.(?:load|restore)\s*\(", NotConstant, 0),
-    call!([Ruby], r"\b(?:YAML|Psych)\.(?:unsafe_load|load|load_stream)\s*\(", NotConstant, 0),
-    call!([Java, Kotlin, Scala], r"\b(?:XMLDecoder|ObjectInputStream)\s*\(", Any, 0),
-    call!([Java, Kotlin, Scala], r"\b(?:activateDefaultTyping|enableDefaultTyping)\s*\(", Any, 0),
-    call!([JavaScript, TypeScript], r"\b(?:serialize|nodeSerialize|serializer|node_serialize)\.unserialize\s*\(|\bfuncster\.deepDeserialize\s*\(", Any, 0),
-    call!([Perl], r"\b(?:thaw|Storable::thaw|Storable::retrieve)\s*\(", NotConstant, 0),
+    call!(
+        [Ruby],
+        r"\b(?:YAML|Psych)\.(?:unsafe_load|load|load_stream)\s*\(",
+        NotConstant,
+        0
+    ),
+    call!(
+        [Java, Kotlin, Scala],
+        r"\b(?:XMLDecoder|ObjectInputStream)\s*\(",
+        Any,
+        0
+    ),
+    call!(
+        [Java, Kotlin, Scala],
+        r"\b(?:activateDefaultTyping|enableDefaultTyping)\s*\(",
+        Any,
+        0
+    ),
+    call!(
+        [JavaScript, TypeScript],
+        r"\b(?:serialize|nodeSerialize|serializer|node_serialize)\.unserialize\s*\(|\bfuncster\.deepDeserialize\s*\(",
+        Any,
+        0
+    ),
+    call!(
+        [Perl],
+        r"\b(?:thaw|Storable::thaw|Storable::retrieve)\s*\(",
+        NotConstant,
+        0
+    ),
     call!([Elixir], r":erlang\.binary_to_term\s*\(", NotConstant, 0),
-    call!([Swift, ObjectiveC], r"\bNSKeyedUnarchiver\.unarchiveObject\s*\(", Any, 0),
+    call!(
+        [Swift, ObjectiveC],
+        r"\bNSKeyedUnarchiver\.unarchiveObject\s*\(",
+        Any,
+        0
+    ),
 ];
 
 pattern!(CALL, r"(?:\b([A-Za-z_][\w.]*)\.)?\b(\w+)\s*\(");
-pattern!(READ_OBJECT, r"\b(\w+)\s*(?:\(\s*\))?\.\s*(?:readObject|readUnshared)\s*\(\s*\)");
-pattern!(DOTNET, r"\bnew\s+(?:BinaryFormatter|NetDataContractSerializer|SoapFormatter|LosFormatter|ObjectStateFormatter)\s*\(|\bBinaryFormatter\s+\w+\s*=\s*new\s*\(\s*\)|\bTypeNameHandling\s*=\s*TypeNameHandling\.(?:All|Auto|Objects|Arrays)\b");
-pattern!(SNAKE, r"\bnew\s+Yaml\s*\(\s*(?:\)|new\s+Constructor\s*\()|[=(,]\s*Yaml\s*\(\s*(?:\)|Constructor\s*\()");
+pattern!(
+    READ_OBJECT,
+    r"\b(\w+)\s*(?:\(\s*\))?\.\s*(?:readObject|readUnshared)\s*\(\s*\)"
+);
+pattern!(
+    DOTNET,
+    r"\bnew\s+(?:BinaryFormatter|NetDataContractSerializer|SoapFormatter|LosFormatter|ObjectStateFormatter)\s*\(|\bBinaryFormatter\s+\w+\s*=\s*new\s*\(\s*\)|\bTypeNameHandling\s*=\s*TypeNameHandling\.(?:All|Auto|Objects|Arrays)\b"
+);
+pattern!(
+    SNAKE,
+    r"\bnew\s+Yaml\s*\(\s*(?:\)|new\s+Constructor\s*\()|[=(,]\s*Yaml\s*\(\s*(?:\)|Constructor\s*\()"
+);
 pattern!(XSTREAM, r"\b(?:new\s+)?XStream\s*\(");
-pattern!(RUBY_BARE, r"\b(?:Marshal\.(?:load|restore)|YAML\.unsafe_load)[ ]+[a-z@]");
-pattern!(SAFE_LOADER, r"\bC?(?:Safe|Base)Loader\b|\b[sS]afe\w*\b|_safe\w*\b");
+pattern!(
+    RUBY_BARE,
+    r"\b(?:Marshal\.(?:load|restore)|YAML\.unsafe_load)[ ]+[a-z@]"
+);
+pattern!(
+    SAFE_LOADER,
+    r"\bC?(?:Safe|Base)Loader\b|\b[sS]afe\w*\b|_safe\w*\b"
+);
 
 fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     if !ships(file) {
@@ -116,14 +194,24 @@ fn ruby_is_safe(text: &str, argument: &str) -> bool {
     if text.contains("unsafe_load") {
         return argument.contains("File.") || argument.contains("IO.read");
     }
-    text.contains("permitted_classes") || text.contains("safe: true") || argument.contains("File.") || argument.contains("IO.read") || argument.contains("ERB") || argument.contains("read")
+    text.contains("permitted_classes")
+        || text.contains("safe: true")
+        || argument.contains("File.")
+        || argument.contains("IO.read")
+        || argument.contains("ERB")
+        || argument.contains("read")
 }
 
 fn java_is_safe(hunk: &HunkView<'_>, text: &str) -> bool {
     let code = &hunk.new.code;
-    code.contains("ObjectInputFilter") || code.contains("setObjectInputFilter") || code.contains("ValidatingObjectInputStream")
-        || text.contains("PolymorphicTypeValidator") || text.contains("ptv") || text.contains("alidator")
-        || text.contains("protected") || text.contains("super")
+    code.contains("ObjectInputFilter")
+        || code.contains("setObjectInputFilter")
+        || code.contains("ValidatingObjectInputStream")
+        || text.contains("PolymorphicTypeValidator")
+        || text.contains("ptv")
+        || text.contains("alidator")
+        || text.contains("protected")
+        || text.contains("super")
 }
 
 fn plain(pattern: &regex::Regex, hunk: &HunkView<'_>, sink: &mut Sink) {
@@ -136,14 +224,31 @@ fn plain(pattern: &regex::Regex, hunk: &HunkView<'_>, sink: &mut Sink) {
 
 fn java(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
-    let opens_here = side.code.contains("new ObjectInputStream") || side.code.contains("ObjectInputStream(");
+    let opens_here =
+        side.code.contains("new ObjectInputStream") || side.code.contains("ObjectInputStream(");
     for found in READ_OBJECT.captures_iter(&side.code) {
-        let (Some(whole), Some(owner)) = (found.get(0), found.get(1)) else { continue };
+        let (Some(whole), Some(owner)) = (found.get(0), found.get(1)) else {
+            continue;
+        };
         let owner = owner.as_str();
-        let reads_objects = owner.ends_with("ois") || owner.to_ascii_lowercase().contains("objectin") || side.code.contains("ObjectInputStream");
+        let reads_objects = owner.ends_with("ois")
+            || owner.to_ascii_lowercase().contains("objectin")
+            || side.code.contains("ObjectInputStream");
         // The stream's own opening is already reported.
-        let is_reported = opens_here && side.lines.iter().any(|l| l.changed && side.code[l.start..].split('\n').next().is_some_and(|t| t.contains("ObjectInputStream(")));
-        if reads_objects && !is_reported && !side.in_test(whole.start()) && !java_is_safe(hunk, "") && !side.code.contains("void readObject") {
+        let is_reported = opens_here
+            && side.lines.iter().any(|l| {
+                l.changed
+                    && side.code[l.start..]
+                        .split('\n')
+                        .next()
+                        .is_some_and(|t| t.contains("ObjectInputStream("))
+            });
+        if reads_objects
+            && !is_reported
+            && !side.in_test(whole.start())
+            && !java_is_safe(hunk, "")
+            && !side.code.contains("void readObject")
+        {
             sink.hit(Hit::at(whole.range(), TRIGGER));
         }
     }
@@ -151,7 +256,10 @@ fn java(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     if !is_safe {
         plain(&SNAKE, hunk, sink);
     }
-    if !side.code.contains("allowTypes") && !side.code.contains("addPermission") && !side.code.contains("setupDefaultSecurity") {
+    if !side.code.contains("allowTypes")
+        && !side.code.contains("addPermission")
+        && !side.code.contains("setupDefaultSecurity")
+    {
         plain(&XSTREAM, hunk, sink);
     }
     let _ = file;
@@ -164,10 +272,18 @@ fn javascript(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     let imports = Imports::of(file);
     let side = &hunk.new;
     for found in CALL.captures_iter(&side.code) {
-        let (Some(whole), Some(name)) = (found.get(0), found.get(2)) else { continue };
+        let (Some(whole), Some(name)) = (found.get(0), found.get(2)) else {
+            continue;
+        };
         let hit = match found.get(1) {
-            Some(owner) => name.as_str() == "unserialize" && imports.is_module(owner.as_str(), "node-serialize")
-                && !matches!(owner.as_str(), "serialize" | "nodeSerialize" | "serializer" | "node_serialize"),
+            Some(owner) => {
+                name.as_str() == "unserialize"
+                    && imports.is_module(owner.as_str(), "node-serialize")
+                    && !matches!(
+                        owner.as_str(),
+                        "serialize" | "nodeSerialize" | "serializer" | "node_serialize"
+                    )
+            }
             None => imports.is_member(name.as_str(), "node-serialize", "unserialize"),
         };
         if hit {
@@ -180,10 +296,14 @@ fn python(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
     let imports = Imports::of(file);
     for found in CALL.captures_iter(&side.code) {
-        let (Some(whole), Some(name)) = (found.get(0), found.get(2)) else { continue };
+        let (Some(whole), Some(name)) = (found.get(0), found.get(2)) else {
+            continue;
+        };
         let open = whole.end() - 1;
         let owner = found.get(1).map(|o| o.as_str());
-        let Some((module, function)) = resolve(&imports, owner, name.as_str()) else { continue };
+        let Some((module, function)) = resolve(&imports, owner, name.as_str()) else {
+            continue;
+        };
         if owner.is_none() && !matches!(calls::qualifier(&side.code, name.start()), Qualifier::None)
             || calls::is_declaration(&side.code, whole.start(), open)
             || side.in_test(whole.start())
@@ -207,7 +327,8 @@ fn python(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
                     continue;
                 }
                 let arguments = calls::split(&side.code, inside);
-                if module == "yaml" && function == "load" && arguments.len() == 1 && owner.is_some() {
+                if module == "yaml" && function == "load" && arguments.len() == 1 && owner.is_some()
+                {
                     hit = hit.fix(Fix::Replace(name.range(), "safe_load".to_owned()));
                 }
             }
@@ -219,7 +340,18 @@ fn python(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
                 }
                 hit.severity = Some(Severity::Major);
             }
-            "joblib" | "shelve" | "pandas" if strings::is_constant(side, file.language, calls::split(&side.code, inside.clone()).into_iter().next().unwrap_or(inside.clone())) => continue,
+            "joblib" | "shelve" | "pandas"
+                if strings::is_constant(
+                    side,
+                    file.language,
+                    calls::split(&side.code, inside.clone())
+                        .into_iter()
+                        .next()
+                        .unwrap_or(inside.clone()),
+                ) =>
+            {
+                continue;
+            }
             "joblib" | "shelve" | "pandas" => hit.severity = Some(Severity::Major),
             "pickle" if text.replace(' ', "").starts_with("pickle.dumps(") => continue,
             _ => {}
@@ -229,7 +361,11 @@ fn python(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
 }
 
 /// Which dangerous function a call names, through the imports that the diff shows.
-fn resolve(imports: &Imports, owner: Option<&str>, name: &str) -> Option<(&'static str, &'static str)> {
+fn resolve(
+    imports: &Imports,
+    owner: Option<&str>,
+    name: &str,
+) -> Option<(&'static str, &'static str)> {
     for (module, functions) in PYTHON {
         for function in functions {
             let is_it = match owner {

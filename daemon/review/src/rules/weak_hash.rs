@@ -27,13 +27,16 @@ Leaves alone: checksums, cache keys, entity tags, `usedforsecurity=False`, HMAC 
 protocol asks for, tests.\n\n\
 Do: hash passwords with Argon2, scrypt or bcrypt; sign with HMAC-SHA-256.",
     languages: &[],
-    triggers: &["md5", "sha1", "sha-1", "sha_1", "sha256", "sha512", "sha-256", "sha-512"],
+    triggers: &[
+        "md5", "sha1", "sha-1", "sha_1", "sha256", "sha512", "sha-256", "sha-512",
+    ],
     strict_only: false,
     never_silenced_by_change: false,
     check: Check::Hunk(check),
 };
 
-const TRIGGER: &str = "Whoever gets the stored values finds the passwords, or makes another text with the same hash.";
+const TRIGGER: &str =
+    "Whoever gets the stored values finds the passwords, or makes another text with the same hash.";
 
 static ROWS: [Row; 1] = [row!(
     Live,
@@ -42,9 +45,18 @@ static ROWS: [Row; 1] = [row!(
     TRIGGER
 )];
 
-pattern!(SECRET, r"(?i)(?:^|[^a-z])(?:pass(?:word|wd|phrase)?|pwd|passwd|pw|secret|credential|api_?key|token|signature|sign|signing|signed|session|otp|auth|hmac_?key|private_?key|pin|salted|salt|nonce|csrf)(?:s|s?_?\w*)?\b|\b\w*(?:Password|Passwd|Passphrase|Secret|Token|Signature|Credential|ApiKey|Salt)\w*\b|\b\w+_(?:password|passwd|secret|token|signature|salt|sig)\w*\b");
-pattern!(PASSWORD, r"(?i)pass(?:word|wd|phrase)|passwd|\bpwd\b|\bpass\b|\bpw\b");
-pattern!(CHECKSUM, r"(?i)usedforsecurity\s*=\s*False|checksum|etag|cache_?key|content_?hash|file_?hash|fingerprint|gravatar|\bmd5_?sum\b|integrity|dedup|cache|content|avatar|hexdigest_of_file|shard|bucket|partition|git|blob|commit|hmac|pbkdf2|HMAC|websocket|258EAFA5|tokeni[sz]e|verify_?checksum|asset|\bscram\b|crammd5|mysql_native|digest_auth|\bfile\b|tokens\b|token_?(?:ids|count)|uuid|argon|bcrypt|scrypt|password_hash\s*\(|hibp|pwned");
+pattern!(
+    SECRET,
+    r"(?i)(?:^|[^a-z])(?:pass(?:word|wd|phrase)?|pwd|passwd|pw|secret|credential|api_?key|token|signature|sign|signing|signed|session|otp|auth|hmac_?key|private_?key|pin|salted|salt|nonce|csrf)(?:s|s?_?\w*)?\b|\b\w*(?:Password|Passwd|Passphrase|Secret|Token|Signature|Credential|ApiKey|Salt)\w*\b|\b\w+_(?:password|passwd|secret|token|signature|salt|sig)\w*\b"
+);
+pattern!(
+    PASSWORD,
+    r"(?i)pass(?:word|wd|phrase)|passwd|\bpwd\b|\bpass\b|\bpw\b"
+);
+pattern!(
+    CHECKSUM,
+    r"(?i)usedforsecurity\s*=\s*False|checksum|etag|cache_?key|content_?hash|file_?hash|fingerprint|gravatar|\bmd5_?sum\b|integrity|dedup|cache|content|avatar|hexdigest_of_file|shard|bucket|partition|git|blob|commit|hmac|pbkdf2|HMAC|websocket|258EAFA5|tokeni[sz]e|verify_?checksum|asset|\bscram\b|crammd5|mysql_native|digest_auth|\bfile\b|tokens\b|token_?(?:ids|count)|uuid|argon|bcrypt|scrypt|password_hash\s*\(|hibp|pwned"
+);
 pattern!(STRONG, r"(?i)sha-?(?:256|512)");
 
 /// Calls of MD5 and SHA-1 under another name.
@@ -55,10 +67,15 @@ fn renamed(file: &FileView<'_>, hunk: &HunkView<'_>) -> Vec<std::ops::Range<usiz
     let imports = Imports::of(file);
     let code = &hunk.new.code;
     let mut found = Vec::new();
-    for (_, alias) in imports.members("hashlib").filter(|(m, a)| matches!(*m, "md5" | "sha1") && m != a) {
+    for (_, alias) in imports
+        .members("hashlib")
+        .filter(|(m, a)| matches!(*m, "md5" | "sha1") && m != a)
+    {
         let call = format!("{alias}(");
         for (at, text) in code.match_indices(&call) {
-            if !code[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.')) && !hunk.new.in_test(at) {
+            if !code[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.'))
+                && !hunk.new.in_test(at)
+            {
                 found.push(at..at + text.len());
             }
         }
@@ -72,7 +89,10 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     }
     let side = &hunk.new;
     let mut last = None;
-    let mut found: Vec<_> = rows::matches(&ROWS, file, hunk).into_iter().map(|(_, range)| range).collect();
+    let mut found: Vec<_> = rows::matches(&ROWS, file, hunk)
+        .into_iter()
+        .map(|(_, range)| range)
+        .collect();
     found.extend(renamed(file, hunk));
     for range in found {
         let at = side.live[range.clone()].trim_start();
@@ -89,13 +109,21 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         if CHECKSUM.is_match(context) {
             continue;
         }
-        let about = if is_strong { PASSWORD.is_match(context) } else { SECRET.is_match(context) };
-        let named = !is_strong && enclosing_name(side, line).is_some_and(|name| PASSWORD.is_match(name));
+        let about = if is_strong {
+            PASSWORD.is_match(context)
+        } else {
+            SECRET.is_match(context)
+        };
+        let named =
+            !is_strong && enclosing_name(side, line).is_some_and(|name| PASSWORD.is_match(name));
         if !(about || named) {
             continue;
         }
         last = Some(line);
-        let end = range.end.min(side.line_range(side.line_at(start)).end).max(start + 1);
+        let end = range
+            .end
+            .min(side.line_range(side.line_at(start)).end)
+            .max(start + 1);
         let mut hit = Hit::at(start..end, TRIGGER);
         hit.confidence = 0.75;
         if is_strong {
@@ -112,15 +140,30 @@ fn statement(side: &Side, offset: usize) -> &str {
     let end = calls::expression_end(&side.code, offset).max(line.end);
     let next = side.live[end.min(side.live.len())..].trim_start();
     let chained = next.starts_with('.') || next.starts_with("->");
-    let follow = side.live[(end + 1).min(side.live.len())..].split('\n').next().unwrap_or("");
-    let is_update = follow.contains("pdate(") || follow.contains("digest(") || follow.contains(".write(") || follow.contains("ComputeHash") || follow.contains("Sum(") || follow.contains("<<");
-    let end = if chained || is_update { (end + 1 + follow.len()).min(side.live.len()) } else { end.min(side.live.len()) };
+    let follow = side.live[(end + 1).min(side.live.len())..]
+        .split('\n')
+        .next()
+        .unwrap_or("");
+    let is_update = follow.contains("pdate(")
+        || follow.contains("digest(")
+        || follow.contains(".write(")
+        || follow.contains("ComputeHash")
+        || follow.contains("Sum(")
+        || follow.contains("<<");
+    let end = if chained || is_update {
+        (end + 1 + follow.len()).min(side.live.len())
+    } else {
+        end.min(side.live.len())
+    };
     &side.live[line.start..end.max(line.start)]
 }
 
 /// The header of the function that line `index` lies in, as far as the hunk shows it.
 fn enclosing_name(side: &Side, index: usize) -> Option<&str> {
-    pattern!(HEADER, r"\b(?:def|function|fn|func|fun|sub)\s+(\w+)|\b(\w+)\s*\([^()]*\)\s*\{\s*$");
+    pattern!(
+        HEADER,
+        r"\b(?:def|function|fn|func|fun|sub)\s+(\w+)|\b(\w+)\s*\([^()]*\)\s*\{\s*$"
+    );
     (index.saturating_sub(12)..index).rev().find_map(|at| {
         let line = &side.code[side.line_range(at)];
         let found = HEADER.captures(line)?;
