@@ -9,7 +9,13 @@ use std::{
 use serde_json::json;
 
 use super::{pid_by_cv, pid_in, status_of, three_lines};
-use crate::harness::{binaries, home::Home, process::run, skip, wire::Wire};
+use crate::harness::{
+    binaries,
+    home::{Home, Ran},
+    process::run,
+    skip,
+    wire::Wire,
+};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("it exists").permissions().mode() & 0o777
@@ -141,4 +147,83 @@ fn a_path_that_no_socket_holds_is_said_plainly() {
     let ran = run(&mut command, b"");
     three_lines(&ran, &[2, 7]);
     assert!(ran.err.contains("107"), "{ran:?}");
+}
+
+/// Runs `cv` as nobody with a home under `convergio`. Root ignores mode bits, so modes are
+/// tested as somebody who does not.
+fn as_nobody(home: &Home, convergio: &Path, arguments: &[&str]) -> Ran {
+    let mut command = home.command("setpriv");
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(home.everything().join("programs/cv"))
+        .args(arguments)
+        .env("CONVERGIO_HOME", convergio)
+        .current_dir(home.path());
+    run(&mut command, crate::harness::diffs::SMALL.as_bytes())
+}
+
+/// Lets nobody run the programs and have a home; false where that cannot be.
+fn lets_nobody_in(home: &Home) -> bool {
+    if !rustix::process::getuid().is_root() || !skip::has_program("setpriv") {
+        skip::loudly("modes that bind", "root and setpriv");
+        return false;
+    }
+    let programs = home.folder("programs");
+    for folder in [home.everything(), &programs] {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("a mode");
+    }
+    for program in ["cv", "convergiod"] {
+        fs::copy(binaries().join(program), programs.join(program)).expect("a program");
+    }
+    std::os::unix::fs::chown(home.path(), Some(65534), Some(65534)).expect("an owner");
+    true
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_costs_only_the_saving() {
+    let home = Home::new();
+    if !lets_nobody_in(&home) {
+        return;
+    }
+    let convergio = home.path().join("c");
+    let saved = as_nobody(&home, &convergio, &["review"]);
+    assert!(
+        saved.code == Some(0) && !saved.out.contains("not saved"),
+        "{saved:?}"
+    );
+    as_nobody(&home, &convergio, &["stop"]);
+    let data = convergio.join("data");
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o500)).expect("a mode");
+    let unsaved = as_nobody(&home, &convergio, &["review"]);
+    assert_eq!(unsaved.code, Some(0), "{unsaved:?}");
+    assert!(
+        unsaved.out.contains("2 findings") && unsaved.out.contains("not saved"),
+        "{unsaved:?}"
+    );
+    let runs = as_nobody(&home, &convergio, &["runs"]);
+    assert!(runs.out.contains("completed, not saved"), "{runs:?}");
+    as_nobody(&home, &convergio, &["stop"]);
+}
+
+#[test]
+fn a_home_of_somebody_else_is_not_used() {
+    let home = Home::new();
+    if !lets_nobody_in(&home) {
+        return;
+    }
+    let theirs = home.folder("theirs");
+    for folder in ["", "data", "run"] {
+        let folder = theirs.join(folder);
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("a mode");
+    }
+    let refused = as_nobody(&home, &theirs, &["status"]);
+    three_lines(&refused, &[7, 8]);
+    // Nor where everybody may write: the folder is another's all the same.
+    for folder in ["", "data", "run"] {
+        let folder = theirs.join(folder);
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("a mode");
+    }
+    let refused = as_nobody(&home, &theirs, &["status"]);
+    three_lines(&refused, &[7, 8]);
 }

@@ -82,6 +82,7 @@ impl Home {
         let places = [
             self.convergio().join("data/convergiod.lock"),
             self.path().join(".local/share/convergio/convergiod.lock"),
+            self.path().join("c/data/convergiod.lock"),
         ];
         places.iter().find_map(|place| {
             let owner: Value = serde_json::from_slice(&fs::read(place).ok()?).ok()?;
