@@ -10,5 +10,6 @@ pub mod frame;
 pub mod lock;
 pub mod message;
 pub mod socket;
+pub mod stream;
 
 pub use endpoint::{Endpoint, Environment};
