@@ -219,8 +219,9 @@ fn rust(hunk: &HunkView<'_>, sink: &mut Sink) {
     let code = &side.code;
     for found in RUST_LET.find_iter(code) {
         let start = scope::skip_space(code, found.start());
-        let end = statement_end(code, found.end() - 1);
-        let value = &code[found.end() - 1..end];
+        let from = code.floor_char_boundary(found.end() - 1);
+        let end = statement_end(code, from);
+        let value = &code[from..end];
         let is_handled = value.contains('?')
             || value.contains("match ")
             || value.contains("if ")

@@ -308,7 +308,7 @@ fn receiver_tidies(before: &str) -> bool {
         (depth == 0).then_some(at)
     });
     open.is_some_and(|open| {
-        let name = calls::last_word(before[..open].trim_end());
+        let name = calls::last_word(before[..before.floor_char_boundary(open)].trim_end());
         is_cleanup(&format!("{name}()"))
             || matches!(
                 name,
