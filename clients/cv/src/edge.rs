@@ -17,6 +17,18 @@ use crate::{
 /// Runs the program and says how it ends.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     let args: Vec<OsString> = args.into_iter().collect();
+    if let [_, only] = args.as_slice()
+        && (only == "--version" || only == "-V")
+    {
+        // Installers and prompts ask this often: it is not worth building the command line for.
+        let mut context = Context::of_process(Global::default());
+        let outcome = context
+            .answer
+            .line(concat!("cv ", env!("CARGO_PKG_VERSION")))
+            .and_then(|()| context.answer.flush())
+            .map(|()| Exit::Ok);
+        return finish(outcome, &mut context);
+    }
     match Cli::try_parse_from(&args) {
         Ok(cli) => {
             let mut context = Context::of_process(cli.global);
@@ -175,6 +187,16 @@ mod tests {
             );
         }
         assert_eq!(failure("cv fix x").way_out.as_str(), "`cv fix --help`");
+    }
+
+    #[test]
+    fn the_short_way_to_the_version_says_what_the_long_one_says() {
+        let error = Cli::try_parse_from(["cv", "-q", "--version"]).expect_err("a version");
+        assert_eq!(error.kind(), ErrorKind::DisplayVersion);
+        assert_eq!(
+            error.to_string().trim_end(),
+            concat!("cv ", env!("CARGO_PKG_VERSION"))
+        );
     }
 
     #[test]
