@@ -134,9 +134,10 @@ pub(crate) fn run(command: Command, surroundings: &Surroundings) -> ExitCode {
             Err(error) => complain(
                 &RpcError::new(ErrorCode::Internal, "the output could not be written")
                     .why(error.to_string()),
+                Format::Text,
             ),
         },
-        Err(error) => complain(&error),
+        Err(error) => complain(&error, format),
     }
 }
 
@@ -170,19 +171,15 @@ fn versioned(mut value: serde_json::Value) -> serde_json::Value {
 }
 
 /// Three lines: what, why, the way out.
-fn complain(error: &RpcError) -> ExitCode {
-    let mut text = format!("error: {}\n", error.message);
-    if let Some(data) = &error.data {
-        if let Some(why) = &data.why {
-            text.push_str(&format!("why: {why}\n"));
-        }
-        if let Some(hint) = &data.hint {
-            text.push_str(&format!("try: {hint}\n"));
-        }
-    }
-    // Nobody may be watching.
-    let _ = io::stderr().write_all(text.as_bytes());
-    ExitCode::from(match error.kind() {
+fn complain(error: &RpcError, format: Format) -> ExitCode {
+    let data = error.data.as_ref();
+    let why = data
+        .and_then(|data| data.why.as_deref())
+        .unwrap_or("the files are not as this needs them");
+    let hint = data
+        .and_then(|data| data.hint.as_deref())
+        .unwrap_or("cv doctor");
+    let exit = match error.kind() {
         Some(
             ErrorCode::InvalidParams
             | ErrorCode::NotFound
@@ -192,7 +189,27 @@ fn complain(error: &RpcError) -> ExitCode {
         Some(ErrorCode::Overloaded) => EXIT_DAEMON,
         Some(ErrorCode::Forbidden) => 8,
         _ => EXIT_FAILED,
-    })
+    };
+    let told = serde_json::json!({
+        "slug": data.map(|data| data.slug.as_str()),
+        "message": error.message,
+        "why": why,
+        "hint": hint,
+        "retryable": data.is_some_and(|data| data.retryable),
+        "exit_code": exit,
+    });
+    let document = match format {
+        Format::Text => None,
+        Format::Json => Some(serde_json::json!({"v": 1, "error": told, "complete": false})),
+        Format::Ndjson => Some(serde_json::json!({"v": 1, "type": "failed", "error": told})),
+    };
+    // Nobody may be watching, on either side.
+    if let Some(document) = document {
+        let _ = writeln!(io::stdout(), "{document}");
+    }
+    let text = format!("error: {}\n  why: {why}\n  try: {hint}\n", error.message);
+    let _ = io::stderr().write_all(text.as_bytes());
+    ExitCode::from(exit)
 }
 
 fn service(surroundings: &Surroundings, verb: ServiceVerb) -> Result<Outcome, RpcError> {
