@@ -32,11 +32,14 @@ use tokio::{
     time::timeout,
 };
 
-use crate::ClientError;
+use crate::{ClientError, ClientOptions, spawn};
 
 /// Events of one run that may wait for their reader. A reader that is further behind subscribes
 /// anew after the last event it saw.
 const EVENTS_MAX: usize = 4096;
+
+/// Connections in a row that may end before they are answered.
+const EARLY_ENDS_MAX: u32 = 3;
 
 type Outcome = Result<Box<RawValue>, RpcError>;
 
@@ -45,13 +48,16 @@ struct Shared {
     calls: HashMap<u64, oneshot::Sender<Outcome>>,
     runs: HashMap<Uuid, mpsc::Sender<RunEvent>>,
     out: Vec<u8>,
+    /// What was sent so far, until the handshake is answered: a daemon that ends before it
+    /// answers has done nothing of it, and the next one gets it again.
+    sent: Option<Vec<u8>>,
     ended: Option<Option<String>>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Connection {
     shared: Arc<Mutex<Shared>>,
-    write: tokio::sync::Mutex<OwnedWriteHalf>,
+    write: Arc<tokio::sync::Mutex<OwnedWriteHalf>>,
     next_id: AtomicU64,
     handshake: watch::Receiver<Option<Result<InitializeResponse, RpcError>>>,
     reader: AbortHandle,
@@ -66,8 +72,12 @@ impl Connection {
     pub(crate) fn open(
         stream: UnixStream,
         handshake: &InitializeParams,
+        options: Arc<ClientOptions>,
     ) -> Result<Arc<Self>, ClientError> {
-        let shared = Arc::new(Mutex::new(Shared::default()));
+        let shared = Arc::new(Mutex::new(Shared {
+            sent: Some(Vec::new()),
+            ..Shared::default()
+        }));
         let (answer, answered) = oneshot::channel();
         {
             let mut shared = lock(&shared);
@@ -77,10 +87,20 @@ impl Connection {
         }
         let (done, handshake) = watch::channel(None);
         let (read, write) = stream.into_split();
-        let reader = tokio::spawn(read_all(read, Arc::clone(&shared), answered, done));
+        let write = Arc::new(tokio::sync::Mutex::new(write));
+        let reader = tokio::spawn(read_all(
+            read,
+            Reading {
+                shared: Arc::clone(&shared),
+                write: Arc::clone(&write),
+                options,
+                handshake: Some(answered),
+                done,
+            },
+        ));
         Ok(Arc::new(Self {
             shared,
-            write: tokio::sync::Mutex::new(write),
+            write,
             next_id: AtomicU64::new(1),
             handshake,
             reader: reader.abort_handle(),
@@ -139,7 +159,14 @@ impl Connection {
     pub(crate) async fn flush(&self) -> Result<(), ClientError> {
         let mut write = self.write.lock().await;
         loop {
-            let out = std::mem::take(&mut lock(&self.shared).out);
+            let out = {
+                let mut shared = lock(&self.shared);
+                let out = std::mem::take(&mut shared.out);
+                if let Some(sent) = &mut shared.sent {
+                    sent.extend_from_slice(&out);
+                }
+                out
+            };
             if out.is_empty() {
                 return Ok(());
             }
@@ -182,7 +209,10 @@ impl Connection {
         if let Ok(write) = self.write.try_lock()
             && let Ok(written) = write.try_write(&shared.out)
         {
-            shared.out.drain(..written);
+            let written: Vec<u8> = shared.out.drain(..written).collect();
+            if let Some(sent) = &mut shared.sent {
+                sent.extend_from_slice(&written);
+            }
         }
     }
 }
@@ -269,45 +299,118 @@ fn read<T: DeserializeOwned>(method: &'static str, result: &RawValue) -> Result<
     serde_json::from_str(result.get()).map_err(|error| malformed(method, &error))
 }
 
-async fn read_all(
-    read: OwnedReadHalf,
+/// What the reader of a connection works with.
+struct Reading {
     shared: Arc<Mutex<Shared>>,
-    handshake: oneshot::Receiver<Outcome>,
+    write: Arc<tokio::sync::Mutex<OwnedWriteHalf>>,
+    options: Arc<ClientOptions>,
+    /// Until the handshake is answered.
+    handshake: Option<oneshot::Receiver<Outcome>>,
     done: watch::Sender<Option<Result<InitializeResponse, RpcError>>>,
-) {
-    let mut reader = FrameReader::new(read);
-    let mut handshake = Some(handshake);
+}
+
+/// Why a stream is read no further.
+enum Ended {
+    /// The handshake was not answered, or by a daemon that is ending.
+    Early(Option<String>),
+    /// For good.
+    Over(Option<String>),
+}
+
+async fn read_all(mut read: OwnedReadHalf, mut reading: Reading) {
+    let mut attempts = 0;
     let why = loop {
-        match reader.next().await {
-            Ok(Some(Line::Complete(line))) => {
-                if let Err(why) = dispatch(&line, &shared) {
-                    break Some(why);
-                }
-                if let Some(mut waiting) = handshake.take() {
-                    match waiting.try_recv() {
-                        Ok(Ok(result)) => {
-                            let response = serde_json::from_str(result.get());
-                            done.send_replace(Some(response.map_err(|error| {
-                                RpcError::new(ErrorCode::VersionUnsupported, error.to_string())
-                            })));
-                        }
-                        Ok(Err(error)) => {
-                            done.send_replace(Some(Err(error)));
-                        }
-                        Err(_) => handshake = Some(waiting),
-                    }
+        match reading.stream(read).await {
+            Ended::Early(why) if attempts < EARLY_ENDS_MAX => {
+                attempts += 1;
+                match reading.again().await {
+                    Some(fresh) => read = fresh,
+                    None => break why,
                 }
             }
-            Ok(Some(Line::TooLong)) => break Some("it sent a line over the limit".to_owned()),
-            Ok(None) => break None,
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break None,
-            Err(error) => break Some(error.to_string()),
+            Ended::Early(why) | Ended::Over(why) => break why,
         }
     };
-    let mut shared = lock(&shared);
+    let mut shared = lock(&reading.shared);
     shared.ended = Some(why);
+    shared.sent = None;
     shared.calls.clear();
     shared.runs.clear();
+}
+
+impl Reading {
+    async fn stream(&mut self, read: OwnedReadHalf) -> Ended {
+        let mut reader = FrameReader::new(read);
+        let why = loop {
+            match reader.next().await {
+                Ok(Some(Line::Complete(line))) => {
+                    if let Err(why) = dispatch(&line, &self.shared) {
+                        return Ended::Over(Some(why));
+                    }
+                    if let Some(why) = self.greet() {
+                        return Ended::Early(Some(why));
+                    }
+                }
+                Ok(Some(Line::TooLong)) => {
+                    return Ended::Over(Some("it sent a line over the limit".to_owned()));
+                }
+                Ok(None) => break None,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break None,
+                Err(error) => break Some(error.to_string()),
+            }
+        };
+        match self.handshake {
+            Some(_) => Ended::Early(why),
+            None => Ended::Over(why),
+        }
+    }
+
+    /// Passes the handshake's answer on, if it has come. Gives what a daemon says that is ending
+    /// and asks to come again.
+    fn greet(&mut self) -> Option<String> {
+        let mut waiting = self.handshake.take()?;
+        match waiting.try_recv() {
+            Ok(Ok(result)) => {
+                lock(&self.shared).sent = None;
+                let response = serde_json::from_str(result.get());
+                self.done.send_replace(Some(response.map_err(|error| {
+                    RpcError::new(ErrorCode::VersionUnsupported, error.to_string())
+                })));
+                None
+            }
+            Ok(Err(error)) => {
+                let at_once = Some(0);
+                let come_again = error
+                    .data
+                    .as_ref()
+                    .is_some_and(|data| data.retry_after_ms == at_once);
+                if !come_again {
+                    lock(&self.shared).sent = None;
+                    self.done.send_replace(Some(Err(error)));
+                    return None;
+                }
+                let (answer, answered) = oneshot::channel();
+                lock(&self.shared).calls.insert(0, answer);
+                self.handshake = Some(answered);
+                Some(error.message)
+            }
+            Err(_) => {
+                self.handshake = Some(waiting);
+                None
+            }
+        }
+    }
+
+    /// Connects anew, starting the daemon where that is allowed, and sends everything again.
+    async fn again(&mut self) -> Option<OwnedReadHalf> {
+        let (stream, _) = spawn::connect_or_start(&self.options).await.ok()?;
+        let (read, mut fresh) = stream.into_split();
+        let mut write = self.write.lock().await;
+        let sent = lock(&self.shared).sent.clone().unwrap_or_default();
+        fresh.write_all(&sent).await.ok()?;
+        *write = fresh;
+        Some(read)
+    }
 }
 
 #[derive(Deserialize)]

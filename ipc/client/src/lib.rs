@@ -65,7 +65,7 @@ impl Client {
             capabilities: options.capabilities.clone(),
             env: options.env.clone(),
         };
-        let connection = Connection::open(stream, &handshake)?;
+        let connection = Connection::open(stream, &handshake, Arc::clone(&options))?;
         Ok(Self {
             connection,
             options,

@@ -129,12 +129,38 @@ async fn handshake_and_first_calls_arrive_together() {
     let count = stream.try_read(&mut bytes).unwrap();
     let lines = bytes[..count].iter().filter(|byte| **byte == b'\n').count();
     assert_eq!(lines, 3, "one read holds initialize and both calls");
-    drop(stream);
+    drop((stream, listener));
     let lost = discover.response().await;
     assert!(
         matches!(lost, Err(ClientError::Disconnected { .. })),
         "{lost:?}"
     );
+}
+
+#[tokio::test]
+async fn a_daemon_that_ends_before_it_answers_is_no_loss() {
+    let home = tempfile::tempdir().unwrap();
+    let options = options(home.path());
+    let listener = listen(&options);
+    let client = Client::connect(options).await.unwrap();
+    let daemon = async {
+        drop(Peer::accept(&listener).await);
+        let mut peer = Peer::accept(&listener).await;
+        let first = peer.receive().await;
+        let ending = json!({"slug": "overloaded", "retryable": true, "retry_after_ms": 0});
+        let error = json!({"code": -32027, "message": "the daemon is ending", "data": ending});
+        peer.send(json!({"jsonrpc": "2.0", "id": first["id"], "error": error}))
+            .await;
+        let mut peer = Peer::accept(&listener).await;
+        peer.handshake().await;
+        let request = peer.receive().await;
+        assert_eq!(request["method"], "rpc.discover");
+        peer.send(json!({"jsonrpc": "2.0", "id": request["id"], "result": {}}))
+            .await;
+        peer
+    };
+    let (answer, _peer) = tokio::join!(client.call::<Discover>(&Empty {}), daemon);
+    assert_eq!(answer.unwrap(), json!({}));
 }
 
 #[tokio::test]
