@@ -464,9 +464,13 @@ impl Life {
         // Who came before that is served, and leaves; who only stays is left behind.
         let _ = timeout(LINGER, daemon.connections.none()).await;
         accepting.abort();
-        let error = RpcError::new(ErrorCode::Overloaded, "the daemon is ending")
+        let mut error = RpcError::new(ErrorCode::Overloaded, "the daemon is ending")
             .why("it was asked to, or nobody needed it")
             .hint("cv status");
+        if let Some(data) = &mut error.data {
+            // The socket is gone: who comes again starts another daemon.
+            data.retry_after_ms = Some(0);
+        }
         accept::refuse_queued(&self.listener, &error).await;
         daemon.connections.close_all();
         if let Err(error) = daemon.store.clone().close().await {
