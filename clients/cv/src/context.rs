@@ -6,7 +6,7 @@ use crate::{
     cli::Global,
     error::{Failure, Kind},
     hint::Hint,
-    output::{Answer, Notes, layout::Layout, paint::ColorEnvironment},
+    output::{Answer, Notes, layout::Layout, paint::ColorEnvironment, patient::Patient},
 };
 
 /// The part of the process environment that matters here, read once.
@@ -77,7 +77,7 @@ impl Context {
             color: surroundings.color.decide(global.color, is_terminal),
         };
         let answer = Answer::new(
-            Box::new(std::io::stdout()),
+            Box::new(Patient::new(rustix::stdio::stdout(), global.timeout)),
             layout(
                 out_terminal,
                 terminal_width(out_terminal, rustix::stdio::stdout()),

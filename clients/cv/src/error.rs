@@ -4,7 +4,7 @@ use std::{fmt, io, path::Path};
 
 use convergio_contract::{ErrorCode, RpcError};
 
-use crate::{exit::Exit, hint::Hint};
+use crate::{exit::Exit, hint::Hint, output::patient::Stuck};
 
 /// What sort of failure; decides the exit code and the name in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +159,13 @@ impl Failure {
                 "the pipe was closed",
                 Hint::HELP,
             );
+        }
+        match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(Stuck::Interrupted) => return Self::interrupted(),
+            Some(Stuck::TimedOut { limit_ms }) => {
+                return Self::timeout(*limit_ms, "writing the output, which nobody reads");
+            }
+            None => {}
         }
         Self::new(
             Kind::Output,

@@ -3,9 +3,9 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fs::File,
+    fs::{File, Permissions},
     io::{Read, Write},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Component, Path, PathBuf},
 };
 
@@ -206,13 +206,12 @@ impl Place {
         if let Some(found) = found {
             let own = file.metadata().map_err(|error| failed(&error))?;
             if (own.uid(), own.gid()) != found.owner {
-                let uid = rustix::process::Uid::from_raw(found.owner.0);
-                let gid = rustix::process::Gid::from_raw(found.owner.1);
-                rustix::fs::fchown(&file, Some(uid), Some(gid))
-                    .map_err(|errno| self.failed("keep the owner of", &errno.into()))?;
+                let (uid, gid) = found.owner;
+                std::os::unix::fs::fchown(&file, Some(uid), Some(gid))
+                    .map_err(|error| self.failed("keep the owner of", &error))?;
             }
-            rustix::fs::fchmod(&file, Mode::from_raw_mode(found.mode))
-                .map_err(|errno| self.failed("keep the mode of", &errno.into()))?;
+            file.set_permissions(Permissions::from_mode(found.mode))
+                .map_err(|error| self.failed("keep the mode of", &error))?;
         }
         file.sync_all().map_err(|error| failed(&error))
     }
@@ -238,7 +237,7 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt};
+    use std::fs;
 
     use super::*;
 

@@ -5,6 +5,7 @@ pub mod escape;
 pub mod layout;
 pub mod notes;
 pub mod paint;
+pub mod patient;
 
 pub use answer::Answer;
 pub use notes::Notes;
