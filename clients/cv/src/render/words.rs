@@ -64,11 +64,12 @@ pub fn comparison(summary: &ReviewSummary) -> Option<String> {
     let remain = match summary.persisting {
         0 => "none remain".to_owned(),
         1 => "1 remains".to_owned(),
-        n => format!("{n} remain"),
+        n => format!("{} remain", grouped(n.into())),
     };
+    let resolved = grouped(summary.resolved.into());
     Some(match summary.new {
-        0 => format!("{} resolved, {remain}", summary.resolved),
-        new => format!("{} resolved, {remain}, {new} new", summary.resolved),
+        0 => format!("{resolved} resolved, {remain}"),
+        new => format!("{resolved} resolved, {remain}, {} new", grouped(new.into())),
     })
 }
 
