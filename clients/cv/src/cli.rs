@@ -10,7 +10,6 @@ use crate::{cmd::Verb, exit::Exit, output::paint::ColorChoice};
     name = "cv",
     version,
     max_term_width = 100,
-    disable_help_subcommand = true,
     after_long_help = Exit::table(),
 )]
 pub struct Cli {

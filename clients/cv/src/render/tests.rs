@@ -52,8 +52,8 @@ fn the_golden_session_at_40_columns() {
         "\
 pay/client.py:5  critical
   TLS verification turned off
-  5 │ …st(URL, json=order, verify=False)
-    │                      ^^^^^^^^^^^^
+  5 │ …(URL, json=order, verify=False)
+    │                    ^^^^^^^^^^^^
 pay/client.py:6  major
   Every error is swallowed
 2 findings · 3/3 files · 14 ms
