@@ -90,43 +90,49 @@ fn first_byte(home: &Home, input: &Path) -> Duration {
     took
 }
 
-/// Counts the daemon's fsync and fdatasync calls up to the end of one review.
+/// Counts the daemon's fsync and fdatasync calls up to the write that carries the first finding.
 fn count_syncs(binaries: &Path, home: &Home, input: &Path, cold: bool) -> Option<u32> {
     let trace = home.path().join("trace");
-    let traced = |command: &mut Command| -> Option<std::process::Child> {
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()
-    };
     home.stop();
     let mut strace = Command::new("strace");
+    strace.args([
+        "-f",
+        "-s",
+        "65536",
+        "-e",
+        "trace=fsync,fdatasync,write,sendto,sendmsg,writev",
+    ]);
     strace
-        .args(["-f", "-e", "trace=fsync,fdatasync", "-o"])
-        .arg(&trace);
-    strace
+        .arg("-o")
+        .arg(&trace)
         .arg(binaries.join("convergiod"))
         .args(["serve", "--spawned"]);
     strace
         .env_clear()
         .env("HOME", home.path())
         .env("CONVERGIO_HOME", home.path());
-    let mut child = traced(&mut strace)?;
+    strace
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut child = strace.spawn().ok()?;
     let mut ready = [0; 5];
     child.stdout.take()?.read_exact(&mut ready).ok()?;
-    let count = || -> u32 {
-        let text = std::fs::read_to_string(&trace).unwrap_or_default();
-        let calls = text
-            .lines()
-            .filter(|line| line.contains("sync(") && !line.contains("resumed"));
-        calls.count().try_into().unwrap_or(u32::MAX)
-    };
-    let at_start = count();
+    if !cold {
+        // The first write after a start also opens the write-ahead log.
+        first_byte(home, input);
+    }
+    let lines_before = std::fs::read_to_string(&trace).ok()?.lines().count();
     first_byte(home, input);
-    let at_end = count();
     home.stop();
     let _ = child.wait();
-    Some(if cold { at_end } else { at_end - at_start })
+    let text = std::fs::read_to_string(&trace).ok()?;
+    let lines: Vec<&str> = text.lines().collect();
+    let shown = lines
+        .iter()
+        .position(|line| line.contains(r#"\"type\":\"finding\""#))?;
+    let from = if cold { 0 } else { lines_before };
+    let is_sync = |line: &&&str| line.contains("sync(") && !line.contains("resumed");
+    let count = lines.get(from..shown)?.iter().filter(is_sync).count();
+    u32::try_from(count).ok()
 }
