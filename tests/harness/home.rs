@@ -155,11 +155,27 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        if let Some(pid) = self.owner() {
+        // A client that had nothing to ask may have left before the daemon that it started was
+        // ready, so lock files don't tell of all.
+        for pid in with_environment(self.folder.path()) {
             signal(pid, Signal::KILL);
             ended_within(pid, LIMIT);
         }
     }
+}
+
+/// The processes whose environment names `folder`.
+fn with_environment(folder: &Path) -> Vec<u32> {
+    let Ok(processes) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    processes
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|pid| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            memory_holds(&environment, folder.as_os_str().as_bytes())
+        })
+        .collect()
 }
 
 /// Whether `needle` stands in `hay`.
