@@ -91,12 +91,19 @@ pub fn repository(folder: &Path) -> Result<Repository, Failure> {
     let (root, head) = rest.rsplit_once('\n').unwrap_or((rest, ""));
     let head = is_object_name(head).then(|| head.to_owned());
     let root = PathBuf::from(root);
-    Ok(Repository {
-        git: git.at(&root).with_attributes_of(head.clone()),
+    let mut repository = Repository {
+        git: git.at(&root),
         root,
         bare,
         head,
-    })
+    };
+    // Attributes count as the base has them; before the first commit there are none.
+    let base = match &repository.head {
+        Some(head) => head.clone(),
+        None => repository.empty_tree()?,
+    };
+    repository.git = repository.git.with_attributes_of(Some(base));
+    Ok(repository)
 }
 
 fn path_text(bytes: &[u8]) -> Result<String, Failure> {

@@ -1,5 +1,6 @@
 //! git, run so that nothing of the repository runs with it.
 
+pub mod diff;
 pub mod discover;
 pub mod run;
 pub mod selection;

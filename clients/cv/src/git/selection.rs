@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use convergio_contract::limits::DIFF_MAX_BYTES;
 
 use super::{
+    diff,
     discover::{Repository, repository},
-    run::refused,
     status::{Status, status},
     untracked,
 };
@@ -14,7 +14,6 @@ use crate::{
     error::{Failure, Kind},
     hint::Hint,
     render::words::count,
-    stdin::too_large,
 };
 
 /// Where silences are written down, relative to the top level.
@@ -294,33 +293,7 @@ fn branch(repository: &Repository, status: &Status) -> Result<Option<Plan>, Fail
 }
 
 fn make_diff(repository: &Repository, plan: &Plan, status: &Status) -> Result<Vec<u8>, Failure> {
-    let fixed = [
-        "diff",
-        "--no-ext-diff",
-        "--no-textconv",
-        "--no-color",
-        "--no-relative",
-        "--src-prefix=a/",
-        "--dst-prefix=b/",
-        "--find-renames",
-        "--submodule=short",
-        "--ignore-submodules=dirty",
-        "--unified=3",
-        "--inter-hunk-context=0",
-        "-O/dev/null",
-    ];
-    let args = fixed
-        .into_iter()
-        .chain(plan.args.iter().map(String::as_str))
-        .chain(std::iter::once("--"));
-    let output = repository.git.run(args, DIFF_MAX_BYTES)?;
-    if output.cut {
-        return Err(too_large(DIFF_MAX_BYTES));
-    }
-    if !output.ok {
-        return Err(refused("git could not make the diff", &output));
-    }
-    let mut diff = output.stdout;
+    let mut diff = diff::make(repository, &plan.args)?;
     for path in status.untracked.iter().filter(|_| plan.untracked) {
         untracked::append(&repository.root, path, &mut diff, DIFF_MAX_BYTES)?;
     }

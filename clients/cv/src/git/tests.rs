@@ -293,4 +293,31 @@ fn attributes_of_the_change_hide_nothing() {
     repo.write("a.txt", "one\nverify=False\n");
     let (_, diff) = repo.default();
     assert!(diff.contains("+verify=False"), "{diff}");
+
+    let repo = Repo::bare_of_commits();
+    repo.write(".gitattributes", "* -diff\n");
+    repo.write("a.txt", "verify=False\n");
+    repo.git(&["add", "-A"]);
+    let (_, diff) = repo.default();
+    assert!(diff.contains("+verify=False"), "{diff}");
+}
+
+#[test]
+fn an_older_git_cannot_be_made_to_hide_text_either() {
+    let repo = Repo::new();
+    repo.write("bin", "\0\0\u{1}");
+    repo.commit("binary");
+    repo.write(".git/info/attributes", "* -diff\n");
+    repo.write("a.txt", "one\nverify=False\n");
+    repo.write("bin", "\0\0\u{2}");
+    let repository = super::discover::repository(&repo.root).expect("a repository");
+    let revisions = ["HEAD".to_owned()];
+    // The attributes of the repository's owner count for a new git, and hide both here.
+    let hidden = super::diff::make(&repository, &revisions).expect("a diff");
+    let text = String::from_utf8_lossy(&hidden).into_owned();
+    assert_eq!(text.matches("Binary files ").count(), 2, "{text}");
+    let shown = super::diff::reveal(&repository, &revisions, hidden).expect("a diff");
+    let text = String::from_utf8_lossy(&shown).into_owned();
+    assert!(text.contains("+verify=False\n"), "{text}");
+    assert_eq!(text.matches("Binary files ").count(), 1, "{text}");
 }
