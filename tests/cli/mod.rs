@@ -2,6 +2,7 @@
 
 mod formats;
 mod hostile;
+mod policy;
 mod runs;
 mod secrets;
 mod streams;

@@ -309,3 +309,104 @@ fn help_holds_the_table_of_exit_codes() {
         }
     }
 }
+
+#[test]
+fn from_a_subfolder_paths_are_those_of_the_repository() {
+    let home = Home::new();
+    let shop = repository::shop(&home);
+    let below = shop.join("pay");
+    let diff = home.git(&below, &["diff"]);
+    let piped = home.cv_with_input(&below, &["review"], diff.as_bytes());
+    assert!(
+        piped.out.contains("\npay/client.py:5") || piped.out.starts_with("pay/client.py:5"),
+        "{piped:?}"
+    );
+    let asked = home.cv(&below, &["review"]);
+    assert!(asked.out.starts_with("pay/client.py:5"), "{asked:?}");
+    let fixed = home.cv(&below, &["fix", "1"]);
+    assert_eq!(fixed.code, Some(0), "{fixed:?}");
+    let text = fs::read_to_string(shop.join("pay/client.py")).expect("the file");
+    assert!(!text.contains("verify=False"));
+}
+
+#[test]
+fn without_its_daemon_beside_it_cv_says_so() {
+    let home = Home::new();
+    let alone = home.folder("alone");
+    fs::copy(binaries().join("cv"), alone.join("cv")).expect("a program");
+    let mut command = home.command(alone.join("cv"));
+    let ran = run(
+        command.arg("review"),
+        crate::harness::diffs::SMALL.as_bytes(),
+    );
+    three_lines(&ran, 7);
+    assert!(ran.err.contains("convergiod"), "{ran:?}");
+}
+
+#[test]
+fn without_git_a_diff_is_reviewed_all_the_same() {
+    let home = Home::new();
+    let repo = repository::shop(&home);
+    let empty = home.folder("empty");
+    let mut piped = home.cv_command(&repo, &["review"]);
+    piped.env("PATH", &empty);
+    let ran = run(&mut piped, crate::harness::diffs::SMALL.as_bytes());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let mut asked = home.cv_command(&repo, &["review", "--no-stdin"]);
+    asked.env("PATH", &empty);
+    let ran = run(&mut asked, b"");
+    three_lines(&ran, 2);
+    assert!(ran.err.contains("git"), "{ran:?}");
+}
+
+#[test]
+fn errors_in_json_are_json_alone() {
+    let home = Home::new();
+    let folder = home.folder("w");
+    let unknown = "01900000-0000-7000-8000-000000000000";
+    for arguments in [
+        &["runs", "show", unknown, "--format", "json"][..],
+        &["config", "get", "no.such", "--format", "json"],
+        &["attach", unknown, "--format", "json"],
+        &["review", "--replay", "--format", "json"],
+    ] {
+        let ran = home.cv(&folder, arguments);
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {ran:?}");
+        let document: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:?}"));
+        assert_eq!(document["v"], 1, "{document}");
+        for field in ["slug", "message", "why", "hint"] {
+            assert!(document["error"][field].is_string(), "{document}");
+        }
+    }
+}
+
+#[test]
+fn the_log_is_rotated_and_bounded() {
+    let home = Home::new();
+    let folder = home.folder("w");
+    let config = home.convergio().join("config");
+    fs::create_dir_all(&config).expect("a folder");
+    let text = "[log]\nlevel = \"trace\"\nmax_bytes = 65536\nkeep_files = 2\n";
+    fs::write(config.join("config.toml"), text).expect("a file");
+    let mut wire = {
+        home.cv(&folder, &["status"]);
+        crate::harness::wire::Wire::open(&home)
+    };
+    for _ in 0..3_000 {
+        wire.call("no.such", serde_json::json!({}));
+    }
+    let mut files = 0;
+    for entry in fs::read_dir(home.convergio().join("state")).expect("a folder") {
+        let entry = entry.expect("a file");
+        files += 1;
+        let bytes = entry.metadata().expect("a file").len();
+        assert!(
+            bytes <= 65_536 + 4_096,
+            "{:?} holds {bytes} bytes",
+            entry.file_name()
+        );
+    }
+    assert!((2..=3).contains(&files), "{files} files");
+    let logs = home.cv(&folder, &["logs", "-n", "500"]);
+    assert_eq!(logs.out.lines().count(), 500, "lines across files");
+}

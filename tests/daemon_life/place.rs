@@ -24,13 +24,28 @@ fn mode(path: &Path) -> u32 {
 #[test]
 fn everything_of_a_home_is_closed_to_others() {
     let home = Home::new();
-    pid_by_cv(&home);
+    let mut command = home.command("sh");
+    command
+        .args(["-c", "umask 0; exec \"$0\" review"])
+        .arg(binaries().join("cv"));
+    let ran = run(&mut command, crate::harness::diffs::SMALL.as_bytes());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_eq!(mode(&home.socket()), 0o600);
-    assert_eq!(mode(home.socket().parent().expect("a folder")), 0o700);
-    assert_eq!(mode(&home.convergio().join("data")), 0o700);
-    for entry in fs::read_dir(home.convergio().join("data")).expect("a folder") {
-        let path = entry.expect("a file").path();
-        assert_eq!(mode(&path) & 0o077, 0, "{}", path.display());
+    let mut open = vec![
+        home.convergio().join("data"),
+        home.convergio().join("state"),
+        home.convergio().join("run"),
+    ];
+    while let Some(folder) = open.pop() {
+        assert_eq!(mode(&folder), 0o700, "{}", folder.display());
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("a file").path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                assert_eq!(mode(&path) & 0o177, 0, "{}", path.display());
+            }
+        }
     }
 }
 

@@ -137,3 +137,13 @@ fn status_as_a_line_starts_nothing() {
     }
     assert_eq!(home.owner(), None);
 }
+
+#[test]
+fn a_removed_socket_is_noticed_when_somebody_comes() {
+    let home = Home::new();
+    let first = pid_by_cv(&home);
+    fs::remove_file(home.socket()).expect("the socket");
+    let second = pid_by_cv(&home);
+    assert_ne!(first, second);
+    assert!(ended_within(first, LIMIT));
+}

@@ -1,5 +1,7 @@
 //! Tests that need something that a machine may lack skip loudly, or fail where it was promised.
 
+use std::io::Write;
+
 /// Says that the test named by `what` is skipped for want of `missing`; panics where
 /// `CONVERGIO_REQUIRE_SERVICES=1` promises that nothing is missing (CI).
 pub fn loudly(what: &str, missing: &str) {
@@ -8,7 +10,11 @@ pub fn loudly(what: &str, missing: &str) {
         !required,
         "{what} needs {missing}, which this machine was to have"
     );
-    eprintln!("SKIPPED {what}: this machine has no {missing}");
+    // Not `eprintln!`, which is kept from sight where a test passes.
+    let _ = writeln!(
+        std::io::stderr(),
+        "SKIPPED {what}: this machine has no {missing}"
+    );
 }
 
 /// Whether a program is on PATH.
