@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use convergio_config::{Catalog, Config, ConfigError, Environment, ErrorKind, Paths, Settings};
@@ -16,7 +17,12 @@ pub(crate) struct Configuration {
     pub(crate) environment: Environment,
     pub(crate) catalog: Catalog,
     loaded: Mutex<Option<Config>>,
+    /// What was wrong when it was last looked.
+    fault: Mutex<Option<(Instant, Option<String>)>>,
 }
+
+/// For so long a look at the files counts where only their state is asked.
+const LOOK_COUNTS: Duration = Duration::from_millis(100);
 
 impl Configuration {
     /// Nothing is read yet.
@@ -26,7 +32,20 @@ impl Configuration {
             environment,
             catalog: catalog(),
             loaded: Mutex::new(None),
+            fault: Mutex::new(None),
         }
+    }
+
+    /// What is wrong with the files, looked at now or a moment ago.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((looked, known)) = &*fault
+            && looked.elapsed() < LOOK_COUNTS
+        {
+            return known.clone();
+        }
+        let found = self.load().err().map(|error| error.to_string());
+        fault.insert((Instant::now(), found)).1.clone()
     }
 
     /// Both files, as they are now.

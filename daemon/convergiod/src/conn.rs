@@ -16,6 +16,7 @@ use convergio_contract::{ErrorCode, RpcError, daemon::InitializeParams, limits::
 use convergio_transport::{
     frame::{FrameFault, FrameReader, Line, check},
     message::{self, Incoming},
+    stream,
 };
 use jsonrpsee_types::Id;
 use serde::Deserialize;
@@ -51,7 +52,7 @@ pub(crate) struct Conn {
     pub(crate) outbox: Arc<Outbox>,
     /// What the client said about itself; set by `initialize`.
     client: OnceLock<InitializeParams>,
-    calls: Mutex<HashMap<Id<'static>, Option<AbortHandle>>>,
+    calls: Mutex<HashMap<Id<'static>, AbortHandle>>,
     /// Readers whose subscription was closed because they stalled: they still count.
     stalled: Mutex<Vec<Reader>>,
     /// The number of the next failed call, for its trace id.
@@ -110,7 +111,7 @@ impl Conn {
         }
     }
 
-    fn calls(&self) -> MutexGuard<'_, HashMap<Id<'static>, Option<AbortHandle>>> {
+    fn calls(&self) -> MutexGuard<'_, HashMap<Id<'static>, AbortHandle>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -146,9 +147,12 @@ impl Conn {
 
     /// Answers a call, unless `$/cancel` has.
     fn finish(&self, daemon: &Daemon, id: &Id<'static>, answer: Answer) {
-        if self.calls().remove(id).is_none() {
-            return;
+        if self.calls().remove(id).is_some() {
+            self.answer(daemon, id, answer);
         }
+    }
+
+    fn answer(&self, daemon: &Daemon, id: &Id<'static>, answer: Answer) {
         match answer {
             Ok(line) => self.outbox.respond(line),
             Err(error) => self.refuse(daemon, id, error),
@@ -159,9 +163,7 @@ impl Conn {
         let Some(running) = self.calls().remove(id) else {
             return;
         };
-        if let Some(running) = running {
-            running.abort();
-        }
+        running.abort();
         self.refuse(
             daemon,
             id,
@@ -192,19 +194,30 @@ enum Order {
 pub(crate) async fn serve(daemon: Arc<Daemon>, stream: UnixStream, slot: Slot) {
     let conn = Arc::new(Conn::new(slot.number));
     slot.attach(&conn.outbox);
-    let (read, write) = stream.into_split();
+    let halves = stream.into_std().and_then(stream::split);
+    let (read, write) = match halves {
+        Ok(halves) => halves,
+        Err(error) => {
+            tracing::warn!(conn = conn.number, %error, "a connection could not be served");
+            return;
+        }
+    };
     let writer = tokio::spawn(write_out(Arc::clone(&conn.outbox), write));
     let mut frames = FrameReader::new(read);
     let mut tasks = JoinSet::new();
     let mut late = Some(Box::pin(sleep(INITIALIZE_WITHIN)));
+    let closed = conn.outbox.closed();
+    tokio::pin!(closed);
     loop {
         let next = async {
-            conn.outbox.has_room().await;
+            if !conn.outbox.has_room_now() {
+                conn.outbox.has_room().await;
+            }
             frames.next().await
         };
         let line = tokio::select! {
             biased;
-            () = conn.outbox.closed() => break,
+            () = &mut closed => break,
             () = elapsed(&mut late) => {
                 tracing::info!(conn = conn.number, "closed: not initialized in time");
                 conn.outbox.close();
@@ -238,7 +251,7 @@ pub(crate) async fn serve(daemon: Arc<Daemon>, stream: UnixStream, slot: Slot) {
                 break;
             }
         }
-        while tasks.try_join_next().is_some() {}
+        while !tasks.is_empty() && tasks.try_join_next().is_some() {}
     }
     conn.outbox.close();
     tasks.shutdown().await;
@@ -328,20 +341,18 @@ fn request(
         );
         return Order::Refuse(id, error);
     }
-    {
-        let mut calls = conn.calls();
-        if calls.len() >= IN_FLIGHT_MAX {
-            drop(calls);
-            let error = RpcError::new(ErrorCode::Overloaded, "too many requests are unanswered")
-                .why(format!("the limit of a connection is {IN_FLIGHT_MAX}"));
-            return Order::Refuse(id, error);
-        }
-        if calls.contains_key(&id) {
-            drop(calls);
-            // Answered without an id, so that the running request keeps its one response.
-            return Order::Refuse(Id::Null, invalid("a request with this id is unanswered"));
-        }
-        calls.insert(id.clone(), None);
+    let (open, in_use) = {
+        let calls = conn.calls();
+        (calls.len(), calls.contains_key(&id))
+    };
+    if open >= IN_FLIGHT_MAX {
+        let error = RpcError::new(ErrorCode::Overloaded, "too many requests are unanswered")
+            .why(format!("the limit of a connection is {IN_FLIGHT_MAX}"));
+        return Order::Refuse(id, error);
+    }
+    if in_use {
+        // Answered without an id, so that the running request keeps its one response.
+        return Order::Refuse(Id::Null, invalid("a request with this id is unanswered"));
     }
     let call = Call::new(Arc::clone(conn));
     let body = (entry.start)(Arc::clone(daemon), call.clone(), id.clone(), params);
@@ -359,7 +370,7 @@ async fn carry_out(daemon: &Arc<Daemon>, conn: &Arc<Conn>, order: Order, tasks: 
             id,
             body: Err(error),
             ..
-        } => return conn.finish(daemon, &id, Err(error)),
+        } => return conn.answer(daemon, &id, Err(error)),
         Order::Refuse(id, error) => return conn.refuse(daemon, &id, error),
         Order::Cancel(id) => return conn.cancel(daemon, &id),
         Order::Nothing => return,
@@ -367,15 +378,13 @@ async fn carry_out(daemon: &Arc<Daemon>, conn: &Arc<Conn>, order: Order, tasks: 
     // Most bodies answer at once: no task, no switch. `initialize` always does, so that a request
     // pipelined behind it finds the connection initialized.
     if let Poll::Ready(answer) = poll_once(body.as_mut()).await {
-        conn.finish(daemon, &id, answer);
+        conn.answer(daemon, &id, answer);
         start_follower(&call, tasks);
         return;
     }
+    // Held until the call is in it: its task may end at once, elsewhere.
     let mut calls = conn.calls();
-    let Some(entry) = calls.get_mut(&id) else {
-        return;
-    };
-    let (daemon, conn_there) = (Arc::clone(daemon), Arc::clone(conn));
+    let (daemon, conn_there, key) = (Arc::clone(daemon), Arc::clone(conn), id.clone());
     let running = tasks.spawn(async move {
         let answer = body.await;
         conn_there.finish(&daemon, &id, answer);
@@ -383,7 +392,7 @@ async fn carry_out(daemon: &Arc<Daemon>, conn: &Arc<Conn>, order: Order, tasks: 
             follower.await;
         }
     });
-    *entry = Some(running);
+    calls.insert(key, running);
 }
 
 fn start_follower(call: &Call, tasks: &mut JoinSet<()>) {

@@ -30,6 +30,15 @@ pub(crate) enum Phase {
     Ending,
 }
 
+/// What the daemon tells of itself with every look, ready to be told.
+pub(crate) struct Shown {
+    pub(crate) pid: u32,
+    pub(crate) socket: String,
+    pub(crate) data_dir: String,
+    pub(crate) log_file: String,
+    pub(crate) config_file: String,
+}
+
 /// The daemon's shared state. The methods of the contract are implemented on it, a file per
 /// resource in [`crate::rpc`].
 pub(crate) struct Daemon {
@@ -37,6 +46,7 @@ pub(crate) struct Daemon {
     pub(crate) surroundings: Surroundings,
     /// Changes with every start.
     pub(crate) epoch: String,
+    pub(crate) shown: Shown,
     pub(crate) started_by: StartedBy,
     pub(crate) started: Instant,
     /// What is listened on; the endpoint's, unless a service manager opened another.

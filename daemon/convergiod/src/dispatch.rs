@@ -6,11 +6,11 @@
 
 use std::{
     any::Any,
-    future::Future,
+    future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
+    task::Poll,
 };
 
 use convergio_contract::{ErrorCode, Method, RpcError, for_each_method};
@@ -19,6 +19,9 @@ use jsonrpsee_types::Id;
 use serde_json::value::RawValue;
 
 use crate::{conn::Conn, daemon::Daemon};
+
+/// Most responses fit into this.
+const LINE_BYTES: usize = 512;
 
 /// The body of one method.
 pub(crate) trait Handle<M: Method> {
@@ -119,17 +122,14 @@ where
     let params: M::Params = decode(M::NAME, params)?;
     let body = async move {
         let response = Handle::<M>::handle(&*daemon, call, params).await?;
-        let mut line = Vec::new();
+        let mut line = Vec::with_capacity(LINE_BYTES);
         message::append_result(&mut line, &id, &response).map_err(|error| {
             RpcError::new(ErrorCode::Internal, "the response could not be written")
                 .why(error.to_string())
         })?;
         Ok(line)
     };
-    Ok(Box::pin(Guarded {
-        name: M::NAME,
-        body: Box::pin(body),
-    }))
+    Ok(Box::pin(guarded(M::NAME, body)))
 }
 
 fn decode<P: serde::de::DeserializeOwned>(
@@ -153,21 +153,15 @@ fn decode<P: serde::de::DeserializeOwned>(
 }
 
 /// A body whose panic is an error of its call alone.
-struct Guarded {
-    name: &'static str,
-    body: Boxed<Answer>,
-}
-
-impl Future for Guarded {
-    type Output = Answer;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
-        let body = &mut self.body;
-        match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(context))) {
+async fn guarded(name: &'static str, body: impl Future<Output = Answer>) -> Answer {
+    let mut body = pin!(body);
+    poll_fn(
+        |context| match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(context))) {
             Ok(polled) => polled,
-            Err(panic) => Poll::Ready(Err(panicked(self.name, &*panic))),
-        }
-    }
+            Err(panic) => Poll::Ready(Err(panicked(name, &*panic))),
+        },
+    )
+    .await
 }
 
 fn panicked(name: &str, panic: &(dyn Any + Send)) -> RpcError {
@@ -214,8 +208,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_in_a_body_is_an_internal_error() {
-        let body: Boxed<Answer> = Box::pin(async { panic!("on purpose") });
-        let error = Guarded { name: "m", body }.await.unwrap_err();
+        let body = async { panic!("on purpose") };
+        let error = guarded("m", body).await.unwrap_err();
         assert_eq!(error.kind(), Some(ErrorCode::Internal));
     }
 

@@ -7,10 +7,12 @@
 
 use std::{
     collections::VecDeque,
+    future::{Future, poll_fn},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -143,6 +145,11 @@ impl Outbox {
             }
             emptied.await;
         }
+    }
+
+    /// Whether the control lane is short enough for another request to be read.
+    pub(crate) fn has_room_now(&self) -> bool {
+        self.state().control_bytes < CONTROL_FULL_BYTES
     }
 
     /// Waits until the control lane is short enough for another request to be read.
@@ -300,6 +307,19 @@ async fn write_all(
     response: bool,
 ) -> bool {
     while !bytes.is_empty() {
+        // Mostly there is room at once: no timer, nothing to wait for.
+        let at_once = {
+            let write = socket.write(bytes);
+            tokio::pin!(write);
+            poll_fn(|context| Poll::Ready(write.as_mut().poll(context))).await
+        };
+        if let Poll::Ready(written) = at_once {
+            match written {
+                Ok(0) | Err(_) => return false,
+                Ok(count) => bytes = &bytes[count..],
+            }
+            continue;
+        }
         let written = tokio::select! {
             biased;
             written = timeout(outbox.stall, socket.write(bytes)) => written,

@@ -34,7 +34,7 @@ use crate::{
     background::Background,
     bus::live::LiveRuns,
     configuration::Configuration,
-    daemon::{Daemon, Phase, RunsTiming},
+    daemon::{Daemon, Phase, RunsTiming, Shown},
     log::{Log, LogOptions},
     service::{notify::Notifier, predecessor::released},
     tick::Timer,
@@ -168,9 +168,17 @@ pub(crate) fn open(options: &mut BootOptions) -> Result<Opened, BootError> {
         options.peer_uid.unwrap_or(uid),
         options.timing.unwrap_or_default(),
     );
+    let shown = Shown {
+        pid: std::process::id(),
+        socket: socket.display().to_string(),
+        data_dir: configuration.paths.data_dir.display().to_string(),
+        log_file: log.path().display().to_string(),
+        config_file: configuration.paths.config_file.display().to_string(),
+    };
     let daemon = Arc::new_cyclic(|this| Daemon {
         this: this.clone(),
         surroundings,
+        shown,
         epoch: Uuid::now_v7().simple().to_string()[..12].to_owned(),
         started_by,
         started: Instant::now(),

@@ -17,9 +17,7 @@ impl Handle<HealthGet> for Daemon {
         let mut reasons = Vec::new();
         let store = self.store.health();
         reasons.extend(store.why().map(str::to_owned));
-        if let Err(error) = self.configuration.load() {
-            reasons.push(error.to_string());
-        }
+        reasons.extend(self.configuration.fault());
         let draining = self.phase() != Phase::Serving;
         let state = if draining {
             HealthState::Draining
@@ -28,18 +26,18 @@ impl Handle<HealthGet> for Daemon {
         } else {
             HealthState::Degraded
         };
-        let paths = &self.configuration.paths;
+        let shown = &self.shown;
         Ok(HealthGetResponse {
             state,
             reasons,
             version: version::OURS.to_owned(),
-            pid: std::process::id(),
+            pid: shown.pid,
             started_by: self.started_by,
             uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            socket: self.socket.display().to_string(),
-            data_dir: paths.data_dir.display().to_string(),
-            log_file: self.log.path().display().to_string(),
-            config_file: paths.config_file.display().to_string(),
+            socket: shown.socket.clone(),
+            data_dir: shown.data_dir.clone(),
+            log_file: shown.log_file.clone(),
+            config_file: shown.config_file.clone(),
             saving: store.is_ok(),
             connections: u32::try_from(self.connections.count()).unwrap_or(u32::MAX),
             runs_active: u32::try_from(self.live.running_count()).unwrap_or(u32::MAX),
