@@ -185,6 +185,60 @@ fn says_that_the_disk_failed(error: &Value) {
     assert!(!error["message"].as_str().unwrap_or_default().is_empty());
 }
 
+/// Calls that change something, and how to see whether they did.
+const CHANGES: usize = 3;
+
+/// Makes change number `index`; whether it was acknowledged.
+fn change(wire: &mut Wire, folder: &Path, undo_id: &str, index: usize) -> bool {
+    let answer = match index {
+        0 => wire.call(
+            "undo.put",
+            json!({
+                "undo_id": undo_id, "label": "cv fix 1: a.py", "root": folder,
+                "files": [{
+                    "path": folder.join("a.py"),
+                    "before": {"encoding": "utf8", "data": "x = 1\n"},
+                    "after_sha256": "0".repeat(64),
+                }],
+            }),
+        ),
+        1 => wire.call(
+            "config.set",
+            json!({"key": "review.max_findings", "value": "7"}),
+        ),
+        _ => wire.call(
+            "review.allow",
+            json!({
+                "root": folder, "rule": "tls-verification-off", "reason": "a test",
+                "fingerprint": "78b92552383a441bf2a2c605400a3484d178674407152a343b1afb762eee8d00",
+            }),
+        ),
+    };
+    if !answer["error"].is_null() {
+        says_that_the_disk_failed(&answer["error"]);
+    }
+    answer["error"].is_null()
+}
+
+/// Whether change number `index` is there.
+fn is_changed(wire: &mut Wire, folder: &Path, undo_id: &str, index: usize) -> bool {
+    match index {
+        0 => {
+            let list = wire.result("undo.list", json!({}));
+            let entries = list["entries"].as_array().expect("entries");
+            entries.iter().any(|entry| entry["undo_id"] == undo_id)
+        }
+        1 => {
+            let key = json!({"key": "review.max_findings"});
+            wire.result("config.get", key)["values"][0]["value"] == 7
+        }
+        _ => {
+            let events = wire.review(folder, diffs::SMALL);
+            events.last().expect("an end")["summary"]["critical"] == 0
+        }
+    }
+}
+
 /// Lets the N-th sync fail, for every N that there is.
 #[test]
 fn a_failing_sync_is_an_error_and_never_a_loss() {
@@ -207,11 +261,16 @@ fn a_failing_sync_is_an_error_and_never_a_loss() {
             .arg(binaries().join("convergiod"))
             .args(["serve", "--spawned"]);
         let mut told = Vec::new();
+        let mut changed = [false; CHANGES];
+        let undo_id = new_id();
         match Daemon::try_start_by(&home, command) {
             Ok(daemon) => {
                 let mut wire = Wire::open(&home);
                 for _ in 0..2 {
                     told.push(review_as_far_as_it_gets(&mut wire, &folder));
+                }
+                for (index, changed) in changed.iter_mut().enumerate() {
+                    *changed = change(&mut wire, &folder, &undo_id, index);
                 }
                 daemon.kill();
             }
@@ -229,6 +288,10 @@ fn a_failing_sync_is_an_error_and_never_a_loss() {
         let mut wire = Wire::open(&home);
         for run in &told {
             holds_what_was_told(&mut wire, run);
+        }
+        for (index, changed) in changed.iter().enumerate() {
+            let there = is_changed(&mut wire, &folder, &undo_id, index);
+            assert!(there || !changed, "sync {failing}: change {index} was lost");
         }
         if !injected {
             eprintln!(

@@ -16,7 +16,7 @@ use crate::harness::{
     daemon::Daemon,
     diffs,
     home::Home,
-    process::{LIMIT, cpu_ticks, readable_within, status_field, writable_within},
+    process::{LIMIT, cpu_ticks, readable_within, run, status_field, writable_within},
     skip,
     wire::{Wire, handshake, new_id, review_params},
 };
@@ -140,6 +140,59 @@ fn a_client_may_send_byte_by_byte() {
         answers(&mut other);
     }
     assert!(slow.response(1)["result"].is_object());
+}
+
+#[test]
+fn a_diff_that_swells_is_refused_at_the_limit() {
+    let (home, daemon) = daemon();
+    let mut sh = home.command("sh");
+    sh.args(["-c", "head -c 300000000 /dev/zero | gzip -1 | base64 -w0"]);
+    let bomb = run(&mut sh, b"").out;
+    assert!(bomb.len() > 100_000 && bomb.len() < 4_000_000);
+    let mut params = review_params(&new_id(), &home.folder("w"), "");
+    params["diff"] = json!({"encoding": "gzip", "data": bomb});
+    let mut wire = Wire::open(&home);
+    assert_eq!(wire.error_code("review.start", params), -32026);
+    answers(&mut wire);
+    let peak_kb = status_field(daemon.pid, "VmHWM");
+    assert!(peak_kb < 3 * RSS_MAX_KB, "the daemon held {peak_kb} kB");
+}
+
+#[test]
+fn noise_is_answered_line_by_line() {
+    let (home, daemon) = daemon();
+    let mut dice = Dice::seeded();
+    let mut wire = Wire::open(&home);
+    let pieces: [&[u8]; 16] = [
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b"\"",
+        b"\\",
+        b":",
+        b",",
+        b"null",
+        b"1e999",
+        b"\"id\"",
+        b"\"jsonrpc\"",
+        b"\"2.0\"",
+        b"\"method\"",
+        b"\xff",
+        b"\0",
+    ];
+    for _ in 0..2_000 {
+        let mut line = Vec::new();
+        for _ in 0..=dice.roll(12) {
+            line.extend_from_slice(pieces[dice.roll(16) as usize]);
+        }
+        line.push(b'\n');
+        wire.send(&line);
+        let answer = wire.line();
+        assert!(answer["error"]["code"].is_number(), "{line:?}: {answer}");
+    }
+    answers(&mut wire);
+    is_bounded(&daemon);
 }
 
 /// Writes requests until nothing more is taken, and gives how many bytes were.
@@ -420,7 +473,7 @@ fn another_user_is_not_served() {
         skip::loudly("the test of a foreign user", "setpriv and python3");
         return;
     }
-    let ran = crate::harness::process::run(&mut nobody, b"");
+    let ran = run(&mut nobody, b"");
     assert_eq!(ran.out, "65534 0\n", "{ran:?}");
     answers(&mut Wire::open(&home));
 }
