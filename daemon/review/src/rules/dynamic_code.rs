@@ -51,6 +51,9 @@ Do: parse the data (`json.loads`, `ast.literal_eval`), or look the action up in 
         "include",
         "require",
         "loadurl",
+        "csharpscript",
+        "getengineby",
+        "__import__",
     ],
     strict_only: false,
     never_silenced_by_change: false,
@@ -92,7 +95,7 @@ static CALLS: [CallRow; 13] = [
     ),
     call!(
         [Java, Kotlin, Scala],
-        r"\b(?:engine|nashorn|js|jsEngine|scriptEngine|script_engine|graal\w*|toolbox|polyglot|\w*[sS]cript(?:Engine)?\w*|getEngineByName\s*\([^()]*\))\s*\.\s*eval\s*\(|\b(?:groovy|groovyShell|GroovyShell\s*\([^()]*\))\s*\.\s*(?:evaluate|parse)\s*\(",
+        r"\b(?:engine|nashorn|js|jsEngine|scriptEngine|script_engine|graal\w*|toolbox|polyglot|\w*[sS]cript(?:Engine)?\w*|getEngineBy(?:Name|Extension|MimeType)\s*\([^()]*\))\s*\.\s*eval\s*\(|\b(?:groovy|groovyShell|GroovyShell\s*\([^()]*\))\s*\.\s*(?:evaluate|parse)\s*\(",
         NotConstant,
         0
     ),
@@ -103,7 +106,7 @@ static CALLS: [CallRow; 13] = [
         0
     ),
     call!(
-        [Java, Kotlin, Swift],
+        [Java, Kotlin, Swift, ObjectiveC],
         r"\b(?:evaluateJavascript|evaluateJavaScript|evaluateScript)\s*\(",
         Built,
         0

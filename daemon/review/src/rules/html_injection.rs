@@ -54,6 +54,11 @@ Do: set `textContent`, let the template escape, or sanitize the value on the spo
         "res.write",
         "request.",
         "param.",
+        "autoescape",
+        "<%==",
+        "<%-",
+        "{{{",
+        "utext",
     ],
     strict_only: false,
     never_silenced_by_change: false,
@@ -115,7 +120,7 @@ static CALLS: [CallRow; 9] = [
     ),
 ];
 
-static ECHOES: [Row; 5] = [
+static ECHOES: [Row; 6] = [
     row!(
         Code,
         [Php],
@@ -142,8 +147,14 @@ static ECHOES: [Row; 5] = [
     ),
     row!(
         Code,
+        [Python],
+        r"\b(?:Environment|SandboxedEnvironment|Template)\s*\([^;]*?\b(autoescape\s*=\s*False)\b",
+        TRIGGER
+    ),
+    row!(
+        Code,
         [Java, Kotlin],
-        r"\bgetWriter\s*\(\s*\)\s*\.\s*(?:print|println|write)\s*\([^;]*\bgetParameter\s*\([^;]*",
+        r"\b(?:getWriter\s*\(\s*\)|out|writer|pw)\s*\.\s*(?:print|println|write)\s*\([^;]*\bgetParameter\s*\([^;]*",
         TRIGGER
     ),
 ];
@@ -154,7 +165,7 @@ pattern!(
 
 pattern!(
     ASSIGN,
-    r#"\.\s*(?:innerHTML|outerHTML|srcdoc)\s*(\+?=)[^=]|\[\s*["'](?:innerHTML|outerHTML)["']\s*\]\s*(\+?=)[^=]"#
+    r#"\.\s*(?:innerHTML|outerHTML|srcdoc)\s*(\+?=)[^=]|[{,]\s*innerHTML\s*(:)|\[\s*["'](?:innerHTML|outerHTML)["']\s*\]\s*(\+?=)[^=]"#
 );
 pattern!(REACT, r"\bdangerouslySetInnerHTML\s*(?:=\s*\{|:)\s*(\{)");
 pattern!(HTML_KEY, r"__html\s*:\s*");
@@ -165,7 +176,7 @@ pattern!(
 pattern!(V_HTML, r#"\bv-html\s*=\s*["']([^"'\n]+)["']"#);
 pattern!(
     TEMPLATE,
-    r"\{\{-?[^{}\n]*\|\s*safe\b[^{}\n]*\}\}|\{%-?\s*autoescape\s+(?:off|false)\s*-?%\}|\{!!\s*[^\n]*?\$[^\n]*?!!\}|\{@html\s+[^}\n]+\}|<%==\s*[^%\n]+%>|\{\{\{\s*[A-Za-z_][^{}\n]*\}\}\}|<%-\s+(?:[a-z]\w*[.\[][^%\n]*|[a-z]\w*)\s*%>|@Html\.Raw\s*\([^)\n]+\)|\bset:html=\{[^}\n]+\}|<%=\s*raw[ (][^%\n]+%>|<%=[^%\n]*\.html_safe\b[^%\n]*%>|\bth:utext\s*="
+    r"\{\{-?[^{}\n]*\|\s*safe\b[^{}\n]*\}\}|\{%-?\s*autoescape\s+(?:off|false)\s*-?%\}|\{!!\s*[^\n]*?\$[^\n]*?!!\}|\{@html\s+[^}\n]+\}|<%==\s*[^%\n]+%>|\{\{\{\s*[A-Za-z_][^{}\n]*\}\}\}|<%-\s+(?:[a-z]\w*[.\[][^%\n]*|[a-z]\w*)\s*%>|@Html\.Raw\s*\([^)\n]+\)|\[(?:innerHTML|outerHTML)\]\s*=\s*[\x22'][^\x22'\n]+[\x22']|\bset:html=\{[^}\n]+\}|<%=\s*raw[ (][^%\n]+%>|<%=[^%\n]*\.html_safe\b[^%\n]*%>|\bth:utext\s*="
 );
 pattern!(RUBY, r#"([\w)\]"'}@.]+)\s*\.\s*html_safe\b"#);
 pattern!(

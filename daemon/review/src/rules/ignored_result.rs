@@ -65,6 +65,8 @@ pub static RULE: Rule = Rule {
         "unwrap_or_default();",
         "trylock",
         "setegid",
+            "(ctx",
+        "renameto",
     ],
     strict_only: false,
     never_silenced_by_change: false,
@@ -73,7 +75,7 @@ pub static RULE: Rule = Rule {
 
 pattern!(
     RUST_FALLIBLE,
-    r"\bfs::(?:write|copy|rename|create_dir|create_dir_all|set_permissions|hard_link|symlink|read|read_to_string)\s*\(|\bFile::(?:create|open)\s*\(|\.(?:write_all|sync_all|sync_data|read_exact|read_to_end|read_to_string|commit|set_len|set_permissions|save|persist|upload|publish|execute|flush|create_dir_all|rollback)\s*\(|\b(?:save|persist|store|upload|publish|commit|write|charge|refund|transfer|migrate|validate|verify|authenticate|authorize|submit|sync|backup|export|import|apply)(?:_\w+)?\s*\(|serde_json::to_writer|\bcreate_dir(?:_all)?\s*\("
+    r"\bfs::(?:write|copy|rename|create_dir|create_dir_all|set_permissions|hard_link|symlink|read|read_to_string)\s*\(|\bFile::(?:create|open)\s*\(|\.(?:write_all|sync_all|sync_data|read_exact|read_to_end|read_to_string|commit|set_len|set_permissions|save|persist|upload|publish|execute|flush|create_dir_all|rollback)\s*\(|\b(?:save|persist|store|upload|publish|commit|write|charge|refund|transfer|migrate|validate|verify|authenticate|authorize|submit|sync|backup|export|import|apply)(?:_\w+)?\s*\(|\bfallible\w*\s*\(|\b(?:send|notify|process|handle|register|update|delete|deliver|dispatch|enqueue|record|append|rename|copy|load|reload|refresh|create|connect|login)_\w+\s*\(|\bset_current_dir\s*\(|serde_json::to_writer|\bcreate_dir(?:_all)?\s*\("
 );
 pattern!(
     RUST_LET,
@@ -90,7 +92,7 @@ pattern!(
 );
 pattern!(
     RUST_HARMLESS,
-    r"std(?:out|err)\s*\(|\bstd(?:out|err)\b|\.send\s*\(|\.try_send\s*\(|\.join\s*\(|\.lock\s*\(|\.lock\s*\(\)|\bwriteln?!|remove_file|remove_dir|\.set\s*\(|tracing|subscriber|\.shutdown\s*\(|\.kill\s*\(|\.close\s*\(|\.insert\s*\("
+    r"std(?:out|err)\s*\(|\bstd(?:out|err)\b|\.send\s*\(|\.try_send\s*\(|\.join\s*\(|_signal\s*\(|logger|\.lock\s*\(|\.lock\s*\(\)|\bwriteln?!|remove_file|remove_dir|\.set\s*\(|tracing|subscriber|\.shutdown\s*\(|\.kill\s*\(|\.close\s*\(|\.insert\s*\("
 );
 
 pattern!(
@@ -119,7 +121,7 @@ pattern!(
 );
 pattern!(
     GO_UNCHECKED,
-    r"(?m)^[ \t]*(?:defer\s+)?((?:json|xml|yaml|toml|proto)\.Unmarshal|json\.NewDecoder\([^()\n]*(?:\([^()\n]*\))?[^()\n]*\)\.Decode|\w+\.Decode\(&|os\.(?:WriteFile|MkdirAll|Mkdir|Rename|Chmod|Chown|Truncate)|ioutil\.WriteFile|io\.Copy|binary\.(?:Read|Write)|bcrypt\.CompareHashAndPassword|\w+\.Commit|(?:db|tx|conn|s\.db|r\.db|pool|repo\.db|store\.db)\.(?:Exec|ExecContext)|\w+\.Scan\(&|(?:db|s\.db|r\.db|tx)\.QueryRow\([^\n]*\)\.Scan\(&)\(?"
+    r"(?m)^[ \t]*(?:defer\s+)?((?:json|xml|yaml|toml|proto)\.Unmarshal|json\.NewDecoder\([^()\n]*(?:\([^()\n]*\))?[^()\n]*\)\.Decode|\w+\.Decode\(&|os\.(?:WriteFile|MkdirAll|Mkdir|Rename|Chmod|Chown|Truncate)|ioutil\.WriteFile|io\.Copy|binary\.(?:Read|Write)|bcrypt\.CompareHashAndPassword|\w+\.Commit|(?:db|tx|conn|s\.db|r\.db|pool|repo\.db|store\.db)\.(?:Exec|ExecContext)|\w+\.Scan\(&|(?:\w+\.)+(?:Save|Update|Insert|Delete|Create|Publish|Store|Persist|Upload|Apply|Migrate|Exec|Charge|Transfer)\w*\(ctx\b|(?:db|s\.db|r\.db|tx)\.QueryRow\([^\n]*\)\.Scan\(&)\(?"
 );
 pattern!(
     GO_ERR_SET,
@@ -137,7 +139,7 @@ pattern!(
 );
 pattern!(
     JAVA_DROPPED,
-    r"(?m)^[ \t]*([\w.()]+\.(?:renameTo|tryLock)\s*\([^;\n]*\)\s*;)"
+    r"(?m)^[ \t]*((?:new\s+)?[\w.()]+\.(?:renameTo|tryLock)\s*\([^;\n]*\)\s*;)"
 );
 pattern!(
     C_DROPPED,

@@ -54,6 +54,13 @@ Do: keep the check on. For a private certificate authority, name its certificate
         "tls_reqcert",
         "validatesdomainname",
         "trustmanager",
+        "ignorehostkey",
+        "autoaddpolicy",
+        "stricthostkeychecking",
+        "trusted-host",
+        "disableevaluation",
+        ":insecure",
+        "dangerous()",
     ],
     strict_only: false,
     never_silenced_by_change: false,
@@ -62,7 +69,7 @@ Do: keep the check on. For a private certificate authority, name its certificate
 
 const ANYONE: &str = "Whoever controls the network (open Wi-Fi, a proxy, DNS) presents a certificate of their own and is believed.";
 
-static ROWS: [Row; 27] = [
+static ROWS: [Row; 31] = [
     row!(
         Code,
         [Terraform],
@@ -96,7 +103,7 @@ static ROWS: [Row; 27] = [
     row!(
         Code,
         [Python, Ruby, C, Cpp, Perl, Lua, Php],
-        r"(?m)(?:[^=!<>]=>?|[(,|]|\breturn)\s*((?:\w+(?:\.|::))*(?:SSL_)?(?:CERT_NONE|VERIFY_NONE))\b",
+        r"(?m)(?:[^=!<>]=>?|[(,|:]|\breturn)\s*((?:\w+(?:\.|::))*(?:SSL_)?(?:CERT_NONE|VERIFY_NONE|verify_none))\b",
         ANYONE
     ),
     row!(
@@ -168,7 +175,7 @@ static ROWS: [Row; 27] = [
     row!(
         Code,
         [Java, Kotlin, Scala],
-        r"\b(?:TrustAllStrategy|NoopHostnameVerifier|ALLOW_ALL_HOSTNAME_VERIFIER|AllowAllHostnameVerifier|InsecureTrustManagerFactory)\s*(?:\.|\(|\)|,|;)|\b(?:setTrustAll|trustAll)\s*\(\s*true\s*\)|\b\w*[hH]ostnameVerifier\s*\(?\s*(?:\(?[^(){}]*\)?\s*->\s*true\b|\{[^{}]*\btrue\s*\})|\bloadTrustMaterial\s*\([^;]*?->\s*true\b",
+        r"\b(?:TrustAllStrategy|NoopHostnameVerifier|ALLOW_ALL_HOSTNAME_VERIFIER|AllowAllHostnameVerifier|InsecureTrustManagerFactory)\s*(?:\.|\(|\)|,|;)|\b(?:setTrustAll|trustAll)\s*\(\s*true\s*\)|\b\w*[hH]ostnameVerifier\s*\(?\s*(?:\(?[^(){}]*\)?\s*->\s*true\b|\{[^{}]*\btrue\s*\})|\bloadTrustMaterial\s*\([^;\n]*?->\s*true\b",
         ANYONE
     ),
     row!(
@@ -186,13 +193,13 @@ static ROWS: [Row; 27] = [
     row!(
         Code,
         [Ruby],
-        r"\b(?:verify_ssl|verify_peer|ssl_verify)\s*(?::|=>|=)\s*false\b|\bssl\s*:\s*\{\s*verify\s*:\s*false\b|\bssl_options\s*:\s*\{[^{}]*\bverify\s*:\s*false\b|\bssl\.verify\s*=\s*false\b|\bverify\s*:\s*false\s*\}",
+        r"\b(?:HTTParty|Faraday|HTTP|Excon)\.\w+\s*\([^()\n]*\bverify\s*:\s*false\b|\b(?:verify_ssl|verify_peer|ssl_verify)\s*(?::|=>|=)\s*false\b|\bssl\s*:\s*\{\s*verify\s*:\s*false\b|\bssl_options\s*:\s*\{[^{}]*\bverify\s*:\s*false\b|\bssl\.verify\s*=\s*false\b|\bverify\s*:\s*false\s*\}",
         ANYONE
     ),
     row!(
         Code,
         [Swift, ObjectiveC],
-        r"\bDisabledTrustEvaluator\s*\(|\ballowInvalidCertificates\s*=\s*(?:true|YES)\b|\bvalidatesDomainName\s*=\s*(?:false|NO)\b|\ballowsAnyHTTPSCertificate\w*\s*[:=]\s*(?:true|YES)\b|\bcompletionHandler\s*\(\s*\.useCredential\s*,\s*(?:URLCredential\s*\(\s*trust:|\.init\s*\(\s*trust:)",
+        r"\.disableEvaluation\b|\bDisabledTrustEvaluator\s*\(|\ballowInvalidCertificates\s*=\s*(?:true|YES)\b|\bvalidatesDomainName\s*=\s*(?:false|NO)\b|\ballowsAnyHTTPSCertificate\w*\s*[:=]\s*(?:true|YES)\b|\bcompletionHandler\s*\(\s*\.useCredential\s*,\s*(?:URLCredential\s*\(\s*trust:|\.init\s*\(\s*trust:)",
         ANYONE
     ),
     row!(
@@ -204,7 +211,7 @@ static ROWS: [Row; 27] = [
     row!(
         Live,
         [Elixir, Perl, Lua],
-        r#"\bverify:\s*:verify_none\b|\bSSL_verify_mode\s*=>\s*(?:0x00|0)\b|\bverify_hostname\s*=>\s*0\b|\bPERL_LWP_SSL_VERIFY_HOSTNAME["'}]*\s*=\s*0\b|\bverify\s*=\s*["']none["']|\bssl_verify\s*=\s*false\b"#,
+        r#"\bhackney:\s*\[[^\]\n]*:insecure\b|\bverify:\s*:verify_none\b|\bSSL_verify_mode\s*=>\s*(?:0x00|0)\b|\bverify_hostname\s*=>\s*0\b|\bPERL_LWP_SSL_VERIFY_HOSTNAME["'}]*\s*=\s*0\b|\bverify\s*=\s*["']none["']|\bssl_verify\s*=\s*false\b"#,
         ANYONE
     ),
     row!(
@@ -223,6 +230,30 @@ static ROWS: [Row; 27] = [
         ANYONE
     ),
     row!(
+        Code,
+        [Go, Python],
+        r"\bssh\.InsecureIgnoreHostKey\s*\(|\bset_missing_host_key_policy\s*\(\s*(?:paramiko\.)?AutoAddPolicy\b",
+        ANYONE
+    ),
+    row!(
+        Live,
+        [Shell, Dockerfile, Yaml, Makefile, Ini],
+        r"\bpip3?\s+install\b(?:[^\n|;&#]|\\\n)*?(--trusted-host)\b|(?m)^[ \t]*(trusted-host)\s*=|\b(StrictHostKeyChecking[= ]no)\b",
+        ANYONE
+    ),
+    row!(
+        Live,
+        [CSharp, Json, Xml, Yaml, Java, Ini, PowerShell],
+        r"(?i)\bTrustServerCertificate\s*=\s*(?:true|yes)\b",
+        ANYONE
+    ),
+    row!(
+        Code,
+        [Rust],
+        r"\.dangerous\s*\(\s*\)\s*\.\s*(?:with_custom_certificate_verifier|set_certificate_verifier)\s*\(",
+        ANYONE
+    ),
+    row!(
         Live,
         [Yaml, Toml, Json, Terraform, Ini],
         r#"(?i)\b(?:insecure[-_]?skip[-_]?(?:tls[-_]?)?verify|tls[-_]?skip[-_]?verify|skip[-_]tls[-_]verify|allow_unverified_ssl|allow_insecure_ssl|tlsInsecureSkipVerify|disable_ssl_verification)["']?\s*[:=]\s*["']?(?:true|yes)\b|\b(?:validate_certs|verify_ssl|ssl_verify|verify_certs|tls_verify|sslVerify|verify_tls)["']?\s*[:=]\s*["']?(?:false|no|off)\b"#,
@@ -230,7 +261,7 @@ static ROWS: [Row; 27] = [
     ),
 ];
 
-pattern!(VERIFY, r#"\bverify\s*=\s*False\b"#);
+pattern!(VERIFY, r#"\bverify\s*=\s*(?:False|0)\b"#);
 pattern!(VERIFY_ENTRY, r#"["']verify["']\]?\s*[:=]\s*False\b"#);
 pattern!(
     HTTP,

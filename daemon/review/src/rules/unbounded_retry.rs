@@ -26,7 +26,7 @@ pub static RULE: Rule = Rule {
         What to do: bound the attempts and the time, pause longer each time, and give up with an error.",
     languages: &[],
     triggers: &[
-        "while",
+        "while", "for err",
         "loop",
         "for (;;",
         "for(;;",
@@ -58,7 +58,7 @@ const TRIGGER: &str = "The service behind it stays down: the loop never ends, ho
 // Words of a bound: a counter, a deadline, a pause that grows.
 pattern!(
     BOUND,
-    r"(?i)attempt|\btries\b|tries_|_tries|retry_?count|retr(?:y|ies)(?:_?(?:left|remaining|number|limit|max|budget|no))|\bretries\b|max_?retr|\bcount(?:er)?\b|deadline|[<>]=?\s*\w*timeout|timeout\w*\s*[<>]|time::timeout|asyncio\.timeout|with_?timeout|timeout_at|time_?limit|elapsed|\bctx\.(?:done|err)|\.done\s*\(|cancel|backoff|back_off|exponential|delay\s*\*|delay\s*=|\*=\s*2|<<=|shutdown|stop|is_?running|\bremaining\b|budget|expir|give_?up|interrupt"
+    r"(?i)attempt|\btries\b|tries_|_tries|retry_?count|retr(?:y|ies)(?:_?(?:left|remaining|number|limit|max|budget|no))|\bretries\b|max_?retr|\bcount(?:er)?\b|deadline|(?:^|[^=])[<>]=?\s*\w*timeout|timeout\w*\s*[<>]|time::timeout|asyncio\.timeout|with_?timeout|timeout_at|time_?limit|elapsed|\bctx\.(?:done|err)|\.done\s*\(|cancel|backoff|back_off|exponential|delay\s*\*|delay\s*=|\*=\s*2|<<=|shutdown|stop|is_?running|\bremaining\b|budget|expir|give_?up|interrupt"
 );
 pattern!(
     PAUSE,
@@ -369,7 +369,10 @@ fn calls_itself(text: &str, name: &str) -> bool {
     name.len() > 2
         && text.match_indices(name).any(|(at, _)| {
             let is_word = !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
-            let is_call = text[at + name.len()..].trim_start().starts_with('(');
+            let rest = text[at + name.len()..].trim_start();
+            // `setTimeout(load, 1000)` calls it later.
+            let is_given = rest.starts_with(',') && text[..at].trim_end().ends_with("setTimeout(");
+            let is_call = rest.starts_with('(') || is_given;
             is_word && is_call && calls::qualifier(text, at).is_none_or(&["self", "this", "cls"])
         })
 }

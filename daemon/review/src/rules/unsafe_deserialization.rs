@@ -65,7 +65,7 @@ signature before reading.",
 const TRIGGER: &str = "A crafted payload names a class or function, and reading it runs a command.";
 
 /// Python modules and those of their functions that build any object.
-const PYTHON: [(&str, &[&str]); 15] = [
+const PYTHON: [(&str, &[&str]); 16] = [
     ("pickle", &["load", "loads", "Unpickler"]),
     ("cPickle", &["load", "loads", "Unpickler"]),
     ("_pickle", &["load", "loads", "Unpickler"]),
@@ -91,6 +91,7 @@ const PYTHON: [(&str, &[&str]); 15] = [
     ),
     ("ruamel.yaml", &["load", "load_all", "unsafe_load"]),
     ("torch", &["load"]),
+    ("numpy", &["load"]),
 ];
 
 static CALLS: [CallRow; 9] = [
@@ -116,7 +117,7 @@ static CALLS: [CallRow; 9] = [
     ),
     call!(
         [JavaScript, TypeScript],
-        r"\b(?:serialize|nodeSerialize|serializer|node_serialize)\.unserialize\s*\(|\bfuncster\.deepDeserialize\s*\(",
+        r"(?:\b(?:serialize|nodeSerialize|serializer|node_serialize)|\brequire\s*\([^()\n]*\))\.unserialize\s*\(|\bfuncster\.deepDeserialize\s*\(",
         Any,
         0
     ),
@@ -340,6 +341,12 @@ fn python(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
                 }
                 hit.severity = Some(Severity::Major);
             }
+            "numpy" => {
+                if !text.replace(' ', "").contains("allow_pickle=True") {
+                    continue;
+                }
+                hit.severity = Some(Severity::Major);
+            }
             "joblib" | "shelve" | "pandas"
                 if strings::is_constant(
                     side,
@@ -351,6 +358,12 @@ fn python(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
                 ) =>
             {
                 continue;
+            }
+            "numpy" => {
+                if !text.replace(' ', "").contains("allow_pickle=True") {
+                    continue;
+                }
+                hit.severity = Some(Severity::Major);
             }
             "joblib" | "shelve" | "pandas" => hit.severity = Some(Severity::Major),
             "pickle" if text.replace(' ', "").starts_with("pickle.dumps(") => continue,
@@ -372,6 +385,7 @@ fn resolve(
                 Some(owner) => {
                     *function == name && (owner == module || imports.is_module(owner, module))
                         || (owner == "pd" && module == "pandas" && *function == name)
+                        || (owner == "np" && module == "numpy" && *function == name)
                 }
                 None => imports.is_member(name, module, function),
             };

@@ -83,8 +83,10 @@ fn is_stand_in(user: &str, password: &str, host: &str) -> bool {
     if password
         .bytes()
         .any(|b| matches!(b, b'{' | b'}' | b'(' | b')'))
-        || host.starts_with(['$', '{', '%'])
     {
+        return true;
+    }
+    if host.starts_with(['$', '{', '%']) && !quality::is_random(password) {
         return true;
     }
     const WORDS: [&str; 24] = [

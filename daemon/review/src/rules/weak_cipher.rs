@@ -56,7 +56,7 @@ const PADDING: &str =
     "Who can ask whether a padding is right decrypts the message (Bleichenbacher).";
 const PROTOCOL: &str = "An attacker on the way picks the old protocol and reads the traffic.";
 
-static ROWS: [Row; 18] = [
+static ROWS: [Row; 20] = [
     row!(
         Code,
         [Python],
@@ -66,7 +66,7 @@ static ROWS: [Row; 18] = [
     row!(
         Code,
         [Python, Ruby, CSharp, Kotlin, Scala, Dart, Swift, Go],
-        r"\b((?:AES\.MODE_ECB|modes\.ECB\s*\(|CipherMode\.ECB|CryptoJS\.mode\.ECB|AESMode\.ecb|kCCOptionECBMode|NewECBEncrypter|NewECBDecrypter))",
+        r"\b((?:\w+\.MODE_ECB|modes\.ECB\s*\(|CipherMode\.ECB|CryptoJS\.mode\.ECB|AESMode\.ecb|kCCOptionECBMode|NewECBEncrypter|NewECBDecrypter))",
         ECB
     ),
     row!(
@@ -114,7 +114,7 @@ static ROWS: [Row; 18] = [
     row!(
         Live,
         [Ruby, Perl, Elixir, Lua],
-        r#"(?i)\bCipher(?:::Cipher)?\s*(?:\.|::|->)?\s*(?:new)?\s*\(\s*["']((?:des[-\w]*|rc4[-\w]*|bf[-\w]*|[\w-]*-ecb))["']|:crypto\.crypto_one_time\s*\(\s*:(des_\w+|rc4|\w+_ecb)|\bCrypt::(DES|RC4|Blowfish)->new"#,
+        r#"(?i)\bCipher(?:::Cipher)?\s*(?:\.|::|->)?\s*(?:new)?\s*\(\s*["']((?:des[-\w]*|rc4[-\w]*|bf[-\w]*|[\w-]*-ecb))["']|:crypto\.crypto_one_time\s*\(\s*:(des_\w+|rc4|\w+_ecb)|\bCrypt::(DES|RC4|Blowfish)->new|\bCipher::(DES|RC4|BF|RC2)\b"#,
         OLD
     ),
     row!(
@@ -163,6 +163,18 @@ static ROWS: [Row; 18] = [
         Live,
         [JavaScript, TypeScript, Python, Ruby, Yaml, Ini, Terraform],
         r#"\b(?:secureProtocol|minVersion|min_version|minimum_protocol_version|ssl_version|ssl_protocols?|min_tls_version|minimum_tls_version|minimumTlsVersion)["']?\s*[:=]\s*[:"'`]?(SSLv[23]\w*|TLSv1(?:[._][01])?(?:_method)?|TLS1_[01]|TLS_1_[01]|1\.[01]|SSLv23_method)["'`]?\s*(?:[,;)}\n]|$)"#,
+        PROTOCOL
+    ),
+    row!(
+        Live,
+        [Shell, Dockerfile, Makefile, Yaml],
+        r"\bopenssl\s+(?:enc\s+)?(?:[^\n|;&#]*?\s)?-?((?:des|des3|rc4|rc2|bf)(?:-[\w-]+)?|aes-?\d+-ecb)\b",
+        OLD
+    ),
+    row!(
+        Live,
+        [Yaml, Ini, Unknown, Terraform, Json, Toml],
+        r#"(?m)\b(?:ssl_protocols|SSLProtocol|ssl_min_version|tls_min_version|min_tls|tlsMinVersion|minTLSVersion|ssl_min_protocol_version|MinProtocol)["']?\s*[:=]?\s*["']?(?:[^\n;#]*?\s|all\s+)?[+]?(SSLv[23]|TLSv1(?:[._][01])?|TLS1[._][01]|VersionTLS1[01])(?:["'\s;,]|$)"#,
         PROTOCOL
     ),
 ];

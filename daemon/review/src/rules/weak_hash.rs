@@ -41,7 +41,7 @@ const TRIGGER: &str =
 static ROWS: [Row; 1] = [row!(
     Live,
     [],
-    r#"(?i)(?:\b(?:hashlib|crypto|Digest|CryptoJS|hash|DigestUtils|Hashing|openssl|forge\.md|Insecure|CC|EVP)\s*(?:\.|::|_)\s*)?(\b(?:md5|sha1|MD5|SHA1|Md5|Sha1|sha256|sha512)(?:Hex|_hex|hex|hash|_hash|Sum|digest|_digest|HashData|CryptoServiceProvider|Managed|_base64|\.Sum|\.New|\.Create|\.HashData|::digest|::compute|::new|\.hexdigest|\.digest|::Digest|::hexdigest|\.hash|_sum)*\s*\(|\b\w+\s*\(\s*["'](?:md5|sha1|sha-1)["']|\bcreateHash\s*\(\s*["'](?:sha256|sha512)["']|\bgetInstance\s*\(\s*["'](?:MD5|SHA-?1|SHA-?256|SHA-?512)["']|\bhash\s*\(\s*["'](?:md5|sha1|sha256|sha512)["']|\bhashlib\.new\s*\(\s*["'](?:md5|sha1)["']|\bInsecure\.(?:MD5|SHA1)\b|\b(?:CC_MD5|CC_SHA1|EVP_md5|EVP_sha1)\s*\(|\bDigest::(?:MD5|SHA1|SHA256)\b|\|\s*(?:md5sum|sha1sum)\b)"#,
+    r#"(?i)(?:\b(?:hashlib|crypto|Digest|CryptoJS|hash|DigestUtils|Hashing|openssl|forge\.md|Insecure|CC|EVP)\s*(?:\.|::|_)\s*)?(\b(?:md5|sha1|MD5|SHA1|Md5|Sha1|sha256|sha512)(?:Hex|_hex|hex|hash|_hash|Sum|digest|_digest|HashData|CryptoServiceProvider|Managed|_base64|\.Sum|\.New|\.Create|\.HashData|::digest|::compute|::new|\.hexdigest|\.digest|::Digest|::hexdigest|\.hash|_sum)*\s*\(|\b\w+\s*\(\s*["'`:](?:md5|sha1|sha-1|sha)\b["'`]?|\bgetattr\s*\(\s*hashlib\s*,\s*["'](?:md5|sha1)["']|\bcreateHash\s*\(\s*["'`](?:sha256|sha512)["'`]|\b(?:hashlib|hashes)\.(?:md5|sha1|MD5|SHA1)\b|\bQCryptographicHash::(?:Md5|Sha1)\b|\b(?:md5|sha1)\.convert\s*\(|\bgetInstance\s*\(\s*["'](?:MD5|SHA-?1|SHA-?256|SHA-?512)["']|\bhash\s*\(\s*["'](?:md5|sha1|sha256|sha512)["']|\bhashlib\.new\s*\(\s*["'](?:md5|sha1)["']|\bInsecure\.(?:MD5|SHA1)\b|\b(?:CC_MD5|CC_SHA1|EVP_md5|EVP_sha1)\s*\(|\bDigest::(?:MD5|SHA1|SHA256)\b|\|\s*(?:md5sum|sha1sum)\b)"#,
     TRIGGER
 )];
 
@@ -147,6 +147,8 @@ fn statement(side: &Side, offset: usize) -> &str {
     let is_update = follow.contains("pdate(")
         || follow.contains("digest(")
         || follow.contains(".write(")
+        || follow.contains(".Write(")
+        || follow.contains("WriteString(")
         || follow.contains("ComputeHash")
         || follow.contains("Sum(")
         || follow.contains("<<");

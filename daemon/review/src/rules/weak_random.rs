@@ -70,13 +70,13 @@ static ROWS: [Row; 13] = [
     row!(
         Code,
         [Java, Kotlin, Scala],
-        r"\b(new\s+(?:java\.util\.)?Random\s*\(|Math\.random\s*\(|ThreadLocalRandom\.current\s*\(|RandomStringUtils\.random\w*\s*\(|Random\.next\w+\s*\(|\bRandom\s*\(\s*\)\s*\.next\w+|(?:random|rnd|rand)\.next(?:Int|Long|Bytes)\s*\()|\.(random)\(\)",
+        r"\b(new\s+(?:java\.util\.)?Random\s*\(|Math\.random\s*\(|ThreadLocalRandom\.current\s*\(|RandomStringUtils\.random\w*\s*\(|Random\.next\w+\s*\(|\bRandom\s*\(\s*\)\s*\.next\w+|(?:random|rnd|rand|rng)\.next(?:Int|Long|Bytes)\s*\()|\.(random)\(\)",
         TRIGGER
     ),
     row!(
         Code,
         [Go],
-        r"\b(rand\.(?:Intn|Int|Int31n?|Int63n?|Uint32|Uint64|Float64|Read|Perm|New|IntN|N))\s*\(",
+        r"\b((?:m|math|pseudo|std)?rand\.(?:Intn|Int|Int31n?|Int63n?|Uint32|Uint64|Float64|Read|Perm|New|IntN|N))\s*\(",
         TRIGGER
     ),
     row!(
@@ -219,6 +219,14 @@ fn makes_secret(side: &Side, line: usize, offset: usize) -> bool {
     }
     if given.is_some_and(|name| OTHER_USE.is_match(name)) {
         return false;
+    }
+    // `random.nextBytes(salt)`: what is filled is the argument.
+    let rest = &side.code[offset..range.end];
+    if let Some(open) = rest.find("ytes(").map(|at| offset + at + 4) {
+        let argument = &side.code[calls::inside(&side.code, open)];
+        if NAME.is_match(argument) {
+            return true;
+        }
     }
     // `token = "".join(` on an earlier line of the same statement, or a loop that fills it.
     let first = line.saturating_sub(4);

@@ -47,6 +47,9 @@ Do: 0755 for folders and programs, 0644 or 0600 for files; share through a group
         "rw-rw-rw-",
         "mode",
         "setpermissions",
+        "posixfilepermission",
+        "perms::all",
+        "unixfilemode",
         "s_irwxo",
         "o+rw",
         "fullcontrol",
@@ -59,7 +62,7 @@ Do: 0755 for folders and programs, 0644 or 0600 for files; share through a group
 
 const TRIGGER: &str = "Another account on the machine writes its own code or data there, and this program runs or trusts it.";
 
-static ROWS: [Row; 15] = [
+static ROWS: [Row; 17] = [
     row!(
         Live,
         [
@@ -153,6 +156,18 @@ static ROWS: [Row; 15] = [
         Live,
         [PowerShell, CSharp, Shell],
         r#"(?i)\bicacls\b[^\n]*\b(Everyone:\(?(?:OI|CI|[()])*[FMW]\)?)|\bFileSystemAccessRule\s*\(\s*"(Everyone)"\s*,\s*(?:FileSystemRights\.)?"?(?:FullControl|Write|Modify)"#,
+        TRIGGER
+    ),
+    row!(
+        Code,
+        [Python],
+        r"\bos\.(?:mkdir|makedirs|open)\s*\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*?,\s*(?:mode\s*=\s*)?(0o?777|0o?666)\s*[,)]",
+        TRIGGER
+    ),
+    row!(
+        Code,
+        [Java, Kotlin, Scala, Cpp, CSharp],
+        r"\b(EnumSet\.allOf\s*\(\s*PosixFilePermission\.class)|\b(perms::all)\b|\(UnixFileMode\)\s*(511|0b111_?111_?111|438)",
         TRIGGER
     ),
 ];

@@ -51,9 +51,21 @@ pattern!(
 );
 // Commands that do something, where a loop that only waits for something is harmless.
 pattern!(
-    SHELL_ACTS,
-    r"\b(?:push|publish|deploy|migrate|upload|apply|install|upgrade|scp|rsync|rollout restart|sync|import|restore|notarize|sign)\b|-X\s*(?:POST|PUT|DELETE)|--data\b|-d\s"
+    SHELL_TRIES,
+    r"\b(?:curl|wget|nc|ping|connect|pg_isready|mysqladmin|push|publish|deploy|migrate|upload|apply|install|upgrade|scp|rsync|rollout restart|sync|import|restore|notarize|sign)\b|-X\s*(?:POST|PUT|DELETE)|--data\b|-d\s"
 );
+// Requests whose answer decides whether the loop ends.
+pattern!(
+    ASKS,
+    r"(?i)\b(?:requests|httpx|session|client|axios|http\w*|self\.(?:session|client))\.(?:get|post|put|patch|delete|request|send)\s*\(|\bfetch\s*\(|\burlopen\s*\(|\baxios\s*\("
+);
+pattern!(
+    ANSWERED,
+    r"\bstatus(?:_?[cC]ode)?\b\s*(?:===?|<|>=)|\.ok\b|\bis_success\b|\bsucceeded\b|\bsuccess\b"
+);
+pattern!(GO_ERR_LOOP, r"\bfor\s+(?:\w+\.)?err\s*!=\s*nil\s*\{");
+pattern!(RUST_ERR_LOOP, r"\bwhile\s+let\s+Err\([^)\n]*\)\s*=[^{;\n]*\b(?:connect|send|post|publish|upload|fetch|request|dial|call|write_all|save|execute|join|login|bind|register|ping|open)\w*\s*\([^{;]*\{");
+pattern!(C_WHILE, r"\bwhile\s*\(\s*!?\s*\(?\s*(?:\w+\s*=\s*)?(?:connect|send|sendto|curl_easy_perform|PQconnectdb|mysql_real_connect|mqtt_connect|upload\w*|login\w*)\s*\([^;{}]*\)\s*\)?\s*(?:[<!=>]=?\s*[-\w]+)?\s*\)\s*[{;]");
 pattern!(GOTO, r"\bgoto\s+(\w*(?i:retry|again|redo|restart)\w*)\s*;?");
 pattern!(GO_FAILS, r"\berr\b|[eE]rr\s*[!=]=\s*nil");
 pattern!(
@@ -72,6 +84,9 @@ pub(super) fn python(side: &Side, sink: &mut Sink) {
         let body = side.lines[lines.start].start..side.line_range(lines.end - 1).end;
         let code = &side.code[body.clone()];
         let Some(handlers) = python_handlers(side, lines.clone()) else {
+            if asks_again(code) {
+                report(side, sink, at..body.end, 0.75);
+            }
             continue;
         };
         let is_flag = found.as_str().contains("not");
@@ -79,6 +94,21 @@ pub(super) fn python(side: &Side, sink: &mut Sink) {
             report(side, sink, at..body.end, 0.85);
         }
     }
+}
+
+/// True if the loop repeats a request until its answer is good, pausing in between or not.
+fn asks_again(body: &str) -> bool {
+    body.lines().count() <= 12
+        && ASKS.is_match(body)
+        && ANSWERED.is_match(body)
+        && (body.contains("return") || body.contains("break"))
+        && PAUSE.is_match(body)
+        && !body.contains("raise")
+        && !body.contains("throw")
+        && !body.contains("else")
+        && !BOUND.is_match(body)
+        && !SERVES.is_match(body)
+        && !GROWS.is_match(body)
 }
 
 /// The bodies of the handlers of transient errors; `None` if there are none, or others.
@@ -115,6 +145,7 @@ fn is_retry(body: &str, handlers: &[String], is_flag: bool) -> bool {
 }
 
 pub(super) fn braced(language: Language, side: &Side, sink: &mut Sink) {
+    while_failing(language, side, sink);
     let code = &side.code;
     for found in BRACED_LOOP.find_iter(code) {
         let open = found.end() - 1;
@@ -169,6 +200,10 @@ pub(super) fn braced(language: Language, side: &Side, sink: &mut Sink) {
             report(side, sink, found.start()..close + 1, 0.85);
             continue;
         }
+        if handlers.is_empty() && !is_flag && asks_again(body) {
+            report(side, sink, found.start()..close + 1, 0.75);
+            continue;
+        }
         let tries = language == Language::Swift && body.contains("try?") && ENDS.is_match(body);
         if tries && !BOUND.is_match(body) && !SERVES.is_match(body) && !GROWS.is_match(body) {
             report(side, sink, found.start()..close + 1, 0.8);
@@ -180,7 +215,6 @@ pub(super) fn braced(language: Language, side: &Side, sink: &mut Sink) {
             && C_FAILS.is_match(body)
             && body.lines().count() < 12
             && !BOUND.is_match(body)
-            && !PAUSE.is_match(body)
             && !SERVES.is_match(body)
             && ENDS.is_match(body)
         {
@@ -189,7 +223,40 @@ pub(super) fn braced(language: Language, side: &Side, sink: &mut Sink) {
     }
 }
 
+/// Loops whose condition is the failure itself.
+pub(super) fn while_failing(language: Language, side: &Side, sink: &mut Sink) {
+    let pattern = match language {
+        Language::Go => &GO_ERR_LOOP,
+        Language::Rust => &RUST_ERR_LOOP,
+        Language::C | Language::Cpp | Language::ObjectiveC => &C_WHILE,
+        _ => return,
+    };
+    let code = &side.code;
+    for found in pattern.find_iter(code) {
+        let end = if found.as_str().ends_with('{') {
+            let Some(close) = scope::close(code, found.end() - 1) else {
+                continue;
+            };
+            close + 1
+        } else {
+            found.end()
+        };
+        let body = &code[found.end()..end.max(found.end())];
+        if !ENDS.is_match(body)
+            && !BOUND.is_match(body)
+            && !GROWS.is_match(body)
+            && !SERVES.is_match(&code[found.range()])
+            && !body.contains("++")
+            && !body.contains("+= 1")
+            && !body.contains('?')
+        {
+            report(side, sink, found.start()..end, 0.75);
+        }
+    }
+}
+
 pub(super) fn go(side: &Side, sink: &mut Sink) {
+    while_failing(Language::Go, side, sink);
     let code = &side.code;
     for found in GO_LOOP.find_iter(code) {
         let open = found.end() - 1;
@@ -221,6 +288,7 @@ pub(super) fn go(side: &Side, sink: &mut Sink) {
 }
 
 pub(super) fn rust(side: &Side, sink: &mut Sink) {
+    while_failing(Language::Rust, side, sink);
     let code = &side.code;
     for found in RUST_LOOP.find_iter(code) {
         let open = found.end() - 1;
@@ -308,7 +376,7 @@ pub(super) fn shell(side: &Side, sink: &mut Sink) {
             || whole.contains("test ");
         if tries
             && !serves
-            && (!PAUSE.is_match(whole) || SHELL_ACTS.is_match(whole))
+            && (!is_plain || !PAUSE.is_match(whole) || SHELL_TRIES.is_match(whole))
             && !BOUND.is_match(whole)
         {
             report(side, sink, at..at + whole.len(), 0.8);
