@@ -8,8 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use convergio_config::{Catalog, Config, ConfigError, Environment, ErrorKind, Paths, Settings};
+use convergio_config::{
+    Catalog, Config, ConfigError, Environment, ErrorKind, Paths, RETENTION_EVENT_LOG_DAYS,
+    RETENTION_REVIEW_DAYS, RETENTION_UNDO_DAYS, Settings,
+};
 use convergio_contract::{ErrorCode, RpcError};
+use convergio_runs::Retention;
 
 /// Where the settings come from.
 pub(crate) struct Configuration {
@@ -23,6 +27,23 @@ pub(crate) struct Configuration {
 
 /// For so long a look at the files counts where only their state is asked.
 const LOOK_COUNTS: Duration = Duration::from_millis(100);
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// How long runs and ways back are kept.
+pub(crate) fn retention(settings: &Settings) -> Retention {
+    let days = |days: u64| {
+        i64::try_from(days)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(DAY_MS)
+    };
+    let review = days(settings.value(&RETENTION_REVIEW_DAYS));
+    let events = days(settings.value(&RETENTION_EVENT_LOG_DAYS));
+    Retention {
+        content_ms: review.min(events),
+        undo_ms: days(settings.value(&RETENTION_UNDO_DAYS)),
+        ..Retention::default()
+    }
+}
 
 impl Configuration {
     /// Nothing is read yet.

@@ -24,6 +24,7 @@ mod redact;
 mod rpc;
 mod run_kinds;
 pub mod service;
+mod socket_file;
 mod surroundings;
 mod tick;
 mod version;

@@ -2,19 +2,15 @@
 
 use std::{
     fs, io,
-    os::unix::fs::MetadataExt,
     os::unix::net::UnixListener as StdListener,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
-use convergio_config::{
-    DAEMON_IDLE_EXIT_MS, LOG_KEEP_FILES, LOG_MAX_BYTES, Paths, RETENTION_EVENT_LOG_DAYS,
-    RETENTION_REVIEW_DAYS, RETENTION_UNDO_DAYS, Settings,
-};
+use convergio_config::{DAEMON_IDLE_EXIT_MS, LOG_KEEP_FILES, LOG_MAX_BYTES, Paths};
 use convergio_contract::{ErrorCode, RpcError, Uuid, health::StartedBy};
-use convergio_runs::{Retention, Runs, RunsError};
+use convergio_runs::{Runs, RunsError};
 use convergio_store::{Store, StoreError, StoreOptions};
 use convergio_transport::{
     Endpoint, folder,
@@ -33,10 +29,11 @@ use crate::{
     accept::{self, Connections},
     background::Background,
     bus::live::LiveRuns,
-    configuration::Configuration,
+    configuration::{Configuration, retention},
     daemon::{Daemon, Phase, RunsTiming, Shown},
     log::{Log, LogOptions},
     service::{notify::Notifier, predecessor::released},
+    socket_file::{Place, Watch, place},
     tick::Timer,
     version,
 };
@@ -58,7 +55,6 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(12);
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Clients that came at the last moment are still served for so long.
 const LINGER: Duration = Duration::from_millis(300);
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 fn io_error(activity: &'static str) -> impl FnOnce(io::Error) -> BootError {
     move |source| BootError::Io { activity, source }
@@ -75,21 +71,6 @@ pub(crate) struct Opened {
     lock: InstanceLock,
     signals: bool,
     notifier: Notifier,
-}
-
-/// What identifies a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    device: u64,
-    inode: u64,
-}
-
-fn place(path: &Path) -> Option<Place> {
-    let found = fs::symlink_metadata(path).ok()?;
-    Some(Place {
-        device: found.dev(),
-        inode: found.ino(),
-    })
 }
 
 fn acquire(endpoint: &Endpoint, service: bool) -> Result<InstanceLock, BootError> {
@@ -215,21 +196,6 @@ fn listening_at(listener: &StdListener) -> Option<PathBuf> {
         .map(Path::to_owned)
 }
 
-fn retention(settings: &Settings) -> Retention {
-    let days = |days: u64| {
-        i64::try_from(days)
-            .unwrap_or(i64::MAX)
-            .saturating_mul(DAY_MS)
-    };
-    let review = days(settings.value(&RETENTION_REVIEW_DAYS));
-    let events = days(settings.value(&RETENTION_EVENT_LOG_DAYS));
-    Retention {
-        content_ms: review.min(events),
-        undo_ms: days(settings.value(&RETENTION_UNDO_DAYS)),
-        ..Retention::default()
-    }
-}
-
 /// Serves until somebody or something ends the daemon. `ready` is called when clients are
 /// answered; it is told what went wrong where they never will be.
 pub(crate) async fn serve(
@@ -324,6 +290,7 @@ impl Life {
             Arc::clone(&self.listener),
         ));
         let mut phase = daemon.phase.subscribe();
+        let socket_file = Watch::new(&daemon.socket);
         let mut ticks = 0u64;
         let mut idle_since = Instant::now();
         let outcome = loop {
@@ -350,6 +317,9 @@ impl Life {
                 }
                 _ = phase.wait_for(|phase| *phase != Phase::Serving) => break Ok(()),
                 () = daemon.wish.notified() => {}
+                () = socket_file.changed() => if self.lost_the_socket() {
+                    break Ok(());
+                },
                 () = daemon.connections.freed.notified() => idle_since = Instant::now(),
                 () = daemon.live.one_ended() => idle_since = Instant::now(),
                 failed = &mut accepting => {
@@ -395,14 +365,23 @@ impl Life {
         tick.min(self.idle_exit().saturating_sub(idle_since.elapsed()))
     }
 
+    /// Whether nobody finds the daemon any more.
+    fn lost_the_socket(&self) -> bool {
+        let Opened { daemon, bound, .. } = &self.opened;
+        let lost = bound.is_some() && place(&daemon.socket) != *bound;
+        if lost {
+            tracing::warn!(socket = %daemon.socket.display(), "the socket is no longer ours: ending");
+        }
+        lost
+    }
+
     /// Looks at the world; whether the daemon stays.
     async fn tick(&mut self, ticks: u64, accepting: bool) -> bool {
         let daemon = &self.opened.daemon;
         if self.opened.notifier.wants_word_every().is_some() && accepting && self.alive().await {
             self.opened.notifier.watchdog();
         }
-        if self.opened.bound.is_some() && place(&daemon.socket) != self.opened.bound {
-            tracing::warn!(socket = %daemon.socket.display(), "the socket is no longer ours: ending");
+        if self.lost_the_socket() {
             return false;
         }
         if ticks % RETENTION_TICKS == 1 {
