@@ -26,13 +26,17 @@ mod watch {
         fs::inotify::{CreateFlags, WatchFlags, add_watch, init},
         io::{Errno, read},
     };
-    use tokio::io::unix::AsyncFd;
+    use tokio::io::{Interest, unix::AsyncFd};
 
     /// Tells of changes of one file. Where a file cannot be watched it tells of none.
     pub(crate) struct Watch(Option<AsyncFd<OwnedFd>>);
 
     impl Watch {
         /// Of the file at `path`. Needs a runtime.
+        #[expect(
+            unsafe_code,
+            reason = "the runtime's only way to wait for a descriptor"
+        )]
         pub(crate) fn new(path: &Path) -> Self {
             let watched = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).and_then(|fd| {
                 // A removed file changes its number of links, and only later is it gone.
@@ -40,7 +44,10 @@ mod watch {
                 add_watch(&fd, path, changes)?;
                 Ok(fd)
             });
-            Self(watched.ok().and_then(|fd| AsyncFd::register(fd).ok()))
+            // SAFETY: the descriptor is owned by the value that is registered.
+            let register =
+                |fd| unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.ok();
+            Self(watched.ok().and_then(register))
         }
 
         /// Waits for a change.
