@@ -13,7 +13,7 @@ use convergio_contract::{
     },
     run::{RunAccepted, RunInfo, RunState},
 };
-use convergio_runs::NewSilence;
+use convergio_runs::{NewSilence, RunsError};
 use tokio::sync::oneshot;
 
 use super::{run_info, runs_error};
@@ -120,10 +120,7 @@ impl Daemon {
             })
             .await??;
         if run.request_hash.get() != Some(&request::hex(&hash)) {
-            return Err(RpcError::new(
-                ErrorCode::Conflict,
-                format!("run {id} was started with another request"),
-            ));
+            return Err(runs_error(RunsError::Conflict { what: "run id", id }));
         }
         Ok(RunAccepted {
             run_id: id,
@@ -189,7 +186,7 @@ impl Handle<ReviewLatest> for Daemon {
                 let last =
                     convergio_runs::events(connection, run.id, run.last_seq.saturating_sub(2), 2)?;
                 let info = run_info(run, last.events.last(), saved);
-                Ok::<_, convergio_runs::RunsError>(Some((info, findings, last.events)))
+                Ok::<_, RunsError>(Some((info, findings, last.events)))
             });
         let stored = read
             .await
