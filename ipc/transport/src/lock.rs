@@ -6,8 +6,6 @@ use std::{
     io::{self, Read, Seek, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::mpsc,
-    time::Duration,
 };
 
 use rustix::{
@@ -110,36 +108,6 @@ impl InstanceLock {
         }
     }
 
-    /// Waits up to `limit` for a holder that is just ending. Blocks the thread.
-    pub fn acquire_within(path: &Path, limit: Duration) -> Result<Self, LockError> {
-        let held = match Self::acquire(path) {
-            Err(held @ LockError::Held { .. }) => held,
-            other => return other,
-        };
-        let file = open(path)?;
-        let shared = file.try_clone().map_err(io_error("open again", path))?;
-        let (done, locked) = mpsc::sync_channel(1);
-        // flock(2) has no deadline. Past ours the thread stays behind: the caller gives up, and
-        // ends.
-        std::thread::spawn(move || {
-            let outcome = loop {
-                match flock(&shared, FlockOperation::LockExclusive) {
-                    Err(Errno::INTR) => {}
-                    other => break other,
-                }
-            };
-            let _ = done.send(outcome);
-        });
-        match locked.recv_timeout(limit) {
-            Ok(Ok(())) => Ok(Self {
-                file,
-                path: path.to_owned(),
-            }),
-            Ok(Err(errno)) => Err(io_error("lock", path)(errno.into())),
-            Err(_) => Err(held),
-        }
-    }
-
     /// Writes who holds it. A full disk is no reason not to run: the caller decides.
     pub fn write_owner(&mut self, owner: &Owner) -> Result<(), LockError> {
         let text = serde_json::to_string(owner).map_err(|error| {
@@ -224,20 +192,6 @@ mod tests {
         drop(first);
         assert_eq!(instance_owner(&path, &start), None);
         assert!(InstanceLock::acquire(&path).is_ok());
-    }
-
-    #[test]
-    fn the_next_one_waits_for_a_holder_that_ends_and_for_no_other() {
-        let temp = tempfile::tempdir().unwrap();
-        let path = temp.path().join("lock");
-        let first = InstanceLock::acquire(&path).unwrap();
-        let refused = InstanceLock::acquire_within(&path, Duration::from_millis(10));
-        assert!(matches!(refused, Err(LockError::Held { .. })));
-        std::thread::scope(|scope| {
-            let next = scope.spawn(|| InstanceLock::acquire_within(&path, Duration::from_secs(30)));
-            drop(first);
-            assert!(next.join().unwrap().is_ok());
-        });
     }
 
     #[test]
