@@ -73,7 +73,9 @@ impl Daemon {
     ) -> Result<ConfigChanged, RpcError> {
         let plan = plan.map_err(|error| self.configuration.error(&error))?;
         let undo_id = self.keep_settings(label, &plan).await?;
-        if let Err(error) = plan.apply() {
+        let (path, after_rev) = (plan.path.clone(), plan.after_rev.clone());
+        let write = move || plan.apply();
+        if let Err(error) = self.background.run("write the settings", write).await? {
             self.drop_undo(undo_id).await;
             return Err(self.configuration.error(&error));
         }
@@ -85,13 +87,13 @@ impl Daemon {
                 key: key.to_owned(),
                 value: serde_json::Value::Null,
                 layer: layer(Layer::User).to_owned(),
-                source: plan.path.display().to_string(),
+                source: path.display().to_string(),
             },
         };
         Ok(ConfigChanged {
             value,
-            file: plan.path.display().to_string(),
-            rev: plan.after_rev.as_str().to_owned(),
+            file: path.display().to_string(),
+            rev: after_rev.as_str().to_owned(),
             undo_id,
         })
     }

@@ -9,6 +9,7 @@ use convergio_contract::{
         Discover, Initialize, InitializeParams, InitializeResponse, ServerInfo, Shutdown,
         ShutdownParams, ShutdownResponse, ShutdownWhen,
     },
+    health::StartedBy,
     limits::{DIFF_MAX_BYTES, IN_FLIGHT_MAX, LINE_MAX_BYTES, Limits, NESTING_MAX},
     method::Empty,
 };
@@ -52,7 +53,10 @@ impl Handle<Initialize> for Daemon {
             ))
             .hint("cv doctor"));
         };
-        if version::compare(&params.client.version, version::OURS) == Some(Ordering::Greater) {
+        // One that somebody started by hand ends by hand.
+        if self.started_by != StartedBy::Foreground
+            && version::compare(&params.client.version, version::OURS) == Some(Ordering::Greater)
+        {
             tracing::info!(
                 client = params.client.version,
                 "a newer client is here: the daemon ends when it is idle"

@@ -156,7 +156,7 @@ impl Handle<ReviewStart> for Daemon {
         let (answer, answered) = oneshot::channel();
         let daemon = self.shared()?;
         // Its own task: once accepted it outlives this call and its connection.
-        tokio::spawn(review::drive(daemon, place, params, rules, answer));
+        tokio::spawn(review::supervise(daemon, place, params, rules, answer));
         answered.await.unwrap_or_else(|_| {
             Err(failure::internal(
                 "the review failed inside the daemon",
@@ -186,6 +186,7 @@ impl Handle<ReviewLatest> for Daemon {
                 let last =
                     convergio_runs::events(connection, run.id, run.last_seq.saturating_sub(2), 2)?;
                 let info = run_info(run, last.events.last(), saved);
+                let findings = review::standing(&findings);
                 Ok::<_, RunsError>(Some((info, findings, last.events)))
             });
         let stored = read
@@ -198,7 +199,7 @@ impl Handle<ReviewLatest> for Daemon {
                 let (coverage, summary) = numbers(bodies);
                 ReviewLatestResponse {
                     run,
-                    findings: review::standing(&findings),
+                    findings,
                     coverage,
                     summary,
                 }

@@ -183,7 +183,7 @@ impl Handle<UndoApply> for Daemon {
         };
         if let Some(rev) = &kept.settings_rev {
             if undo.entry.state == UndoState::Recorded {
-                self.restore_settings(&kept, rev)?;
+                self.restore_settings(&kept, rev).await?;
             }
             self.closed(id, &kept).await?;
             return Ok(done);
@@ -253,7 +253,7 @@ impl Daemon {
         marked.await.map_err(runs_error)
     }
 
-    fn restore_settings(&self, kept: &Kept, rev: &str) -> Result<(), RpcError> {
+    async fn restore_settings(&self, kept: &Kept, rev: &str) -> Result<(), RpcError> {
         let configuration = &self.configuration;
         let before = kept.files.first().and_then(|file| file.before.as_ref());
         let before = before.map(content).transpose()?;
@@ -264,7 +264,8 @@ impl Daemon {
             before,
             &Revision::from_text(rev),
         );
-        match plan.and_then(|plan| plan.apply()) {
+        let write = move || plan.and_then(|plan| plan.apply());
+        match self.background.run("write the settings", write).await? {
             Ok(()) => Ok(()),
             // A crash came between the writing and the marking.
             Err(_)

@@ -61,8 +61,30 @@ enum Report {
     Done(Box<convergio_review::ReviewSummary>),
 }
 
-/// Reviews from acceptance to the terminal event. `answer` is told how the start went.
-pub(crate) async fn drive(
+/// Reviews from acceptance to the terminal event, whatever happens on the way. `answer` is told
+/// how the start went.
+pub(crate) async fn supervise(
+    daemon: Arc<Daemon>,
+    place: Registered,
+    params: ReviewStartParams,
+    rules: Rules,
+    answer: oneshot::Sender<Result<RunAccepted, RpcError>>,
+) {
+    let run = Arc::clone(&place.run);
+    let recorder = Recorder::new(daemon.runs().clone(), Arc::clone(&run));
+    let driven = tokio::spawn(drive(daemon, place, params, rules, answer)).await;
+    if driven.is_err() {
+        let why = "its task panicked";
+        fail(
+            &recorder,
+            &run,
+            failure::internal("the review failed inside the daemon", why),
+        )
+        .await;
+    }
+}
+
+async fn drive(
     daemon: Arc<Daemon>,
     place: Registered,
     params: ReviewStartParams,
@@ -245,16 +267,15 @@ async fn before(daemon: &Daemon, root: String, selection: String) -> Result<Befo
         .read("find the last review", move |connection| {
             let silences = convergio_runs::list_silences(connection, tenant, &root)?;
             let last = convergio_runs::latest_review(connection, tenant, &root, Some(&selection))?;
-            Ok::<_, RunsError>((silences, last))
+            Ok(Before {
+                silences: silences
+                    .into_iter()
+                    .map(|silence| silence.fingerprint)
+                    .collect(),
+                last: last.map(|(_, events)| standing(&events)),
+            })
         });
-    let (silences, last) = read.await?;
-    Ok(Before {
-        silences: silences
-            .into_iter()
-            .map(|silence| silence.fingerprint)
-            .collect(),
-        last: last.map(|(_, events)| standing(&events)),
-    })
+    read.await
 }
 
 /// The findings of a recorded review that stood at its end.
