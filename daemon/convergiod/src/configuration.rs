@@ -58,15 +58,15 @@ impl Configuration {
     }
 
     /// What is wrong with the files, looked at now or a moment ago.
-    pub(crate) fn fault(&self) -> Option<String> {
+    pub(crate) fn fault(&self, now: Instant) -> Option<String> {
         let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((looked, known)) = &*fault
-            && looked.elapsed() < LOOK_COUNTS
+            && now.saturating_duration_since(*looked) < LOOK_COUNTS
         {
             return known.clone();
         }
         let found = self.load().err().map(|error| error.to_string());
-        fault.insert((Instant::now(), found)).1.clone()
+        fault.insert((now, found)).1.clone()
     }
 
     /// Both files, as they are now.

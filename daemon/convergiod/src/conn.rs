@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Poll,
     time::Duration,
@@ -57,6 +57,8 @@ pub(crate) struct Conn {
     stalled: Mutex<Vec<Reader>>,
     /// The number of the next failed call, for its trace id.
     failures: AtomicU64,
+    /// The next line is here already: what is answered now may wait for its answer.
+    more_follows: AtomicBool,
 }
 
 /// One open subscription of a connection; counted until dropped.
@@ -77,6 +79,7 @@ impl Conn {
             calls: Mutex::default(),
             stalled: Mutex::default(),
             failures: AtomicU64::new(1),
+            more_follows: AtomicBool::new(false),
         }
     }
 
@@ -141,6 +144,14 @@ impl Conn {
         }
         let mut line = Vec::new();
         if message::append_error(&mut line, id, &error).is_ok() {
+            self.respond(line);
+        }
+    }
+
+    fn respond(&self, line: Vec<u8>) {
+        if self.more_follows.load(Ordering::Relaxed) {
+            self.outbox.respond_with_next(line);
+        } else {
             self.outbox.respond(line);
         }
     }
@@ -154,7 +165,7 @@ impl Conn {
 
     fn answer(&self, daemon: &Daemon, id: &Id<'static>, answer: Answer) {
         match answer {
-            Ok(line) => self.outbox.respond(line),
+            Ok(line) => self.respond(line),
             Err(error) => self.refuse(daemon, id, error),
         }
     }
@@ -202,18 +213,23 @@ pub(crate) async fn serve(daemon: Arc<Daemon>, stream: UnixStream, slot: Slot) {
             return;
         }
     };
+    conn.outbox.write_directly_to(write.socket());
     let writer = tokio::spawn(write_out(Arc::clone(&conn.outbox), write));
     let mut frames = FrameReader::new(read);
     let mut tasks = JoinSet::new();
     let mut late = Some(Box::pin(sleep(INITIALIZE_WITHIN)));
     let closed = conn.outbox.closed();
     tokio::pin!(closed);
+    let mut ahead = None;
     loop {
         let next = async {
             if !conn.outbox.has_room_now() {
                 conn.outbox.has_room().await;
             }
-            frames.next().await
+            match ahead.take() {
+                Some(line) => Ok(Some(line)),
+                None => frames.next().await,
+            }
         };
         let line = tokio::select! {
             biased;
@@ -225,6 +241,8 @@ pub(crate) async fn serve(daemon: Arc<Daemon>, stream: UnixStream, slot: Slot) {
             }
             line = next => line,
         };
+        ahead = frames.take_line();
+        conn.more_follows.store(ahead.is_some(), Ordering::Relaxed);
         match line {
             Ok(Some(Line::Complete(line))) => {
                 let order = read_order(&daemon, &conn, line).await;

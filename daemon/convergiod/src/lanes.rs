@@ -8,8 +8,10 @@
 use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
+    io::{self, Write},
+    os::unix::net::UnixStream as StdStream,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
@@ -70,6 +72,8 @@ pub(crate) enum StreamEnd {
 
 /// The outgoing side of one connection.
 pub(crate) struct Outbox {
+    /// For a response that nothing stands before: it is written at once, by whoever has it.
+    direct: OnceLock<Arc<StdStream>>,
     state: Mutex<State>,
     filled: Notify,
     emptied: Notify,
@@ -82,6 +86,7 @@ impl Outbox {
     /// An empty one; `stall` is [`STALL`] outside of tests.
     pub(crate) fn new(stall: Duration) -> Self {
         Self {
+            direct: OnceLock::new(),
             state: Mutex::default(),
             filled: Notify::new(),
             emptied: Notify::new(),
@@ -95,9 +100,43 @@ impl Outbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a response. Never waits, never drops.
+    /// Lets responses be written without a detour over the writer's task.
+    pub(crate) fn write_directly_to(&self, socket: Arc<StdStream>) {
+        // Set once, before the first line is read.
+        let _ = self.direct.set(socket);
+    }
+
+    /// Sends a response, or queues it where something stands before it. Never waits, never drops.
     pub(crate) fn respond(&self, line: Vec<u8>) {
+        let written = match self.direct.get() {
+            Some(socket) => self.write_now(socket, &line),
+            None => Some(0),
+        };
+        match written {
+            Some(count) if count == line.len() => {}
+            Some(0) => self.push(Message::Response(line)),
+            Some(count) => self.push(Message::Response(line[count..].to_vec())),
+            None => self.close(),
+        }
+    }
+
+    /// Queues a response behind which another one follows at once: they go in one write.
+    pub(crate) fn respond_with_next(&self, line: Vec<u8>) {
         self.push(Message::Response(line));
+    }
+
+    /// How much of `line` is on the socket; none where the peer is gone.
+    fn write_now(&self, mut socket: &StdStream, line: &[u8]) -> Option<usize> {
+        let state = self.state();
+        if state.writing || !state.control.is_empty() || !state.stream.is_empty() {
+            return Some(0);
+        }
+        match socket.write(line) {
+            Ok(count) => Some(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(0),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Some(0),
+            Err(_) => None,
+        }
     }
 
     /// Queues a notice that nobody waits for: it does not count as unanswered.
@@ -411,6 +450,38 @@ mod tests {
         write_out(Arc::clone(&outbox), near).await;
         assert!(outbox.is_closed());
         assert_eq!(begun.elapsed().as_secs(), 30);
+    }
+
+    #[tokio::test]
+    async fn a_response_that_nothing_stands_before_is_written_at_once_as_far_as_there_is_room() {
+        let outbox = Arc::new(Outbox::new(STALL));
+        let (near, mut far) = StdStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let (_read, write) = convergio_transport::stream::split(near).unwrap();
+        outbox.write_directly_to(write.socket());
+        // Nobody has polled a writer yet.
+        outbox.respond(b"at once\n".to_vec());
+        let mut seen = [0; 8];
+        io::Read::read_exact(&mut far, &mut seen).unwrap();
+        assert_eq!(&seen, b"at once\n");
+        let long = vec![b'x'; 1 << 20];
+        outbox.respond(long.clone());
+        outbox.respond(b"last\n".to_vec());
+        assert!(!outbox.has_room_now(), "the rest of the long one waits");
+        let writer = tokio::spawn(write_out(Arc::clone(&outbox), write));
+        let reader = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            io::Read::read_to_end(&mut far, &mut all).unwrap();
+            all
+        });
+        outbox.flushed().await;
+        outbox.close();
+        writer.await.unwrap();
+        let all = tokio::task::spawn_blocking(|| reader.join().unwrap())
+            .await
+            .unwrap();
+        assert_eq!(all.len(), long.len() + 5);
+        assert!(all.ends_with(b"last\n"));
     }
 
     #[tokio::test]

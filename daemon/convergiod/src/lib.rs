@@ -18,6 +18,7 @@ mod failure;
 mod lanes;
 mod lifecycle;
 mod log;
+mod memory;
 mod offline;
 pub mod program;
 mod redact;

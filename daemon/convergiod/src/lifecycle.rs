@@ -32,6 +32,7 @@ use crate::{
     configuration::{Configuration, retention},
     daemon::{Daemon, Phase, RunsTiming, Shown},
     log::{Log, LogOptions},
+    memory,
     service::{notify::Notifier, predecessor::released},
     socket_file::{Place, Watch, place},
     tick::Timer,
@@ -383,6 +384,9 @@ impl Life {
         }
         if self.lost_the_socket() {
             return false;
+        }
+        if daemon.live.running_count() == 0 {
+            memory::give_back();
         }
         if ticks % RETENTION_TICKS == 1 {
             let runs = daemon.runs().clone();

@@ -34,6 +34,13 @@ pub struct WriteHalf {
     writable: Option<AsyncFd<OwnedFd>>,
 }
 
+impl WriteHalf {
+    /// The socket itself, for a write that does not wait.
+    pub fn socket(&self) -> Arc<StdStream> {
+        Arc::clone(&self.stream)
+    }
+}
+
 /// Hands a connected stream to the runtime that is current.
 pub fn split(stream: StdStream) -> io::Result<(ReadHalf, WriteHalf)> {
     stream.set_nonblocking(true)?;

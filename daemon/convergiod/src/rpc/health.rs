@@ -1,5 +1,7 @@
 //! How the daemon is.
 
+use std::time::Instant;
+
 use convergio_contract::{
     RpcError,
     health::{HealthDoctor, HealthDoctorResponse, HealthGet, HealthGetResponse, HealthState},
@@ -17,7 +19,8 @@ impl Handle<HealthGet> for Daemon {
         let mut reasons = Vec::new();
         let store = self.store.health();
         reasons.extend(store.why().map(str::to_owned));
-        reasons.extend(self.configuration.fault());
+        let now = Instant::now();
+        reasons.extend(self.configuration.fault(now));
         let draining = self.phase() != Phase::Serving;
         let state = if draining {
             HealthState::Draining
@@ -33,7 +36,8 @@ impl Handle<HealthGet> for Daemon {
             version: version::OURS.to_owned(),
             pid: shown.pid,
             started_by: self.started_by,
-            uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            uptime_ms: u64::try_from(now.saturating_duration_since(self.started).as_millis())
+                .unwrap_or(u64::MAX),
             socket: shown.socket.clone(),
             data_dir: shown.data_dir.clone(),
             log_file: shown.log_file.clone(),
