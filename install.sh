@@ -98,7 +98,7 @@ install_file 644 "$made/fish" "$prefix/share/fish/vendor_completions.d/cv.fish"
 install_file 644 "$made/nushell" "$prefix/share/convergio/completions/cv.nu"
 install_file 644 "$made/powershell" "$prefix/share/convergio/completions/cv.ps1"
 mkdir "$made/man"
-"$cv" man --out "$made/man"
+"$cv" man --out "$made/man" >/dev/null
 for page in "$made"/man/*.1; do
     install_file 644 "$page" "$prefix/share/man/man1/$(basename "$page")"
 done
