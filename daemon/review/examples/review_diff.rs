@@ -11,7 +11,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let strict = std::env::args().any(|argument| argument == "--strict");
     let review = Review::new(
         &diff,
-        ReviewOptions { strict, findings_per_rule_and_file_max: u32::MAX, ..Default::default() },
+        ReviewOptions {
+            strict,
+            findings_per_rule_and_file_max: u32::MAX,
+            ..Default::default()
+        },
     )?;
     let (outcomes, summary) = review.collect();
     let mut out = io::stdout().lock();

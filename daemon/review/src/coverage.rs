@@ -14,6 +14,9 @@ use crate::{
 pub enum LeftOut {
     /// Binary content.
     Binary,
+    /// A source file that git calls binary, for a NUL byte or UTF-16: nobody looked at its text.
+    /// Unlike the other reasons it doesn't count as covered.
+    BinarySource,
     /// A package manager's lock file.
     LockFile,
     /// Written by a program.
@@ -41,6 +44,7 @@ impl LeftOut {
     pub fn words(self) -> &'static str {
         match self {
             Self::Binary => "binary files",
+            Self::BinarySource => "source files that git calls binary (NUL byte or UTF-16)",
             Self::LockFile => "lock files",
             Self::Generated => "generated files",
             Self::Vendored => "vendored files",
@@ -55,7 +59,8 @@ impl LeftOut {
     }
 }
 
-/// What of a diff was reviewed. Files that are left out by rule count as covered.
+/// What of a diff was reviewed. Files that are left out by rule count as covered, except for
+/// [`LeftOut::BinarySource`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
     /// Files in the diff.
@@ -120,14 +125,25 @@ pub(crate) fn left_out(file: &FileDiff<'_>, language: Language) -> Option<Verdic
     if file.submodule {
         return plain(LeftOut::Submodule);
     }
+    let lower = file.path.to_ascii_lowercase();
+    let name = file_name(&lower);
     if file.binary.is_some() {
-        return plain(LeftOut::Binary);
+        let hides_source = file.change != Change::Deleted
+            && is_source(language, name)
+            && !is_lock_file(name)
+            && !is_vendored(&lower)
+            && !is_minified_name(name)
+            && !is_generated_name(&lower, name)
+            && !is_bundler_output(&lower, language);
+        return plain(if hides_source {
+            LeftOut::BinarySource
+        } else {
+            LeftOut::Binary
+        });
     }
     if file.not_shown {
         return plain(LeftOut::NotShown);
     }
-    let lower = file.path.to_ascii_lowercase();
-    let name = file_name(&lower);
     if is_lock_file(name) {
         return plain(LeftOut::LockFile);
     }
@@ -169,6 +185,19 @@ pub(crate) fn left_out(file: &FileDiff<'_>, language: Language) -> Option<Verdic
         return plain(LeftOut::DeleteOnly);
     }
     None
+}
+
+/// Code or settings by its name: somebody runs or reads it as text.
+fn is_source(language: Language, name: &str) -> bool {
+    // Property lists and drawings have binary forms of their own.
+    let has_binary_form = [".plist", ".xib", ".storyboard", ".svg", ".ipynb"]
+        .iter()
+        .any(|end| name.ends_with(end));
+    !has_binary_form
+        && !matches!(
+            language,
+            Language::Unknown | Language::Text | Language::Markdown
+        )
 }
 
 fn is_lock_file(name: &str) -> bool {
@@ -319,7 +348,9 @@ fn is_bundler_output(path: &str, language: Language) -> bool {
     );
     for_web
         && path.rsplit_once('/').is_some_and(|(folders, _)| {
-            folders.split('/').any(|f| f == "dist" || f.starts_with("dist-"))
+            folders
+                .split('/')
+                .any(|f| f == "dist" || f.starts_with("dist-"))
         })
 }
 

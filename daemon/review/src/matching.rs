@@ -5,10 +5,10 @@ pub mod decode;
 pub mod habitat;
 pub mod imports;
 pub mod key_formats;
-pub mod quality;
-pub mod rows;
 pub mod manifests;
 pub mod product;
+pub mod quality;
+pub mod rows;
 pub mod scope;
 pub mod secret_names;
 pub mod strings;
@@ -25,7 +25,10 @@ pub type Pattern = LazyLock<Regex>;
 
 /// Compiles a pattern of a rule. `\s`, `\w`, `\d` and `\b` mean ASCII, which is several times as
 /// fast on whole hunks. Patterns are constants; the fixtures of each rule run them.
-#[expect(clippy::expect_used, reason = "patterns are constants, each one is run by its fixtures")]
+#[expect(
+    clippy::expect_used,
+    reason = "patterns are constants, each one is run by its fixtures"
+)]
 pub fn compile(pattern: &str) -> Regex {
     let mut ascii = String::with_capacity(pattern.len() * 2);
     let mut chars = pattern.chars();

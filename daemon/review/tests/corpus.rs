@@ -5,6 +5,14 @@
 //! a whole). The holdout folders are written in the same way and never tuned to: their failures
 //! are counted, not named.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail their test, and the tables are for reading"
+)]
+
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use convergio_review::{Finding, Review, ReviewOptions};
@@ -42,12 +50,18 @@ impl Score {
     }
 
     fn share(self) -> f64 {
-        if self.all == 0 { 1.0 } else { f64::from(self.found) / f64::from(self.all) }
+        if self.all == 0 {
+            1.0
+        } else {
+            f64::from(self.found) / f64::from(self.all)
+        }
     }
 }
 
 fn read(folder: &str) -> Vec<Case> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(folder);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("corpus")
+        .join(folder);
     let mut names: Vec<_> = fs::read_dir(&root)
         .unwrap_or_else(|error| panic!("{}: {error}", root.display()))
         .map(|entry| entry.unwrap().path())
@@ -58,7 +72,10 @@ fn read(folder: &str) -> Vec<Case> {
         .iter()
         .map(|path| {
             let diff = mint::expand(&fs::read_to_string(path).unwrap());
-            let expected = diff.lines().map_while(|l| l.strip_prefix("# expect: ")).map(expected);
+            let expected = diff
+                .lines()
+                .map_while(|l| l.strip_prefix("# expect: "))
+                .map(expected);
             Case {
                 name: format!("{folder}/{}", path.file_name().unwrap().to_string_lossy()),
                 expected: expected.collect(),
@@ -91,11 +108,21 @@ fn answers(expected: &Expected, finding: &Finding) -> bool {
 
 /// Findings of the rules that are on by default, nothing held back.
 fn review(diff: &str) -> Vec<Finding> {
-    let options = ReviewOptions { findings_per_rule_and_file_max: u32::MAX, ..Default::default() };
+    let options = ReviewOptions {
+        findings_per_rule_and_file_max: u32::MAX,
+        ..Default::default()
+    };
     let review = Review::new(diff.as_bytes(), options).unwrap();
     let (outcomes, summary) = review.collect();
-    assert!(!summary.incomplete && summary.problems.is_empty(), "{:?}\n{diff}", summary.problems);
-    outcomes.into_iter().flat_map(|outcome| outcome.findings).collect()
+    assert!(
+        !summary.incomplete && summary.problems.is_empty(),
+        "{:?}\n{diff}",
+        summary.problems
+    );
+    outcomes
+        .into_iter()
+        .flat_map(|outcome| outcome.findings)
+        .collect()
 }
 
 fn show(findings: &[Finding]) -> String {
@@ -104,20 +131,33 @@ fn show(findings: &[Finding]) -> String {
     }
     let shown: Vec<_> = findings
         .iter()
-        .map(|f| format!("{} {}:{}-{}", f.rule, f.path, f.line_range.0, f.line_range.1))
+        .map(|f| {
+            format!(
+                "{} {}:{}-{}",
+                f.rule, f.path, f.line_range.0, f.line_range.1
+            )
+        })
         .collect();
     shown.join(", ")
 }
 
 fn language(path: &str) -> &str {
     let name = path.rsplit('/').next().unwrap_or(path);
-    name.rsplit_once('.').map_or(name, |(stem, extension)| if stem.is_empty() { name } else { extension })
+    name.rsplit_once('.').map_or(
+        name,
+        |(stem, extension)| if stem.is_empty() { name } else { extension },
+    )
 }
 
 fn table(title: &str, rows: &BTreeMap<String, Score>) {
     println!("\n{title:<28} found  of  share");
     for (name, score) in rows {
-        println!("{name:<28} {:>5} {:>3}  {:>4.0} %", score.found, score.all, score.share() * 100.0);
+        println!(
+            "{name:<28} {:>5} {:>3}  {:>4.0} %",
+            score.found,
+            score.all,
+            score.share() * 100.0
+        );
     }
 }
 
@@ -140,15 +180,25 @@ fn measure(folder: &str) -> Measured {
         for expected in &case.expected {
             let found = findings.iter().any(|finding| answers(expected, finding));
             total.add(found);
-            classes.entry(expected.rules[0].clone()).or_default().add(found);
-            languages.entry(language(&expected.path).to_owned()).or_default().add(found);
+            classes
+                .entry(expected.rules[0].clone())
+                .or_default()
+                .add(found);
+            languages
+                .entry(language(&expected.path).to_owned())
+                .or_default()
+                .add(found);
             if !found {
                 let (first, last) = expected.lines;
                 let rules = expected.rules.join("|");
                 let path = &expected.path;
                 let shown = show(&findings);
-                writeln!(misses, "{}: no {rules} at {path}:{first}-{last}; found {shown}", case.name)
-                    .unwrap();
+                writeln!(
+                    misses,
+                    "{}: no {rules} at {path}:{first}-{last}; found {shown}",
+                    case.name
+                )
+                .unwrap();
             }
         }
         beside.extend(
@@ -160,16 +210,33 @@ fn measure(folder: &str) -> Measured {
     }
     table(&format!("{folder}: class"), &classes);
     table(&format!("{folder}: language"), &languages);
-    println!("{folder}: {} of {}, {:.1} %", total.found, total.all, total.share() * 100.0);
-    Measured { total, classes, misses, beside }
+    println!(
+        "{folder}: {} of {}, {:.1} %",
+        total.found,
+        total.all,
+        total.share() * 100.0
+    );
+    Measured {
+        total,
+        classes,
+        misses,
+        beside,
+    }
 }
 
 #[test]
 fn finds_the_seeded_defects() {
     let measured = measure("defects");
     println!("\nmissed:\n{}", measured.misses);
-    println!("found beside what is expected:\n{}", measured.beside.join("\n"));
-    assert!(measured.total.share() >= RECALL_MIN, "recall too low, missed:\n{}", measured.misses);
+    println!(
+        "found beside what is expected:\n{}",
+        measured.beside.join("\n")
+    );
+    assert!(
+        measured.total.share() >= RECALL_MIN,
+        "recall too low, missed:\n{}",
+        measured.misses
+    );
 }
 
 #[test]
@@ -183,7 +250,11 @@ fn finds_the_defects_held_out() {
         .map(|(class, score)| format!("{class}: {}", score.all - score.found))
         .collect();
     println!("missed per class: {}", missed.join(", "));
-    assert!(measured.total.share() >= RECALL_MIN, "recall too low, missed {}", missed.join(", "));
+    assert!(
+        measured.total.share() >= RECALL_MIN,
+        "recall too low, missed {}",
+        missed.join(", ")
+    );
 }
 
 #[test]
@@ -194,7 +265,11 @@ fn is_silent_on_clean_diffs() {
         .filter(|(_, findings)| !findings.is_empty())
         .map(|(name, findings)| format!("{name}: {}", show(&findings)))
         .collect();
-    assert!(noisy.is_empty(), "found in clean diffs:\n{}", noisy.join("\n"));
+    assert!(
+        noisy.is_empty(),
+        "found in clean diffs:\n{}",
+        noisy.join("\n")
+    );
 }
 
 #[test]
@@ -205,5 +280,8 @@ fn is_silent_on_the_clean_diffs_held_out() {
             *per_rule.entry(finding.rule).or_default() += 1;
         }
     }
-    assert!(per_rule.is_empty(), "found in clean diffs, per rule: {per_rule:?}");
+    assert!(
+        per_rule.is_empty(),
+        "found in clean diffs, per rule: {per_rule:?}"
+    );
 }

@@ -2,7 +2,11 @@
 //!
 //! `CV_RULE=secret cargo test -p convergio-review --test rules` runs one rule's fixtures only.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests fail their test")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail their test"
+)]
 
 use std::{collections::HashSet, env, fs, path::PathBuf};
 

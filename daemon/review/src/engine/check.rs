@@ -112,8 +112,11 @@ impl Review<'_> {
                 self.hunk(index, ran[index], &mut take);
             }
         }
-        let at_file_level =
-            reviewed || matches!(file.left_out, Some(LeftOut::Binary | LeftOut::DeleteOnly));
+        let at_file_level = reviewed
+            || matches!(
+                file.left_out,
+                Some(LeftOut::Binary | LeftOut::BinarySource | LeftOut::DeleteOnly)
+            );
         if at_file_level {
             for (index, rule) in self.table.rules_of(file_rules & self.enabled) {
                 if !rule.triggers.is_empty() && woken & bit(index) == 0 {

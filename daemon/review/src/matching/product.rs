@@ -54,8 +54,17 @@ const REWORK_MIN_FILES: usize = 4;
 /// True if the change reworks the tests as such: then what one of them loses says little, and
 /// what all of them lose together counts.
 pub fn reworks_tests(diff: &DiffView<'_>) -> bool {
-    let changed = |f: &&FileView<'_>| f.hunks.iter().any(|h| h.new.lines.iter().chain(&h.old.lines).any(|l| l.changed));
-    diff.files.iter().filter(|f| test_shape::holds_tests(f)).filter(changed).count() >= REWORK_MIN_FILES
+    let changed = |f: &&FileView<'_>| {
+        f.hunks
+            .iter()
+            .any(|h| h.new.lines.iter().chain(&h.old.lines).any(|l| l.changed))
+    };
+    diff.files
+        .iter()
+        .filter(|f| test_shape::holds_tests(f))
+        .filter(changed)
+        .count()
+        >= REWORK_MIN_FILES
 }
 
 /// Names that stood in product code before the change and are gone from all that the diff shows

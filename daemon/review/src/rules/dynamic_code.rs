@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
     title: "Text is run as code",
     reason: "Whoever has a say in the text runs code with the rights of the program.",
     explain: "\
-Finds `eval`, `exec`, `compile`, `Function()`, `setTimeout` with a text, `vm.runIn…`, \
+Finds `eval`, `exec`, `Function()`, `setTimeout` with a text, `vm.runIn…`, \
 `instance_eval`, `create_function`, `loadstring`, `Invoke-Expression`, `ScriptEngine.eval` and their \
 like with an argument that is not a constant; renamed too (`const e = eval`). It is critical where the \
 text comes from a request or another input.\n\n\
@@ -32,7 +32,6 @@ Do: parse the data (`json.loads`, `ast.literal_eval`), or look the action up in 
     triggers: &[
         "eval",
         "exec",
-        "compile",
         "function(",
         "settimeout",
         "setinterval",
@@ -126,7 +125,7 @@ static CALLS: [CallRow; 13] = [
     call!([Java, Kotlin], r"\bloadUrl\s*\(", Built, 0),
 ];
 
-pattern!(EVAL, r"\b(eval|exec|compile|execfile)\s*\(");
+pattern!(EVAL, r"\b(eval|exec|execfile)\s*\(");
 pattern!(
     OWN_FILE,
     r#"^(?:compile\s*\()?\s*(?:io\.)?(?:open|Path)\s*\(\s*["'][^"'{}]*["'][^()]*\)\s*\.read"#
@@ -326,9 +325,6 @@ fn python(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         ) else {
             continue;
         };
-        if name.as_str() == "compile" && !compiles_code(hunk, open) {
-            continue;
-        }
         let imports = is_shadowed.get_or_insert_with(|| Imports::of(file));
         let argument = &side.live[call.argument.clone()];
         let reads_own_file = argument.contains("read")
@@ -360,22 +356,6 @@ fn python(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     }
     plain(&INDEXED, hunk, sink);
     plain(&PYTHON2, hunk, sink);
-}
-
-/// `compile(text, name, "exec")`, not the compiling of a pattern or a model.
-fn compiles_code(hunk: &HunkView<'_>, open: usize) -> bool {
-    let inside = calls::inside(&hunk.new.code, open);
-    let text = &hunk.new.live[inside];
-    [
-        "\"exec\"",
-        "'exec'",
-        "\"eval\"",
-        "'eval'",
-        "\"single\"",
-        "'single'",
-    ]
-    .iter()
-    .any(|mode| text.contains(mode))
 }
 
 fn javascript(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {

@@ -65,7 +65,7 @@ pub static RULE: Rule = Rule {
         "unwrap_or_default();",
         "trylock",
         "setegid",
-            "(ctx",
+        "(ctx",
         "renameto",
     ],
     strict_only: false,
@@ -121,7 +121,7 @@ pattern!(
 );
 pattern!(
     GO_UNCHECKED,
-    r"(?m)^[ \t]*(?:defer\s+)?((?:json|xml|yaml|toml|proto)\.Unmarshal|json\.NewDecoder\([^()\n]*(?:\([^()\n]*\))?[^()\n]*\)\.Decode|\w+\.Decode\(&|os\.(?:WriteFile|MkdirAll|Mkdir|Rename|Chmod|Chown|Truncate)|ioutil\.WriteFile|io\.Copy|binary\.(?:Read|Write)|bcrypt\.CompareHashAndPassword|\w+\.Commit|(?:db|tx|conn|s\.db|r\.db|pool|repo\.db|store\.db)\.(?:Exec|ExecContext)|\w+\.Scan\(&|(?:\w+\.)+(?:Save|Update|Insert|Delete|Create|Publish|Store|Persist|Upload|Apply|Migrate|Exec|Charge|Transfer)\w*\(ctx\b|(?:db|s\.db|r\.db|tx)\.QueryRow\([^\n]*\)\.Scan\(&)\(?"
+    r"(?m)^[ \t]*(?:defer\s+)?((?:json|xml|yaml|toml|proto)\.Unmarshal|json\.NewDecoder\([^()\n]*(?:\([^()\n]*\))?[^()\n]*\)\.Decode|\w+\.Decode\(&|os\.(?:WriteFile|MkdirAll|Mkdir|Rename|Chmod|Chown|Truncate)|ioutil\.WriteFile|io\.Copy|binary\.(?:Read|Write)|bcrypt\.CompareHashAndPassword|\w+\.Commit|(?:db|tx|conn|s\.db|r\.db|pool|repo\.db|store\.db)\.(?:Exec|ExecContext)|\w+\.Scan\(&|(?:\w+\.)*\w*(?:[rR]epo|[sS]tore|[dD]b|DB|[dD]ao|[sS]vc|[sS]ervice|[cC]lient|[qQ]ueue|[pP]ublisher|[bB]us|[bB]ackend|[sS]torage|tx)\w*\.(?:Save|Update|Insert|Delete|Create|Publish|Store|Persist|Upload|Apply|Migrate|Exec|Charge|Transfer)\w*\(ctx\b|(?:db|s\.db|r\.db|tx)\.QueryRow\([^\n]*\)\.Scan\(&)\(?"
 );
 pattern!(
     GO_ERR_SET,

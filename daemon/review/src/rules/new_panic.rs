@@ -108,7 +108,7 @@ fn check(file: &FileView<'_>, sink: &mut Sink) {
         return;
     }
     let is_rust = file.language == Language::Rust;
-    if is_rust && is_program(file) || file.language == Language::Go && habitat::is_program(file) {
+    if is_rust && is_tool(file) || file.language == Language::Go && habitat::is_program(file) {
         return;
     }
     // Behind the start of a test module lie tests, to the end of the file.
@@ -203,30 +203,18 @@ fn report(side: &Side, sink: &mut Sink, range: Range<usize>, title: &str, severi
     sink.hit(hit);
 }
 
-fn is_program(file: &FileView<'_>) -> bool {
+fn is_tool(file: &FileView<'_>) -> bool {
     let path = file.path;
-    file.name == "main.rs"
-        || file.name == "build.rs"
-        || [
-            "src/bin/",
-            "bin/",
-            "xtask/",
-            "fuzz/",
-            "examples/",
-            "benches/",
-        ]
-        .iter()
-        .any(|folder| path.starts_with(folder) || path.contains(&format!("/{folder}")))
+    file.name == "build.rs"
+        || ["xtask/", "fuzz/", "examples/", "benches/"]
+            .iter()
+            .any(|folder| path.starts_with(folder) || path.contains(&format!("/{folder}")))
         || habitat::words(path).iter().any(|w| {
             matches!(
                 w.as_str(),
-                "cli" | "macro" | "macros" | "derive" | "testing" | "testutil"
+                "macro" | "macros" | "derive" | "testing" | "testutil"
             )
         })
-        || file
-            .hunks
-            .iter()
-            .any(|h| h.new.code.contains("fn main(") || h.section.contains("fn main("))
 }
 
 /// How many panic points of this kind the hunk removes: an edited line is not a new panic.
@@ -234,7 +222,12 @@ fn removed(hunk: &HunkView<'_>, kind: &str) -> usize {
     hunk.lines
         .iter()
         .filter(|l| l.kind == LineKind::Removed && !l.text.trim_start().starts_with("//"))
-        .map(|l| l.text.matches(kind).count())
+        .map(|l| {
+            let ends =
+                |at: usize| !l.text[at..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
+            let whole = |(at, text): &(usize, &str)| ends(at + text.len());
+            l.text.match_indices(kind).filter(whole).count()
+        })
         .sum()
 }
 

@@ -106,7 +106,7 @@ pattern!(
 );
 pattern!(
     SWIFT_SKIP,
-    r"(?m)\bthrow\s+(XCTSkip\s*\([^()\n]*\))|(?m:^)[ \t]*(x(?:it|describe|context))\s*\(|[(,\s](\.disabled\s*\([^()\n]*\))"
+    r"(?m)\bthrow\s+(XCTSkip\s*\([^()\n]*\))|\btry\s+(XCTSkipIf\s*\(\s*true\b[^()\n]*\))|(?m:^)[ \t]*(x(?:it|describe|context))\s*\(|[(,\s](\.disabled\s*\([^()\n]*\))"
 );
 pattern!(
     CPP_SKIP,

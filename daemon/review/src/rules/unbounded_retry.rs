@@ -26,7 +26,8 @@ pub static RULE: Rule = Rule {
         What to do: bound the attempts and the time, pause longer each time, and give up with an error.",
     languages: &[],
     triggers: &[
-        "while", "for err",
+        "while",
+        "for err",
         "loop",
         "for (;;",
         "for(;;",

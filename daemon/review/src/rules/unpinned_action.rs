@@ -28,7 +28,7 @@ Do: name the commit and keep the version as a comment: `uses: owner/name@<commit
 
 pattern!(
     USES,
-    r#"(?m)^[ \t]*(?:-[ \t]+)?["']?uses["']?:[ \t]*["']?([^\s"'#]+)["']?"#
+    r#"(?m)^[ \t]*(?:-[ \t]+)?(?:\{[ \t]*(?:[^{}\n]*,[ \t]*)?)?["']?uses["']?:[ \t]*["']?([^\s"'#,}]+)["']?"#
 );
 pattern!(
     IMAGE,

@@ -341,12 +341,6 @@ fn python(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
                 }
                 hit.severity = Some(Severity::Major);
             }
-            "numpy" => {
-                if !text.replace(' ', "").contains("allow_pickle=True") {
-                    continue;
-                }
-                hit.severity = Some(Severity::Major);
-            }
             "joblib" | "shelve" | "pandas"
                 if strings::is_constant(
                     side,

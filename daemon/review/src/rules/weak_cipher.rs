@@ -168,7 +168,7 @@ static ROWS: [Row; 20] = [
     row!(
         Live,
         [Shell, Dockerfile, Makefile, Yaml],
-        r"\bopenssl\s+(?:enc\s+)?(?:[^\n|;&#]*?\s)?-?((?:des|des3|rc4|rc2|bf)(?:-[\w-]+)?|aes-?\d+-ecb)\b",
+        r"\bopenssl\s+(?:enc\b(?:[^\n|;&#]*?\s)-)?((?:des|des3|rc4|rc2|bf)(?:-[\w-]+)?|aes-?\d+-ecb)\b",
         OLD
     ),
     row!(

@@ -20,7 +20,9 @@ pub(crate) fn expand(text: &str) -> String {
     while let Some(start) = rest.find("{{mint:") {
         out.push_str(&rest[..start]);
         let end = rest[start..].find("}}").expect("a mark ends with }}") + start;
-        let (kind, seed) = rest[start + 7..end].split_once(':').expect("{{mint:KIND:SEED}}");
+        let (kind, seed) = rest[start + 7..end]
+            .split_once(':')
+            .expect("{{mint:KIND:SEED}}");
         out.push_str(&make(kind, seed));
         rest = &rest[end + 2..];
     }
@@ -33,7 +35,11 @@ fn make(kind: &str, seed: &str) -> String {
         let code = u32::from_str_radix(seed, 16).expect("hexadecimal");
         return char::from_u32(code).expect("a character").to_string();
     }
-    let mut dice = Dice(seed.parse::<u64>().expect("a number").wrapping_mul(0x9e37_79b9));
+    let mut dice = Dice(
+        seed.parse::<u64>()
+            .expect("a number")
+            .wrapping_mul(0x9e37_79b9),
+    );
     let mut pick = |alphabet: &[u8], len: usize| dice.text(alphabet, len);
     match kind {
         "ghp" => checked("ghp_", &pick(BASE62, 30)),
@@ -42,14 +48,28 @@ fn make(kind: &str, seed: &str) -> String {
         "akia" => format!("AKIA{}", pick(BASE32, 16)),
         "aws_secret" => pick(BASE64, 40),
         "stripe" => format!("sk_live_{}", pick(BASE62, 24)),
-        "xoxb" => format!("xoxb-{}-{}-{}", pick(DIGITS, 12), pick(DIGITS, 13), pick(BASE62, 24)),
+        "xoxb" => format!(
+            "xoxb-{}-{}-{}",
+            pick(DIGITS, 12),
+            pick(DIGITS, 13),
+            pick(BASE62, 24)
+        ),
         "slackhook" => {
-            format!("T{}/B{}/{}", pick(BASE32, 8), pick(BASE32, 10), pick(BASE62, 24))
+            format!(
+                "T{}/B{}/{}",
+                pick(BASE32, 8),
+                pick(BASE32, 10),
+                pick(BASE62, 24)
+            )
         }
         "glpat" => format!("glpat-{}", pick(BASE62, 20)),
         "aiza" => format!("AIzaSy{}", pick(BASE62, 33)),
         "sendgrid" => format!("SG.{}.{}", pick(URL_SAFE, 22), pick(URL_SAFE, 43)),
-        "openai" => format!("sk-proj-{}T3BlbkFJ{}", pick(URL_SAFE, 74), pick(URL_SAFE, 74)),
+        "openai" => format!(
+            "sk-proj-{}T3BlbkFJ{}",
+            pick(URL_SAFE, 74),
+            pick(URL_SAFE, 74)
+        ),
         "anthropic" => format!("sk-ant-api03-{}AA", pick(URL_SAFE, 93)),
         "dop" => format!("dop_v1_{}", pick(HEX, 64)),
         "telegram" => format!("{}:AA{}", pick(DIGITS, 10), pick(URL_SAFE, 33)),
@@ -96,6 +116,8 @@ impl Dice {
     }
 
     fn text(&mut self, alphabet: &[u8], len: usize) -> String {
-        (0..len).map(|_| char::from(alphabet[self.next() as usize % alphabet.len()])).collect()
+        (0..len)
+            .map(|_| char::from(alphabet[self.next() as usize % alphabet.len()]))
+            .collect()
     }
 }

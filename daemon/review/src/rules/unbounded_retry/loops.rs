@@ -64,8 +64,14 @@ pattern!(
     r"\bstatus(?:_?[cC]ode)?\b\s*(?:===?|<|>=)|\.ok\b|\bis_success\b|\bsucceeded\b|\bsuccess\b"
 );
 pattern!(GO_ERR_LOOP, r"\bfor\s+(?:\w+\.)?err\s*!=\s*nil\s*\{");
-pattern!(RUST_ERR_LOOP, r"\bwhile\s+let\s+Err\([^)\n]*\)\s*=[^{;\n]*\b(?:connect|send|post|publish|upload|fetch|request|dial|call|write_all|save|execute|join|login|bind|register|ping|open)\w*\s*\([^{;]*\{");
-pattern!(C_WHILE, r"\bwhile\s*\(\s*!?\s*\(?\s*(?:\w+\s*=\s*)?(?:connect|send|sendto|curl_easy_perform|PQconnectdb|mysql_real_connect|mqtt_connect|upload\w*|login\w*)\s*\([^;{}]*\)\s*\)?\s*(?:[<!=>]=?\s*[-\w]+)?\s*\)\s*[{;]");
+pattern!(
+    RUST_ERR_LOOP,
+    r"\bwhile\s+let\s+Err\([^)\n]*\)\s*=[^{;\n]*\b(?:connect|send|post|publish|upload|fetch|request|dial|call|write_all|save|execute|join|login|bind|register|ping|open)\w*\s*\([^{;]*\{"
+);
+pattern!(
+    C_WHILE,
+    r"\bwhile\s*\(\s*!?\s*\(?\s*(?:\w+\s*=\s*)?(?:connect|send|sendto|curl_easy_perform|PQconnectdb|mysql_real_connect|mqtt_connect|upload\w*|login\w*)\s*\([^;{}]*\)\s*\)?\s*(?:[<!=>]=?\s*[-\w]+)?\s*\)\s*[{;]"
+);
 pattern!(GOTO, r"\bgoto\s+(\w*(?i:retry|again|redo|restart)\w*)\s*;?");
 pattern!(GO_FAILS, r"\berr\b|[eE]rr\s*[!=]=\s*nil");
 pattern!(
@@ -242,7 +248,9 @@ pub(super) fn while_failing(language: Language, side: &Side, sink: &mut Sink) {
             found.end()
         };
         let body = &code[found.end()..end.max(found.end())];
-        if !ENDS.is_match(body)
+        let waits = language != Language::Go || PAUSE.is_match(body);
+        if waits
+            && !ENDS.is_match(body)
             && !BOUND.is_match(body)
             && !GROWS.is_match(body)
             && !SERVES.is_match(&code[found.range()])
