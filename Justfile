@@ -56,6 +56,10 @@ campaign-kill cycles="1000" seed="1":
 campaign-slow:
     CONVERGIO_BYTE_PAUSE_MS=1000 cargo test -p convergio-tests -- --nocapture byte_by_byte
 
+# A reader that sleeps longer than a subscription waits.
+campaign-stall:
+    cargo test -p convergio-tests -- --ignored --nocapture a_reader_that_sleeps
+
 # Memory and wake-ups of an idle daemon, as it is released.
 campaign-idle seconds="120":
     CONVERGIO_IDLE_S={{seconds}} cargo test --release -p convergio-tests -- --ignored --nocapture an_idle_daemon

@@ -12,7 +12,7 @@ use crate::harness::{
     daemon::Daemon,
     diffs,
     home::Home,
-    process::{LIMIT, finish, readable_within, signal},
+    process::{LIMIT, ended_within, finish, readable_within, signal},
     wire::{Wire, new_id, review_params},
 };
 
@@ -165,4 +165,34 @@ fn a_diff_larger_than_a_line_travels_all_the_same() {
     let ran = home.cv_with_input(&folder, &["review"], diff.as_bytes());
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.out.contains("2 findings · 2/2 files"), "{ran:?}");
+}
+
+#[test]
+#[ignore = "its reader sleeps for 35 seconds: just campaign-stall"]
+fn a_reader_that_sleeps_reads_everything_in_the_end() {
+    let home = Home::new();
+    let folder = home.folder("w");
+    let file = home.everything().join("big.diff");
+    std::fs::write(&file, diffs::with_findings(MANY)).expect("a file");
+    let (output, written) = std::io::pipe().expect("a pipe");
+    let mut command = home.cv_command(&folder, &["review", "--format", "ndjson"]);
+    command
+        .stdin(std::fs::File::open(&file).expect("a file"))
+        .stdout(written)
+        .stderr(Stdio::null());
+    let mut child = command.spawn().expect("cv starts");
+    drop(command);
+    assert!(
+        !ended_within(child.id(), Duration::from_secs(35)),
+        "it ended unread"
+    );
+    let output = std::fs::File::from(std::os::fd::OwnedFd::from(output));
+    let (mut findings, mut last) = (0, Value::Null);
+    for line in std::io::BufRead::lines(std::io::BufReader::new(output)) {
+        last = serde_json::from_str(&line.expect("text")).expect("JSON");
+        findings += usize::from(last["type"] == "finding");
+    }
+    assert_eq!(findings, MANY);
+    assert_eq!(last["type"], "completed", "{last}");
+    assert!(child.wait().expect("it ended").success());
 }

@@ -14,7 +14,7 @@ use std::{
 use convergio_contract::{
     ErrorCode, Method, RpcError, RunEvent, Uuid,
     daemon::{Initialize, InitializeParams, InitializeResponse},
-    event::RUN_EVENT,
+    event::{RUN_CLOSED, RUN_EVENT},
     limits::LINE_MAX_BYTES,
 };
 use convergio_transport::{
@@ -454,6 +454,16 @@ fn dispatch(line: &[u8], shared: &Mutex<Shared>) -> Result<(), String> {
                     shared.runs.remove(&run_id);
                 }
             }
+            Ok(())
+        }
+        // The reader was too slow: it subscribes anew after the last event that it saw.
+        Incoming::Notification {
+            method,
+            params: Some(params),
+        } if method == RUN_CLOSED => {
+            let RunIdOnly { run_id } =
+                serde_json::from_str(params.get()).map_err(|error| error.to_string())?;
+            lock(shared).runs.remove(&run_id);
             Ok(())
         }
         Incoming::Response { .. } | Incoming::Notification { .. } | Incoming::Request { .. } => {

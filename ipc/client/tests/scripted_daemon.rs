@@ -253,6 +253,42 @@ async fn events_go_on_after_a_lost_connection_without_gap_or_repetition() {
 }
 
 #[tokio::test]
+async fn a_subscription_that_the_daemon_closed_is_opened_again() {
+    let home = tempfile::tempdir().unwrap();
+    let options = options(home.path());
+    let listener = listen(&options);
+    let run_id = Uuid::now_v7();
+    let client = Client::connect(options).await.unwrap();
+    let mut events = client.subscribe(run_id, 0).unwrap();
+    let daemon = async {
+        let mut peer = Peer::accept(&listener).await;
+        peer.handshake().await;
+        let started = json!({"type": "started", "kind": "review", "selection": "stdin"});
+        let ended = json!({"type": "cancelled", "reason": "test"});
+        for (after_seq, body) in [(0, started), (1, ended)] {
+            let request = peer.receive().await;
+            assert_eq!(request["params"]["after_seq"], after_seq);
+            let opened = json!({"jsonrpc": "2.0", "id": request["id"], "result": {"last_seq": 2}});
+            peer.send(opened).await;
+            peer.send(event(run_id, after_seq + 1, body)).await;
+            let closed = json!({"run_id": run_id, "after_seq": after_seq + 1});
+            peer.send(json!({"jsonrpc": "2.0", "method": "run.closed", "params": closed}))
+                .await;
+        }
+        peer
+    };
+    let read = async {
+        let mut seen = 0;
+        while events.next().await.unwrap().is_some() {
+            seen += 1;
+        }
+        seen
+    };
+    let (seen, _peer) = tokio::join!(read, daemon);
+    assert_eq!(seen, 2);
+}
+
+#[tokio::test]
 async fn a_symlink_in_the_sockets_place_is_never_followed() {
     let home = tempfile::tempdir().unwrap();
     let options = options(home.path());
