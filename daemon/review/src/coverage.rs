@@ -455,3 +455,6 @@ fn is_dense(line: &str) -> bool {
         .count();
     blanks * 8 < bytes.len() && marks * 12 > bytes.len()
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@ use convergio_review::{self as review, LeftOut};
 
 /// Files that are named in the list of those left out; more are counted.
 const LEFT_OUT_MAX: usize = 4_000;
+/// Files of those not reviewed that are named; more are counted.
+const HIDDEN_SOURCES_MAX: usize = 100;
 /// A quoted text longer than this is cut; a line of the wire must hold it.
 const EVIDENCE_MAX_BYTES: usize = 64 * 1024;
 
@@ -70,6 +72,7 @@ pub(crate) fn finding(
 fn reason(reason: LeftOut) -> &'static str {
     match reason {
         LeftOut::Binary => "binary",
+        LeftOut::BinarySource => "source file that git calls binary (NUL byte or UTF-16)",
         LeftOut::LockFile => "lock file",
         LeftOut::Generated => "generated",
         LeftOut::Vendored => "vendored",
@@ -86,16 +89,19 @@ fn reason(reason: LeftOut) -> &'static str {
 /// What was read, and what was not in a sentence each.
 pub(crate) fn coverage(summary: &review::ReviewSummary) -> wire::Coverage {
     let found = &summary.coverage;
-    let mut left_out: Vec<wire::LeftOutFile> = found
-        .left_out
-        .iter()
+    // By rule; a source file that only looks binary stands among those not reviewed.
+    let by_rule = || {
+        let all = found.left_out.iter();
+        all.filter(|file| file.reason != LeftOut::BinarySource)
+    };
+    let mut left_out: Vec<wire::LeftOutFile> = by_rule()
         .take(LEFT_OUT_MAX)
         .map(|file| wire::LeftOutFile {
             path: file.path.clone(),
             reason: reason(file.reason).to_owned(),
         })
         .collect();
-    let more = found.left_out.len().saturating_sub(LEFT_OUT_MAX);
+    let more = by_rule().count().saturating_sub(LEFT_OUT_MAX);
     if more > 0 {
         left_out.push(wire::LeftOutFile {
             path: format!("({more} more files)"),
@@ -124,6 +130,16 @@ fn unreviewed(summary: &review::ReviewSummary) -> Vec<String> {
     if sentences.is_empty() && summary.incomplete {
         sentences.push("a part of the diff could not be read".to_owned());
     }
+    let left_out = summary.coverage.left_out.iter();
+    let mut hidden = left_out.filter(|file| file.reason == LeftOut::BinarySource);
+    for file in hidden.by_ref().take(HIDDEN_SOURCES_MAX) {
+        sentences.push(format!("{}: {}", file.path, reason(file.reason)));
+    }
+    let more = hidden.count();
+    if more > 0 {
+        let words = LeftOut::BinarySource.words();
+        sentences.push(format!("{more} more {words}"));
+    }
     sentences
 }
 
@@ -147,5 +163,17 @@ mod tests {
         assert_eq!(coverage(&summary).unreviewed.len(), 1);
         summary.no_diff = true;
         assert!(coverage(&summary).unreviewed[0].contains("not a diff"));
+    }
+
+    #[test]
+    fn a_source_file_that_looks_binary_is_not_covered() {
+        let diff = b"diff --git a/f.php b/f.php\nnew file mode 100644\nindex 0000000..1111111\n\
+            Binary files /dev/null and b/f.php differ\n";
+        let review = review::Review::new(diff, review::ReviewOptions::default()).unwrap();
+        let coverage = coverage(&review.collect().1);
+        assert_eq!(coverage.files_total, 1);
+        assert!(coverage.left_out.is_empty());
+        assert_eq!(coverage.unreviewed.len(), 1);
+        assert!(coverage.unreviewed[0].starts_with("f.php: source file"));
     }
 }

@@ -14,8 +14,9 @@ pub static RULE: Rule = Rule {
     title: "A file that doesn't belong in the repository",
     reason: "What is committed stays in every clone for ever: it cannot be reviewed, merged or taken back.",
     explain: "Finds added binaries over 1 MiB (where the diff tells the size), programs and libraries (`.exe`, `.dll`, \
-        `.so`, `.jar`), archives, compiled files (`.pyc`, `.class`, `.o`), droppings (`.DS_Store`, core dumps) and \
-        `.env` files with values.\n\n\
+        `.so`, `.jar`, executables without an extension), archives, compiled files (`.pyc`, `.class`, `.o`), \
+        droppings (`.DS_Store`, core dumps), and `.env` files with values. Where the size is unknown, also \
+        disk images, model weights and `.bin` files.\n\n\
         Leaves alone: images, fonts and small binaries, archives among test data, the Gradle wrapper, \
         `.env.example` and its like.\n\n\
         What to do: build or fetch it instead, or use large file storage; ignore the file.",
@@ -49,6 +50,23 @@ const DROPPINGS: [&str; 6] = [
     "core",
     "hs_err_pid",
 ];
+/// Large by nature: where the diff doesn't tell the size, the name has to do.
+const BULK: [&str; 14] = [
+    ".bin",
+    ".img",
+    ".vmdk",
+    ".vdi",
+    ".vhd",
+    ".vhdx",
+    ".qcow2",
+    ".ova",
+    ".pt",
+    ".pth",
+    ".ckpt",
+    ".onnx",
+    ".safetensors",
+    ".parquet",
+];
 const DUMPS: [&str; 7] = [
     ".sqlite", ".sqlite3", ".db", ".dump", ".mdb", ".bak", ".hprof",
 ];
@@ -69,6 +87,8 @@ fn check(file: &FileView<'_>, sink: &mut Sink) {
         Role::Test | Role::Fixture | Role::Docs | Role::Example
     );
     let size = file.binary.flatten();
+    // No extension, yet executable: what a compiler or linker writes.
+    let is_program = file.new_mode == Some(0o100_755) && !file.name.contains('.');
     let kind = if DROPPINGS
         .iter()
         .any(|d| name == *d || (name.ends_with(d) && d.starts_with('.')))
@@ -85,6 +105,10 @@ fn check(file: &FileView<'_>, sink: &mut Sink) {
         Some("An archive is committed")
     } else if ends(&DUMPS) && !is_data {
         Some("A database or dump is committed")
+    } else if is_program && !is_data {
+        Some("A program is committed as a binary")
+    } else if size.is_none() && ends(&BULK) && !is_data {
+        Some("A file of bulk data is committed")
     } else {
         None
     };
