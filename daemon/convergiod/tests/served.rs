@@ -287,6 +287,21 @@ fn the_end_waits_for_what_is_being_told_and_leaves_no_socket() {
 }
 
 #[test]
+fn a_subscription_beyond_the_end_is_quiet_and_harmless() {
+    let served = Served::new();
+    let mut wire = served.wire();
+    let (run_id, events) = wire.review(&faulty(1), json!({}));
+    let beyond = json!({"run_id": run_id, "after_seq": u64::MAX});
+    assert_eq!(
+        wire.result("run.subscribe", beyond)["last_seq"],
+        events.len()
+    );
+    assert_eq!(wire.events(run_id).len(), events.len());
+    let unknown = wire.error("run.subscribe", json!({"run_id": Uuid::now_v7()}));
+    assert_eq!(unknown["data"]["slug"], "not_found");
+}
+
+#[test]
 fn a_half_closed_peer_still_gets_its_answers() {
     use std::{
         io::{Read, Write},

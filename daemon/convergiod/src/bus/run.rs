@@ -215,11 +215,12 @@ impl LiveRun {
     pub(crate) async fn next(&self, after_seq: u64) -> Next {
         self.when(|state| {
             let first = state.tail.front().map_or(0, |(seq, _)| *seq);
-            if after_seq < state.info.last_seq && after_seq + 1 < first {
+            if after_seq < state.info.last_seq && after_seq.saturating_add(1) < first {
                 return Some(Next::Older);
             }
             // Numbers have no gaps, so the place in the tail follows from the number.
-            let skip = usize::try_from((after_seq + 1).saturating_sub(first)).unwrap_or(usize::MAX);
+            let skip = usize::try_from(after_seq.saturating_add(1).saturating_sub(first))
+                .unwrap_or(usize::MAX);
             let events: Vec<_> = state
                 .tail
                 .iter()

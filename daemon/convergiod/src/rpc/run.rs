@@ -374,7 +374,7 @@ impl Subscription {
             // Expired, all or the beginning.
             None if self.after_seq < self.last_seq => Ok(self.gap(self.last_seq)),
             None => Ok(Found::Nothing),
-            Some(first) if first > self.after_seq + 1 => Ok(self.gap(first - 1)),
+            Some(first) if first > self.after_seq.saturating_add(1) => Ok(self.gap(first - 1)),
             Some(_) => Ok(Found::Events(
                 page.events
                     .iter()
@@ -390,7 +390,7 @@ impl Subscription {
             seq: None,
             at_ms: now_ms(),
             body: EventBody::Gap {
-                from_seq: self.after_seq + 1,
+                from_seq: self.after_seq.saturating_add(1),
                 to_seq,
             },
         };
