@@ -19,6 +19,58 @@ use crate::{
 /// The line that says that a hook is ours.
 const MARK: &str = "# convergio hook";
 
+/// What is new to the remote is what its branches do not hold, neither as last fetched nor as
+/// this push replaces them. Compared are the trees: that of the pushed commit, and that of all
+/// it grew from that the remote knows, so that neither a merge from there nor a rebase shows up
+/// as new. A secret stays in history though, so it is also looked for in each commit.
+const PRE_PUSH: &str = r#"zero() { case $1 in *[!0]*) return 1 ;; esac; }
+known=--remotes=${1:-origin}
+[ -n "$(git for-each-ref --count=1 "refs/remotes/${1:-origin}")" ] || known=--remotes
+# The commit that holds all of the given ones; with a git that cannot make it, the first.
+joined() {
+  base=$1
+  shift
+  for next; do
+    tree=$(git merge-tree --write-tree "$base" "$next" 2>/dev/null </dev/null | head -n 1)
+    [ -n "$tree" ] || break
+    base=$(git -c user.name=cv -c user.email=cv@localhost \
+      commit-tree "$tree" -p "$base" -p "$next" -m 'known to the remote' </dev/null) || break
+  done
+  echo "$base"
+}
+while read -r _ local _ remote; do
+  zero "$local" && continue
+  if zero "$remote" || ! git cat-file -e "$remote^{commit}" 2>/dev/null; then
+    remote=
+  fi
+  if ! new=$(git rev-list --count "$local" --not "$known" $remote); then
+    echo 'Not reviewed: git cannot tell what is new' >&2
+    [ "$strict" = 1 ] && exit 2
+    continue
+  fi
+  [ "$new" = 0 ] && continue
+  edge=$(git rev-list --boundary "$local" --not "$known" $remote | sed -n 's/^-//p')
+  if [ -z "$edge" ]; then
+    base=$(git hash-object -t tree /dev/null)
+  else
+    base=$(joined $(git merge-base --independent $edge))
+  fi
+  "$cv" review --fail-on major --timeout 10s "$base..$local" </dev/null
+  verdict $?
+  [ "$new" = 1 ] && continue
+  code=0
+  found=$(git log -p --reverse --no-merges --format= --no-ext-diff --no-textconv --no-color \
+    --src-prefix=a/ --dst-prefix=b/ "$local" --not "$known" $remote |
+    "$cv" review - -q --ephemeral --fail-on major --timeout 10s \
+      --rules secret,secret-assignment,private-key,url-credentials) || code=$?
+  if [ "$code" = 1 ]; then
+    printf '%s\n' "$found" 'In a commit of this push, though its last one is without.' >&2
+  fi
+  verdict "$code"
+done
+exit 0
+"#;
+
 /// Reviews at every commit or push.
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -150,9 +202,6 @@ fn foreign(file: &Path, hook: Hook) -> Failure {
 }
 
 fn install(file: &Path, hook: Hook, strict: bool) -> Result<(), Failure> {
-    if present(file)?.is_some_and(|text| !text.contains(MARK)) {
-        return Err(foreign(file, hook));
-    }
     let own = std::env::current_exe().map_err(|error| {
         Failure::new(
             Kind::Io,
@@ -161,6 +210,14 @@ fn install(file: &Path, hook: Hook, strict: bool) -> Result<(), Failure> {
             Hint::REINSTALL,
         )
     })?;
+    install_as(file, hook, strict, &own)
+}
+
+/// Installs a hook that calls `own`.
+fn install_as(file: &Path, hook: Hook, strict: bool, own: &Path) -> Result<(), Failure> {
+    if present(file)?.is_some_and(|text| !text.contains(MARK)) {
+        return Err(foreign(file, hook));
+    }
     let folder = file.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(|error| failed("create the folder of", file, &error))?;
     let beside = folder.join(format!(".cv-{}.tmp", uuid::Uuid::now_v7().simple()));
@@ -170,7 +227,7 @@ fn install(file: &Path, hook: Hook, strict: bool) -> Result<(), Failure> {
             .create_new(true)
             .mode(0o755)
             .open(&beside)?;
-        script.write_all(text(hook, strict, &own).as_bytes())?;
+        script.write_all(text(hook, strict, own).as_bytes())?;
         script.sync_all()?;
         fs::rename(&beside, file)
     };
@@ -233,21 +290,7 @@ fn text(hook: Hook, strict: bool, own: &Path) -> String {
             "\"$cv\" review --staged --no-stdin --fail-on major --timeout 10s\n\
              verdict $?\nexit 0\n"
         }
-        Hook::PrePush => {
-            "zero() { case $1 in *[!0]*) return 1 ;; esac; }\n\
-             while read -r _ local _ remote; do\n\
-             \x20 zero \"$local\" && continue\n\
-             \x20 if zero \"$remote\" || ! git cat-file -e \"$remote^{commit}\" 2>/dev/null; then\n\
-             \x20   # New to the remote: everything that no branch of a remote has.\n\
-             \x20   first=$(git rev-list --reverse --topo-order \"$local\" --not --remotes | head -n 1)\n\
-             \x20   [ -n \"$first\" ] || continue\n\
-             \x20   remote=$(git rev-parse --verify --quiet \"$first^\") ||\n\
-             \x20     remote=$(git hash-object -t tree /dev/null)\n\
-             \x20 fi\n\
-             \x20 \"$cv\" review --fail-on major --timeout 10s \"$remote..$local\" </dev/null\n\
-             \x20 verdict $?\n\
-             done\nexit 0\n"
-        }
+        Hook::PrePush => PRE_PUSH,
     };
     format!("{head}{body}")
 }
@@ -315,6 +358,111 @@ mod tests {
         assert_eq!(ends(true, 7, None), 7);
         assert_eq!(ends(true, 1, Some("1")), 0);
         assert_eq!(ends(true, 1, Some("0")), 1);
+    }
+
+    struct Pushes {
+        temp: tempfile::TempDir,
+        work: PathBuf,
+    }
+
+    impl Pushes {
+        /// A clone of an empty remote, with a hook whose `cv` writes down what it was to review.
+        fn new() -> Self {
+            let temp = tempfile::tempdir().expect("a folder");
+            let work = temp.path().join("work");
+            let pushes = Self { work, temp };
+            let folder = pushes.temp.path().display().to_string();
+            let git = |args: &[&str]| {
+                let status = Command::new("git").current_dir(&folder).args(args).status();
+                assert!(status.expect("git runs").success());
+            };
+            git(&["init", "-q", "--bare", "-b", "main", "far.git"]);
+            git(&["init", "-q", "-b", "main", "work"]);
+            pushes.git(&["remote", "add", "origin", "../far.git"]);
+            let cv = pushes.temp.path().join("cv");
+            let script = format!(
+                "#!/bin/sh\nfor last; do :; done\ncase $2 in -) cat >>{folder}/log ;; *)\n\
+                 git diff \"${{last%..*}}\" \"${{last##*..}}\" >>{folder}/sum ;; esac\n"
+            );
+            fs::write(&cv, script).expect("writes");
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            fs::set_permissions(&cv, mode).expect("mode");
+            install_as(
+                &pushes.work.join(".git/hooks/pre-push"),
+                Hook::PrePush,
+                true,
+                &cv,
+            )
+            .expect("installs");
+            pushes
+        }
+
+        fn git(&self, args: &[&str]) -> String {
+            let output = Command::new("git")
+                .current_dir(&self.work)
+                .args(["-c", "user.name=Ada", "-c", "user.email=ada@example.org"])
+                .args(args)
+                .env_remove("CV_SKIP")
+                .output()
+                .expect("git runs");
+            assert!(output.status.success(), "git {args:?}: {output:?}");
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        }
+
+        fn commit(&self, name: &str, text: &str) {
+            fs::write(self.work.join(name), text).expect("writes");
+            self.git(&["add", "-A"]);
+            self.git(&["commit", "-q", "-m", name]);
+        }
+
+        /// Pushes; what was reviewed: the sum of the push, and its commits one by one.
+        fn push(&self, args: &[&str]) -> (String, String) {
+            self.git(&[&["push", "-q", "origin"], args].concat());
+            let take = |name: &str| {
+                let file = self.temp.path().join(name);
+                let text = fs::read_to_string(&file).unwrap_or_default();
+                let _ = fs::remove_file(file);
+                text
+            };
+            (take("sum"), take("log"))
+        }
+    }
+
+    #[test]
+    fn a_push_is_reviewed_for_what_is_new_to_the_remote() {
+        let pushes = Pushes::new();
+        pushes.commit("a", "a\n");
+        let (sum, log) = pushes.push(&["main"]);
+        assert!(sum.contains("+a\n") && log.is_empty(), "{sum} {log}");
+
+        // What was merged in from there is known there.
+        pushes.git(&["checkout", "-q", "-b", "feature"]);
+        pushes.commit("f1", "f1\n");
+        pushes.push(&["feature"]);
+        pushes.git(&["checkout", "-q", "main"]);
+        pushes.commit("m", "m\n");
+        pushes.push(&["main"]);
+        pushes.git(&["checkout", "-q", "feature"]);
+        pushes.git(&["merge", "-q", "--no-edit", "main"]);
+        pushes.commit("f2", "secret\n");
+        pushes.commit("f2", "clean\n");
+        let (sum, log) = pushes.push(&["feature"]);
+        assert!(sum.contains("+clean\n"), "{sum}");
+        assert!(!sum.contains("+m\n") && !sum.contains("f1"), "{sum}");
+        // A commit's own text is pushed, whatever a later one makes of it.
+        assert!(log.contains("+secret\n") && !log.contains("+m\n"), "{log}");
+
+        // Going back pushes nothing new; going back and on, only what is new.
+        let (sum, log) = pushes.push(&["-f", "feature~1:feature"]);
+        assert!(sum.is_empty() && log.is_empty(), "{sum} {log}");
+        pushes.git(&["reset", "-q", "--hard", "feature~3"]);
+        pushes.commit("f3", "f3\n");
+        let (sum, _) = pushes.push(&["-f", "feature"]);
+        assert!(sum.contains("+f3\n") && !sum.contains("-clean"), "{sum}");
+        assert!(!sum.contains("-secret") && !sum.contains("-m\n"), "{sum}");
+
+        let (sum, log) = pushes.push(&["--delete", "feature"]);
+        assert!(sum.is_empty() && log.is_empty(), "{sum} {log}");
     }
 
     #[test]
