@@ -43,14 +43,16 @@ hints! {
     BARE = "`cv review HEAD~1..HEAD`";
     /// A diff beyond the limit.
     NARROWER = "`cv review --staged`, `cv review HEAD~1..HEAD`, or `git diff -- FOLDER | cv review`";
-    /// An empty diff on stdin.
-    EMPTY_STDIN = "Staged: `cv review --staged`. Last commit: `cv review HEAD~1`";
-    /// Nothing changed in the repository.
-    EMPTY_REPOSITORY = "Last commit: `cv review HEAD~1`. Against a branch: `cv review --base main`";
+    /// Where the last commit has nothing in front.
+    FIRST_COMMIT = "`git log --oneline -n 5`; the last commit: `git show | cv review`";
+    /// An empty diff on stdin, outside of a repository.
+    EMPTY_STDIN = "Two folders: `diff -ru old new | cv review`";
+    /// Neither a commit nor a file.
+    EMPTY_OF_COMMITS = "There is no commit and no file yet; write one, then `cv review`";
     /// Nothing staged.
     EMPTY_STAGED = "Stage first: `git add -p`. Everything changed: `cv review`";
-    /// Nothing between two revisions.
-    EMPTY_RANGE = "Everything changed: `cv review`. Last commit: `cv review HEAD~1`";
+    /// Nothing between two revisions, without a working tree.
+    OTHER_RANGE = "`git log --oneline -n 5` names others";
     /// A repository without a commit has no revisions.
     NO_COMMITS = "`cv review`";
     /// No earlier review to work on.
@@ -111,6 +113,11 @@ impl Hint {
 
     /// The usage line or tip that clap gave for a wrong command line.
     pub fn from_command_line(text: String) -> Self {
+        Self(Cow::Owned(text))
+    }
+
+    /// A way out made for the folder at hand.
+    pub fn of_this_place(text: String) -> Self {
         Self(Cow::Owned(text))
     }
 

@@ -10,8 +10,8 @@ use convergio_contract::limits::DIFF_MAX_BYTES;
 use crate::{
     error::Failure,
     git::{
-        Git, Selected,
-        discover::top_level,
+        Git, Selected, advice,
+        discover::{repository, top_level},
         selection::{SILENCES_MAX_BYTES, SILENCES_PATH, count_files},
     },
     hint::Hint,
@@ -57,6 +57,16 @@ pub async fn change(notes: &mut Notes, folder: PathBuf) -> Result<Selected, Fail
             Hint::EMPTY_STDIN,
         ),
     };
+    if change.diff.is_empty()
+        && let Some(top) = top.clone()
+    {
+        let advice =
+            move || repository(&top).map(|repository| advice::nothing_on_stdin(&repository));
+        // Without git there is nothing that it could say of the repository.
+        change.empty.1 = waiting::on_thread(advice)
+            .await
+            .unwrap_or(Hint::EMPTY_STDIN);
+    }
     if let Some(top) = top
         && top.join(SILENCES_PATH).exists()
         && !touches_silences(&change.diff)

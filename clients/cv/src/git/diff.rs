@@ -67,6 +67,22 @@ fn run(
     Ok(Some(output.stdout))
 }
 
+/// Takes the lines out that name files with a merge conflict, where git has no version to show.
+/// Content lines begin with another sign.
+pub fn take_unmerged(diff: &mut Vec<u8>) -> Vec<String> {
+    const UNMERGED: &[u8] = b"* Unmerged path ";
+    let mut paths = Vec::new();
+    if diff.windows(UNMERGED.len()).any(|bytes| bytes == UNMERGED) {
+        let kept = diff.split_inclusive(|&byte| byte == b'\n').filter(|line| {
+            let path = line.strip_prefix(UNMERGED);
+            paths.extend(path.map(|path| String::from_utf8_lossy(path.trim_ascii()).into_owned()));
+            path.is_none()
+        });
+        *diff = kept.flatten().copied().collect();
+    }
+    paths
+}
+
 fn has_binary(diff: &[u8]) -> bool {
     diff.split(|&byte| byte == b'\n')
         .any(|line| line.starts_with(b"Binary files "))

@@ -149,7 +149,7 @@ impl Repository {
                         "git knows no {kind} under this name in {}",
                         self.root.display()
                     ),
-                    Hint::OTHER_REVISION,
+                    super::advice::other_revision(self),
                 )
             };
             Failure::new(

@@ -1,5 +1,6 @@
 //! git, run so that nothing of the repository runs with it.
 
+pub mod advice;
 pub mod diff;
 pub mod discover;
 pub mod run;

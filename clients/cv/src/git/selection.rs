@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use convergio_contract::limits::DIFF_MAX_BYTES;
 
 use super::{
-    diff,
+    advice, diff,
     discover::{Repository, repository},
     status::{Status, status},
     untracked,
@@ -90,7 +90,7 @@ struct Plan {
     /// Adds the files that git does not track.
     untracked: bool,
     since: Since,
-    empty: (&'static str, Hint),
+    empty: (&'static str, fn(&Repository) -> Hint),
 }
 
 enum Since {
@@ -113,7 +113,7 @@ pub fn select(folder: &Path, wanted: &Wanted) -> Result<Selected, Failure> {
                 "{} holds only a repository's history",
                 repository.root.display()
             ),
-            Hint::BARE,
+            advice::without_a_tree(&repository),
         ));
     }
     let (mut plan, mut status) = plan(&repository, wanted)?;
@@ -136,6 +136,11 @@ pub fn select(folder: &Path, wanted: &Wanted) -> Result<Selected, Failure> {
     let diff = diff?;
     let base_silences = silences.unwrap_or(Ok(None))?;
     let header = header(&plan.since, count_files(&diff), &status);
+    let way_out = if diff.is_empty() {
+        (plan.empty.1)(&repository)
+    } else {
+        Hint::REVIEW_HELP
+    };
     Ok(Selected {
         diff,
         root: repository.root,
@@ -143,7 +148,7 @@ pub fn select(folder: &Path, wanted: &Wanted) -> Result<Selected, Failure> {
         base_sha: plan.base,
         base_silences,
         header,
-        empty: (plan.empty.0.to_owned(), plan.empty.1),
+        empty: (plan.empty.0.to_owned(), way_out),
     })
 }
 
@@ -163,7 +168,7 @@ fn plan(repository: &Repository, wanted: &Wanted) -> Result<(Plan, Status), Fail
             },
             base: head,
             untracked: true,
-            empty: ("Nothing to review.", Hint::EMPTY_REPOSITORY),
+            empty: ("Nothing to review.", advice::nothing_changed),
         },
         Wanted::Staged => {
             let mut args = vec!["--cached".to_owned()];
@@ -174,7 +179,10 @@ fn plan(repository: &Repository, wanted: &Wanted) -> Result<(Plan, Status), Fail
                 base: head,
                 untracked: false,
                 since: Since::Staged,
-                empty: ("Nothing to review: nothing is staged.", Hint::EMPTY_STAGED),
+                empty: (
+                    "Nothing to review: nothing is staged.",
+                    advice::nothing_staged,
+                ),
             }
         }
         Wanted::Base(revision) => {
@@ -211,7 +219,7 @@ fn plan(repository: &Repository, wanted: &Wanted) -> Result<(Plan, Status), Fail
                 since: Since::Between(name),
                 empty: (
                     "Nothing to review: the range changes nothing.",
-                    Hint::EMPTY_RANGE,
+                    advice::nothing_in_range,
                 ),
             }
         }
@@ -234,7 +242,7 @@ fn since(base: String, revision: &str, selection: String) -> Plan {
         since: Since::Revision(format!("{revision} (merge base {short})")),
         empty: (
             "Nothing to review: nothing changed since then.",
-            Hint::EMPTY_RANGE,
+            advice::nothing_in_range,
         ),
     }
 }
@@ -245,7 +253,7 @@ fn merge_base(repository: &Repository, a: &str, b: &str, name: &str) -> Result<S
             Kind::NotFound,
             format!("`{name}` and this branch have no common commit"),
             "there is no merge base; a shallow clone may have cut it off",
-            Hint::OTHER_REVISION,
+            advice::other_revision(repository),
         )
     })
 }
@@ -294,6 +302,11 @@ fn branch(repository: &Repository, status: &Status) -> Result<Option<Plan>, Fail
 
 fn make_diff(repository: &Repository, plan: &Plan, status: &Status) -> Result<Vec<u8>, Failure> {
     let mut diff = diff::make(repository, &plan.args)?;
+    let unmerged = diff::take_unmerged(&mut diff);
+    // Elsewhere the file of the working tree is in the diff, markers and all.
+    if !unmerged.is_empty() && matches!(plan.since, Since::Staged) {
+        return Err(advice::unmerged(&unmerged));
+    }
     for path in status.untracked.iter().filter(|_| plan.untracked) {
         untracked::append(&repository.root, path, &mut diff, DIFF_MAX_BYTES)?;
     }
@@ -321,6 +334,13 @@ fn header(since: &Since, files: u64, status: &Status) -> String {
     }
     if !status.untracked.is_empty() {
         parts.push(format!("{} untracked", status.untracked.len()));
+    }
+    if status.unmerged > 0 {
+        parts.push(count(
+            status.unmerged as u64,
+            "merge conflict",
+            "merge conflicts",
+        ));
     }
     let parts = if parts.is_empty() {
         String::new()

@@ -16,6 +16,8 @@ pub struct Status {
     pub changed: usize,
     /// Of these, those with changes that are not staged.
     pub unstaged: usize,
+    /// Of these, those with a merge conflict.
+    pub unmerged: usize,
     /// Paths that git does not track, relative to the top level.
     pub untracked: Vec<Vec<u8>>,
     /// The branch that this one follows.
@@ -74,6 +76,7 @@ fn parse(bytes: &[u8]) -> Status {
                 if record.get(3).is_some_and(|&worktree| worktree != b'.') {
                     status.unstaged += 1;
                 }
+                status.unmerged += usize::from(*kind == b'u');
                 if *kind == b'2' {
                     // The old name follows as a record of its own.
                     records.next();
@@ -99,6 +102,7 @@ mod tests {
         let status = parse(text);
         assert_eq!(status.changed, 4);
         assert_eq!(status.unstaged, 3);
+        assert_eq!(status.unmerged, 1);
         assert_eq!(status.untracked, [b"un tracked\nfile".to_vec()]);
         assert_eq!(status.upstream.as_deref(), Some("origin/main"));
     }

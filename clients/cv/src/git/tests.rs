@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use super::{Selected, Wanted, select};
+use super::{Selected, Wanted, advice, select};
 use crate::error::{Failure, Kind};
 
 struct Repo {
@@ -320,4 +320,122 @@ fn an_older_git_cannot_be_made_to_hide_text_either() {
     let text = String::from_utf8_lossy(&shown).into_owned();
     assert!(text.contains("+verify=False\n"), "{text}");
     assert_eq!(text.matches("Binary files ").count(), 1, "{text}");
+}
+
+/// What the ways out of an empty state and of an unknown revision say.
+fn ways_out(repo: &Repo) -> [String; 2] {
+    let unknown = repo
+        .select(&Wanted::parse("nope"))
+        .expect_err("no revision");
+    [
+        repo.default().0.empty.1.as_str().to_owned(),
+        unknown.way_out.as_str().to_owned(),
+    ]
+}
+
+#[test]
+fn ways_out_name_only_what_this_repository_has() {
+    let repo = Repo::bare_of_commits();
+    for text in ways_out(&repo) {
+        assert!(!text.contains("HEAD") && !text.contains("main"), "{text}");
+    }
+    let repo = Repo::new();
+    let [empty, unknown] = ways_out(&repo);
+    assert!(!empty.contains("HEAD~1") && !unknown.contains("HEAD~1"));
+    assert!(empty.contains("`git show | cv review`"), "{empty}");
+    assert!(unknown.contains("`git show | cv review`"), "{unknown}");
+    assert!(empty.contains("--base main"), "{empty}");
+    repo.git(&["branch", "-m", "trunk"]);
+    let [empty, _] = ways_out(&repo);
+    assert!(!empty.contains("--base"), "{empty}");
+    repo.write("a.txt", "two\n");
+    repo.commit("second");
+    for text in ways_out(&repo) {
+        assert!(text.contains("`cv review HEAD~1`"), "{text}");
+    }
+
+    let shallow = repo.root.with_file_name("shallow");
+    let url = format!(
+        "file://{}",
+        repo.root.display().to_string().replace(' ', "%20")
+    );
+    repo.git(&[
+        "clone",
+        "-q",
+        "--depth",
+        "1",
+        &url,
+        shallow.to_str().expect("UTF-8"),
+    ]);
+    let selected = select(&shallow, &Wanted::Default).expect("selects");
+    assert!(!selected.empty.1.as_str().contains("HEAD~1"));
+}
+
+#[test]
+fn a_path_in_the_place_of_a_revision_is_told_as_one() {
+    let repo = Repo::new();
+    repo.write("it's new.py", "x\n");
+    repo.write("new/b.py", "x\n");
+    let told = |text: &str| {
+        let failure = advice::path_for_revision(&repo.root, text)?;
+        assert_eq!(failure.kind, Kind::Usage);
+        Some((failure.what, failure.way_out.as_str().to_owned()))
+    };
+    let (what, way_out) = told("a.txt").expect("a path");
+    assert_eq!(what, "`a.txt` is a file, not a revision");
+    assert_eq!(way_out, "`git diff HEAD -- a.txt | cv review`");
+    let (_, way_out) = told("it's new.py").expect("a path");
+    assert_eq!(
+        way_out,
+        r"`git diff --no-index /dev/null 'it'\''s new.py' | cv review`"
+    );
+    let (what, way_out) = told(".").expect("a path");
+    assert!(what.contains("folder"), "{what}");
+    assert_eq!(way_out, "`git diff HEAD -- . | cv review`");
+    assert!(told("new").expect("a path").1.starts_with("`cv review`"));
+    assert_eq!(told("nope"), None);
+}
+
+#[test]
+fn a_merge_conflict_is_told_and_its_markers_are_reviewed() {
+    let repo = Repo::new();
+    repo.git(&["checkout", "-q", "-b", "side"]);
+    repo.write("a.txt", "side\n");
+    repo.commit("side");
+    repo.git(&["checkout", "-q", "main"]);
+    repo.write("a.txt", "main\n");
+    repo.write("b.txt", "b\n");
+    repo.commit("main");
+    let merge = Command::new("git")
+        .arg("-C")
+        .arg(&repo.root)
+        .args(["merge", "-q", "side"])
+        .output()
+        .expect("git runs");
+    assert!(!merge.status.success(), "{merge:?}");
+    repo.write("b.txt", "bb\n");
+    repo.git(&["add", "b.txt"]);
+
+    let error = repo.select(&Wanted::Staged).expect_err("a conflict");
+    assert_eq!(error.kind, Kind::Conflict);
+    assert_eq!(error.what, "a.txt has a merge conflict");
+    assert!(error.way_out.as_str().contains("`git add a.txt`"));
+
+    for wanted in [Wanted::Default, Wanted::parse("HEAD")] {
+        let selected = repo.select(&wanted).expect("selects");
+        let diff = String::from_utf8_lossy(&selected.diff).into_owned();
+        assert!(diff.contains("+<<<<<<<") && diff.contains("+bb"), "{diff}");
+        assert!(!diff.contains("Unmerged"), "{diff}");
+    }
+    let (selected, _) = repo.default();
+    assert!(
+        selected.header.contains("1 merge conflict"),
+        "{}",
+        selected.header
+    );
+
+    // Deleted on one side, gone from the working tree: nothing is left to show.
+    fs::remove_file(repo.root.join("a.txt")).expect("removes");
+    let (_, diff) = repo.default();
+    assert!(!diff.contains("Unmerged"), "{diff}");
 }
