@@ -60,6 +60,26 @@ fn duration_ms(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "use a number above zero with ms, s, m or h, for instance 10s".to_owned())
 }
 
+/// A whole number.
+pub fn number(text: &str) -> Result<u32, String> {
+    text.parse()
+        .map_err(|_| "use a whole number, 0 or above".to_owned())
+}
+
+/// The number of a finding.
+pub fn finding_number(text: &str) -> Result<u32, String> {
+    text.parse()
+        .ok()
+        .filter(|&number| number > 0)
+        .ok_or_else(|| "use a finding's number, 1 or above".to_owned())
+}
+
+/// The name of a run.
+pub fn run_id(text: &str) -> Result<uuid::Uuid, String> {
+    text.parse()
+        .map_err(|_| "use a run's id; `cv runs list` names them".to_owned())
+}
+
 /// The whole command line, for help, completions and man pages.
 pub fn command() -> clap::Command {
     Cli::command()

@@ -72,10 +72,12 @@ fn help(error: &clap::Error, context: &mut Context) -> Result<Exit, Failure> {
 /// clap's message in three lines.
 fn usage(error: &clap::Error, args: &[OsString]) -> Failure {
     let text = error.to_string();
-    let mut paragraphs = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+    let mut paragraphs = text.lines().map(str::trim).filter(|line| {
+        !line.is_empty()
+                && !line.starts_with("For more information")
+                // Nothing that begins with a dash fits in any place here.
+                && !line.starts_with("tip: to pass ")
+    });
     let what = paragraphs
         .next()
         .unwrap_or("The command line does not fit")
@@ -187,6 +189,22 @@ mod tests {
             );
         }
         assert_eq!(failure("cv fix x").way_out.as_str(), "`cv fix --help`");
+    }
+
+    #[test]
+    fn what_a_tip_would_break_further_is_not_offered() {
+        for (line, why) in [
+            ("cv fix -1", "1 or above"),
+            ("cv allow -1 why", "1 or above"),
+            ("cv review --max-findings -1", "0 or above"),
+            ("cv attach foo", "cv runs list"),
+            ("cv runs show foo", "cv runs list"),
+            ("cv review -1s", "Usage"),
+        ] {
+            let text = failure(line).three_lines().to_string();
+            assert!(text.contains(why), "{line}: {text}");
+            assert!(!text.contains("tip:"), "{line}: {text}");
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ use crate::{
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The finding's number.
-    #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(value_name = "N", allow_negative_numbers = true, value_parser = crate::cli::finding_number)]
     pub number: u32,
     /// Why it is no fault here.
     #[arg(value_name = "WHY")]

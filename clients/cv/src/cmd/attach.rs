@@ -20,7 +20,7 @@ use crate::{
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The run, as `cv runs list` names it.
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", value_parser = crate::cli::run_id)]
     pub run_id: Uuid,
     /// How to print it.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]

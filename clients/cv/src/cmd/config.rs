@@ -10,6 +10,8 @@ use convergio_contract::{
         ConfigGetParams, ConfigGetResponse, ConfigSet, ConfigSetParams, ConfigUnset,
         ConfigUnsetParams, ConfigValue,
     },
+    health::HealthGet,
+    method::Empty,
     undo::{UndoFile, UndoPutParams},
 };
 
@@ -49,24 +51,28 @@ pub enum Verb {
     /// Shows one value, or all.
     Get {
         /// For instance `review.max_findings`.
+        #[arg(value_hint = clap::ValueHint::Other)]
         key: Option<String>,
     },
     /// Sets a value in your file.
     Set {
         /// For instance `review.max_findings`.
+        #[arg(value_hint = clap::ValueHint::Other)]
         key: String,
         /// The value.
-        #[arg(allow_hyphen_values = true)]
+        #[arg(allow_hyphen_values = true, value_hint = clap::ValueHint::Other)]
         value: String,
     },
     /// Removes a value from your file.
     Unset {
         /// For instance `review.max_findings`.
+        #[arg(value_hint = clap::ValueHint::Other)]
         key: String,
     },
     /// Says what a key does, where its value comes from, and what every layer says.
     Explain {
         /// For instance `review.max_findings`.
+        #[arg(value_hint = clap::ValueHint::Other)]
         key: String,
     },
     /// Prints the path of your file.
@@ -109,7 +115,14 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
         }
         Verb::Explain { key } => explain(key, args.format, context),
         Verb::Path => {
-            let file = values(None, context)?.file;
+            // Not from the settings: who asks may want to mend them.
+            let file = daemon::call(
+                context,
+                Start::IfNeeded,
+                "asking for the path",
+                |client: Client| async move { client.call::<HealthGet>(&Empty {}).await },
+            )?
+            .config_file;
             match args.format {
                 Format::Text | Format::Md => context.answer.line(&escape::line(&file))?,
                 Format::Json | Format::Ndjson => context

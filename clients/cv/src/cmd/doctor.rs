@@ -36,7 +36,10 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
     let doctor = match asked {
         Ok(doctor) => doctor,
         Err(failure) if matches!(failure.kind, Kind::Unreachable) => {
-            context.notes.failure(&failure);
+            context.notes.note(&format!(
+                "{} ({}): checked without it",
+                failure.what, failure.why
+            ));
             let format = args.format.offline();
             return Err(daemon::offline(&[
                 "doctor",

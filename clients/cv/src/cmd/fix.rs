@@ -26,7 +26,7 @@ use crate::{
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The findings' numbers.
-    #[arg(value_name = "N", required = true, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(value_name = "N", required = true, allow_negative_numbers = true, value_parser = crate::cli::finding_number)]
     pub numbers: Vec<u32>,
     /// Only show the change.
     #[arg(long)]

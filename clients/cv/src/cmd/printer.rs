@@ -42,6 +42,12 @@ impl Printer {
         self.renderer = renderer(self.format, self.detail);
     }
 
+    /// Says that the result is not kept. Before the first event only.
+    pub fn ephemeral(&mut self) {
+        self.detail.ephemeral = true;
+        self.renderer = renderer(self.format, self.detail);
+    }
+
     /// Takes an event in and prints what the format prints on arrival.
     pub fn event(&mut self, event: &RunEvent, answer: &mut Answer) -> Result<(), Failure> {
         self.report.take(event);
@@ -108,7 +114,13 @@ impl Printer {
         context.answer.flush()?;
         if self.format == ReviewFormat::Text {
             let hints = text::hints(&self.report);
-            if !hints.is_empty() {
+            if hints.is_empty() {
+                // Nothing to do.
+            } else if self.detail.ephemeral {
+                context
+                    .notes
+                    .note("Ephemeral: not kept, so no cv fix and no cv allow");
+            } else {
                 context.notes.pieces(&hints, 0);
             }
         } else {

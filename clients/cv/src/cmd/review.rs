@@ -25,7 +25,7 @@ use crate::{
     daemon::{self, Start},
     error::{Failure, Kind},
     exit::Exit,
-    git::{Selected, Wanted, discover::top_level, select},
+    git::{Selected, Wanted, advice::path_for_revision, discover::top_level, select},
     hint::Hint,
     local_time,
     output::{Answer, escape, layout::Piece, paint::Role},
@@ -67,13 +67,13 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "SEVERITY")]
     pub min_severity: Option<SeverityArg>,
     /// After this many findings text holds back minor and nit ones; 0 for never.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = crate::cli::number)]
     pub max_findings: Option<u32>,
     /// Run the opt-in rules too.
     #[arg(long)]
     pub strict: bool,
     /// Only these rules.
-    #[arg(long, value_name = "RULE,…", value_delimiter = ',')]
+    #[arg(long, value_name = "RULE,…", value_delimiter = ',', value_hint = clap::ValueHint::Other)]
     pub rules: Vec<String>,
     /// Print the last result again; nothing is reviewed.
     #[arg(long, conflicts_with = "detach")]
@@ -95,6 +95,9 @@ pub struct Args {
 /// Reviews, or prints the last result.
 pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
     let mut printer = Printer::new(args.format, context);
+    if args.ephemeral {
+        printer.ephemeral();
+    }
     let outcome = if args.replay {
         replay(&args, context, &mut printer)
     } else {
@@ -161,12 +164,24 @@ fn review(args: &Args, context: &mut Context, printer: &mut Printer) -> Result<E
                 .await?
         } else {
             let wanted = wanted(args);
-            let work = waiting::on_thread(move || select(&folder, &wanted));
+            let target = args.target.clone();
+            let work = waiting::on_thread(move || {
+                select(&folder, &wanted).map_err(|failure| {
+                    target
+                        .filter(|_| failure.kind == Kind::NotFound)
+                        .and_then(|text| path_for_revision(&folder, &text))
+                        .unwrap_or(failure)
+                })
+            });
             let work = spinner::during(&mut context.notes, "Asking git for the changes", work);
             let work = beating(printer, &mut context.answer, work);
             deadline.guard("asking git for the changes", work).await?
         };
         if change.diff.iter().all(u8::is_ascii_whitespace) {
+            if !args.rules.is_empty() {
+                let checking = check_rules(reach, args, change.clone());
+                deadline.guard("checking the rules", checking).await?;
+            }
             return printer.nothing(&change.empty.0, &change.empty.1, context);
         }
         if args.format == ReviewFormat::Text || context.notes.animated {
@@ -228,6 +243,20 @@ fn review(args: &Args, context: &mut Context, printer: &mut Printer) -> Result<E
             None => Ok(Exit::Ok),
         }
     })
+}
+
+/// Lets the daemon refuse rules that it does not know, where there is nothing to review: a
+/// misspelt one must not stay silent until the first change. Nothing of it is kept.
+async fn check_rules(reach: ClientOptions, args: &Args, change: Selected) -> Result<(), Failure> {
+    let client = daemon::connect(reach).await?;
+    let mut params = params(args, change, Uuid::now_v7())?;
+    params.options.ephemeral = true;
+    params.options.on_last_reader_gone = OnLastReaderGone::Cancel;
+    client
+        .call::<ReviewStart>(&params)
+        .await
+        .map(|_| ())
+        .map_err(daemon::failure)
 }
 
 /// Connects while the diff is still being made or awaited.

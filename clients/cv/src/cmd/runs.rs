@@ -52,13 +52,13 @@ pub enum Verb {
     /// Shows one run.
     Show {
         /// The run.
-        #[arg(value_name = "RUN")]
+        #[arg(value_name = "RUN", value_parser = crate::cli::run_id)]
         run_id: Uuid,
     },
     /// Ends a run.
     Cancel {
         /// The run.
-        #[arg(value_name = "RUN")]
+        #[arg(value_name = "RUN", value_parser = crate::cli::run_id)]
         run_id: Uuid,
     },
 }

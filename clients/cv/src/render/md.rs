@@ -2,14 +2,17 @@
 
 use convergio_contract::{RunEvent, finding::Finding};
 
-use super::{Renderer, Report, words};
+use super::{Detail, Renderer, Report, words};
 use crate::{
     error::Failure,
     output::{Answer, escape},
 };
 
 /// The format.
-pub struct Md;
+pub struct Md {
+    /// How much to say.
+    pub detail: Detail,
+}
 
 /// Text that Markdown shows as it is.
 fn inline(text: &str) -> String {
@@ -41,7 +44,7 @@ fn fence(text: &str) -> String {
     "`".repeat(longest + 1)
 }
 
-fn section(finding: &Finding) -> String {
+fn section(finding: &Finding, detail: Detail) -> String {
     let evidence: String = escape::lines(&finding.evidence.replace('\t', "    ")).into_owned();
     let fence = fence(&evidence);
     let mut text = format!(
@@ -55,7 +58,7 @@ fn section(finding: &Finding) -> String {
         inline(&finding.body),
         inline(&finding.trigger),
     );
-    if finding.suggestion.is_some() && finding.n > 0 {
+    if finding.suggestion.is_some() && finding.n > 0 && !detail.ephemeral {
         text.push_str(&format!("\nFix: `cv fix {}`\n", finding.n));
     }
     text.push('\n');
@@ -80,7 +83,7 @@ impl Renderer for Md {
             }
         }
         for finding in report.by_severity() {
-            answer.write(&section(finding))?;
+            answer.write(&section(finding, self.detail))?;
         }
         if let Some(coverage) = words::coverage(&report.coverage) {
             answer.write(&format!("{}\n\n", inline(&coverage)))?;

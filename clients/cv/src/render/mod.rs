@@ -49,6 +49,8 @@ pub struct Detail {
     pub verbose: bool,
     /// After this many findings text holds back nit and minor; 0 for never.
     pub max_findings: u32,
+    /// The result is not kept: no verb can speak of its numbers.
+    pub ephemeral: bool,
 }
 
 impl Default for Detail {
@@ -56,6 +58,7 @@ impl Default for Detail {
         Self {
             verbose: false,
             max_findings: 10,
+            ephemeral: false,
         }
     }
 }
@@ -89,7 +92,7 @@ pub trait Renderer {
 pub fn renderer(format: ReviewFormat, detail: Detail) -> Box<dyn Renderer> {
     match format {
         ReviewFormat::Text => Box::new(text::Text::new(detail)),
-        ReviewFormat::Md => Box::new(md::Md),
+        ReviewFormat::Md => Box::new(md::Md { detail }),
         ReviewFormat::Json => Box::new(json::Json),
         ReviewFormat::Ndjson => Box::new(ndjson::Ndjson::default()),
         ReviewFormat::Sarif => Box::new(sarif::Sarif),

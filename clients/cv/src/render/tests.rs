@@ -124,7 +124,7 @@ fn no_width_panics_or_overflows_where_words_fit() {
             for verbose in [false, true] {
                 let detail = Detail {
                     verbose,
-                    max_findings: 10,
+                    ..Detail::default()
                 };
                 let text = samples::rendered(ReviewFormat::Text, detail, at(width), &events);
                 if width >= 60 {
@@ -177,8 +177,8 @@ fn after_ten_findings_nit_and_minor_wait_and_are_counted() {
     assert!(!text.contains("Fault 11\n") && !text.contains("Fault 14\n"));
     assert!(text.contains("3 minor and nit held back"), "{text}");
     let all = Detail {
-        verbose: false,
         max_findings: 0,
+        ..Detail::default()
     };
     let text = samples::rendered(ReviewFormat::Text, all, at(100), &events);
     assert!(text.contains("Fault 14\n") && !text.contains("held back"));
@@ -190,7 +190,7 @@ fn no_format_lets_text_of_others_drive_the_terminal() {
         for verbose in [false, true] {
             let detail = Detail {
                 verbose,
-                max_findings: 10,
+                ..Detail::default()
             };
             let text = samples::rendered(format, detail, at(80), &samples::full());
             let bad = text.chars().find(|&c| c != '\n' && escape::is_unsafe(c));
@@ -338,4 +338,20 @@ fn sarif_keeps_its_own_invariants() {
     }
     assert_eq!(run["results"][0]["level"], "error");
     assert_eq!(run["results"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn an_ephemeral_review_names_no_numbers_that_belong_to_another() {
+    for &format in ReviewFormat::value_variants() {
+        let detail = Detail {
+            verbose: true,
+            ephemeral: true,
+            ..Detail::default()
+        };
+        let text = samples::rendered(format, detail, at(80), &samples::full());
+        assert!(
+            !text.contains("cv fix") && !text.contains("cv allow"),
+            "{format:?}: {text}"
+        );
+    }
 }

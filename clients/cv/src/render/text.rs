@@ -60,7 +60,8 @@ impl Renderer for Text {
             answer.write(&snippet::quoted(finding, answer.layout))?;
         }
         if self.detail.verbose {
-            answer.write(&explanation(finding, answer.layout))?;
+            let numbered = !self.detail.ephemeral;
+            answer.write(&explanation(finding, numbered, answer.layout))?;
         }
         answer.flush()
     }
@@ -151,7 +152,7 @@ fn headline(finding: &Finding, layout: Layout) -> String {
 }
 
 /// Why, when it bites, and the rule.
-fn explanation(finding: &Finding, layout: Layout) -> String {
+fn explanation(finding: &Finding, numbered: bool, layout: Layout) -> String {
     let inner = Layout {
         width: layout.width.map(|width| width.saturating_sub(2).max(1)),
         color: layout.color,
@@ -170,7 +171,7 @@ fn explanation(finding: &Finding, layout: Layout) -> String {
             Role::Dim,
         ),
     ];
-    if finding.n > 0 {
+    if finding.n > 0 && numbered {
         let command = if finding.suggestion.is_some() {
             format!("cv fix {}", finding.n)
         } else {
