@@ -45,7 +45,7 @@ def spans(line):
         return [("added", line)]
     if line.startswith("-"):
         return [("removed", line)]
-    if line.startswith(("Fix:", "@@", "Applied")) or "files changed since" in line:
+    if line.startswith(("Fix:", "Silence:", "@@", "Applied")) or "files changed since" in line:
         return [("dim", line)]
     return [("text", line)]
 
