@@ -1,5 +1,7 @@
 //! All rules over one file.
 
+use std::cmp::Reverse;
+
 use super::{
     Review,
     mask::Secrets,
@@ -39,6 +41,30 @@ fn looks_at(rule: &Rule, language: Language) -> bool {
 /// A range that lies in the side and on character borders.
 pub(super) fn is_valid(hunk: &HunkView<'_>, hit: &Hit) -> bool {
     hit.range.start <= hit.range.end && hunk.new.text.get(hit.range.clone()).is_some()
+}
+
+/// Several patterns of a rule may find the same fault: of hits that overlap and begin on one line
+/// the gravest stays, else the first.
+pub(super) fn one_per_place(rule: &Rule, hunk: &HunkView<'_>, sink: &mut Sink) {
+    if sink.hits.len() < 2 || !sink.hits.iter().all(|p| is_valid(hunk, &p.hit)) {
+        return;
+    }
+    sink.hits
+        .sort_by_key(|p| (p.hit.range.start, Reverse(p.hit.range.end)));
+    let severity = |hit: &Hit| hit.severity.unwrap_or(rule.severity);
+    sink.hits.dedup_by(|later, first| {
+        let (later, first) = (&mut later.hit, &mut first.hit);
+        let starts = [first.range.start, later.range.start].map(|at| hunk.new.line_at(at));
+        if later.range.start >= first.range.end || starts[0] != starts[1] {
+            return false;
+        }
+        if severity(later) > severity(first) {
+            std::mem::swap(later, first);
+        }
+        first.secrets.append(&mut later.secrets);
+        first.fix = first.fix.take().or(later.fix.take());
+        true
+    });
 }
 
 impl Review<'_> {
@@ -163,7 +189,9 @@ impl Review<'_> {
         for (index, rule) in self.table.rules_of(set) {
             if let Check::Hunk(check) = rule.check {
                 let mut sink = Sink::default();
-                check(take.file, &take.file.hunks[hunk_index], &mut sink);
+                let hunk = &take.file.hunks[hunk_index];
+                check(take.file, hunk, &mut sink);
+                one_per_place(rule, hunk, &mut sink);
                 take.hits(index, hunk_index, true, sink);
             }
         }

@@ -3,7 +3,7 @@
 
 use std::{collections::HashSet, sync::OnceLock};
 
-use super::check::Candidate;
+use super::check::{Candidate, one_per_place};
 use crate::{
     diff::Diff,
     rule::{Check, Place, Rule, Sink},
@@ -139,6 +139,7 @@ fn rewritten(
     let back = reversed(view);
     let mut sink = Sink::default();
     check(file, &back, &mut sink);
+    one_per_place(rule, &back, &mut sink);
     old.clear();
     for placed in sink.hits {
         if matches!(placed.place, Place::Hunk(_))

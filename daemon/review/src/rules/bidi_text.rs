@@ -34,6 +34,14 @@ pub fn is_bidi_control(c: char) -> bool {
 
 fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
+    let is_first = file.hunks.first().is_some_and(|h| std::ptr::eq(h, hunk));
+    if is_first && file.change != Change::Modified && file.path.contains(is_bidi_control) {
+        sink.file(
+            None,
+            "The file's name is shown with another ending than it has.",
+            Some("Reading order changed inside a file's name".to_owned()),
+        );
+    }
     if side.text.is_ascii() {
         return;
     }

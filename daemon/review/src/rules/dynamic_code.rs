@@ -32,6 +32,7 @@ Do: parse the data (`json.loads`, `ast.literal_eval`), or look the action up in 
     triggers: &[
         "eval",
         "exec",
+        "scriptblock",
         "function(",
         "settimeout",
         "setinterval",
@@ -59,8 +60,9 @@ Do: parse the data (`json.loads`, `ast.literal_eval`), or look the action up in 
     check: Check::Hunk(check),
 };
 
-static CALLS: [CallRow; 13] = [
-    call!([Php], r"\b(?:eval|create_function)\s*\(", NotConstant, 0),
+static CALLS: [CallRow; 14] = [
+    call!([Php], r"\beval\s*\(", NotConstant, 0),
+    call!([Php], r"\bcreate_function\s*\(", NotConstant, 1),
     call!(
         [JavaScript, TypeScript, Vue, Html],
         r"\b(?:new\s+)?Function\s*\(",
@@ -132,19 +134,33 @@ pattern!(
 );
 pattern!(
     NAMED,
-    r#"(?m)\b(\w+)\s*=\s*(?:builtins\.|window\.|globalThis\.|global\.|self\.)?(eval|exec|Function)\s*;?[ \t]*$"#
+    r#"(?m)\b(\w+)\s*=\s*(?:builtins\.|window\.|globalThis\.|global\.|self\.)?(eval|exec|Function)\s*;?[ \t]*$|\b(\w+)\s*=\s*\(\s*0\s*,\s*(eval)\s*\)\s*;?[ \t]*$"#
 );
 pattern!(
     INDEXED,
-    r#"\b(?:window|globalThis|global|self|__builtins__)\s*\[\s*["']eval["']\s*\]\s*\(|\bgetattr\s*\(\s*(?:__builtins__|builtins)\s*,\s*["'](?:eval|exec)["']\s*\)\s*\("#
+    r#"\b(?:window|globalThis|global|self|__builtins__)\s*\[\s*["']eval["']\s*\]\s*\(|\bgetattr\s*\(\s*(?:__builtins__|builtins)\s*,\s*["'](?:eval|exec)["']\s*\)\s*\(|\b(?:__builtins__|builtins\.__dict__|vars\(builtins\))\s*\[\s*["'](?:eval|exec)["']\s*\]\s*\("#
 );
 pattern!(
     RUBY_BARE,
     r"(?m)(?:^|[=;(\s])(?:Kernel\.|binding\.)?(eval)[ (]\s*([^\s{|&#)][^\n]*)"
 );
 pattern!(
+    RUBY_SENT,
+    r"\.(?:public_)?(?:send|__send__)\s*\(?\s*:(?:instance_|class_|module_)?eval\s*,\s*[a-zA-Z_@$][^\n]*"
+);
+pattern!(
     PERL_EVAL,
     r#"(?:^|[^>\w$@%&:-])eval\s*\(?\s*(\$\w+|"[^"\n]*[$@]\w[^"\n]*"|["'][^"'\n]*["']\s*\.\s*\$)"#
+);
+// In a page, code stands in scripts and in these attributes.
+pattern!(
+    ON_EVENT,
+    r#"(?i)[\s"'](?:on\w+|href|@\w+|x-\w+|v-on:\w+)\s*=\s*["'](?:javascript:)?[^"'?]*$"#
+);
+// A module chosen at run time, and the number that every module of CPAN makes of its version.
+pattern!(
+    LOADS_MODULE,
+    r#"^eval\s*\(?\s*(?:\$VERSION\b|["'](?:require|use|no)\s+[\$\w:]+(?:\s*\(\s*\))?\s*;?\s*(?:1;?)?["'])"#
 );
 pattern!(SHELL_EVAL, r#"(?m)(?:^|[;&|({\s])eval\s+([^\n]+)"#);
 pattern!(SHELL_SPLICED, r#"\$\(?[A-Za-z_@*{1-9!]"#);
@@ -154,7 +170,7 @@ pattern!(
 );
 pattern!(
     POWERSHELL,
-    r"(?i)(?:^|[\s;|({=])((?:Invoke-Expression|iex)\s+(?:-Command\s+)?[\x22(]*\$\w)"
+    r"(?i)(?:^|[\s;|({=])((?:Invoke-Expression|iex)\s+(?:-Command\s+)?[\x22(]*\$\w)|\$[\w.:]+\s*\|\s*(?:Invoke-Expression|iex)\b|\[scriptblock\]::Create\s*\(\s*\$\w"
 );
 pattern!(
     PHP_INCLUDE,
@@ -253,6 +269,9 @@ fn plain(pattern: &regex::Regex, hunk: &HunkView<'_>, sink: &mut Sink) {
                 - text
                     .trim_start_matches(|c: char| !c.is_alphanumeric())
                     .len());
+        if LOADS_MODULE.is_match(&text[at - whole.start()..]) {
+            continue;
+        }
         if hunk.new.code.as_bytes()[at] != b' ' && !hunk.new.in_test(at) {
             sink.hit(Hit::at(
                 at..whole.end(),
@@ -289,7 +308,7 @@ fn renamed(names: &[String], hunk: &HunkView<'_>, file: &FileView<'_>, sink: &mu
 fn assigned(hunk: &HunkView<'_>) -> Vec<String> {
     NAMED
         .captures_iter(&hunk.new.code)
-        .filter_map(|c| Some((c.get(0)?.start(), c.get(1)?.as_str())))
+        .filter_map(|c| Some((c.get(0)?.start(), c.get(1).or(c.get(3))?.as_str())))
         .filter(|(at, _)| !hunk.new.code[..*at].ends_with('.'))
         .map(|(_, name)| name.to_owned())
         .take(8)
@@ -369,7 +388,7 @@ fn javascript(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         let line = before.rfind('\n').map_or(0, |at| at + 1);
         let in_page = matches!(file.language, Language::Html)
             && !before.contains("<script")
-            && !before[line..].contains('=');
+            && !ON_EVENT.is_match(&side.live[line..name.start()]);
         if name.as_str() != "eval"
             || in_page
             || rows::is_markup_text(before[line..].trim_start())
@@ -395,6 +414,7 @@ fn javascript(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         }
     }
     if side.code.contains("= eval")
+        || side.code.contains("= (0, eval)")
         || side.code.contains(".eval")
         || side.code.contains("= Function")
     {
@@ -405,6 +425,7 @@ fn javascript(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
 
 fn ruby(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
+    plain(&RUBY_SENT, hunk, sink);
     for found in RUBY_BARE.captures_iter(&side.code) {
         let (Some(name), Some(argument)) = (found.get(1), found.get(2)) else {
             continue;

@@ -4,7 +4,9 @@ use crate::{
     finding::Severity,
     language::Language,
     matching::{
-        calls, pattern,
+        calls,
+        imports::Imports,
+        pattern,
         rows::{self, CallRow, Row, call, row},
         ships, strings,
     },
@@ -34,10 +36,12 @@ Do: set `textContent`, let the template escape, or sanitize the value on the spo
         ".html(",
         "safe",
         "markup",
+        "render_template_string",
         "html.raw",
         "htmlstring",
         "raw",
         "template.html",
+        "fprint",
         "template.js",
         "bypasssecuritytrust",
         "createcontextualfragment",
@@ -68,7 +72,7 @@ Do: set `textContent`, let the template escape, or sanitize the value on the spo
 const TRIGGER: &str =
     "A name such as `<img src=x onerror=…>` runs script for everyone who sees the page.";
 
-static CALLS: [CallRow; 9] = [
+static CALLS: [CallRow; 10] = [
     call!(
         [JavaScript, TypeScript, Vue, Html],
         r"\bdocument\s*\.\s*write(?:ln)?\s*\(",
@@ -106,6 +110,7 @@ static CALLS: [CallRow; 9] = [
         0
     ),
     call!([Ruby], r"\braw\s*\(", NotConstant, 0),
+    call!([Python], r"\brender_template_string\s*\(", Built, 0),
     call!(
         [Go],
         r"\btemplate\.(?:HTML|JS|HTMLAttr|URL)\s*\(",
@@ -120,7 +125,13 @@ static CALLS: [CallRow; 9] = [
     ),
 ];
 
-static ECHOES: [Row; 6] = [
+static ECHOES: [Row; 7] = [
+    row!(
+        Live,
+        [Go],
+        r#"\bfmt\.Fprint(?:f|ln)?\s*\(\s*(?:w|rw|res|resp|writer)\s*,\s*["`][^"`\n]*<\w[^"`\n]*["`]\s*[,+][^;\n]*\b(?:r|req|request)\.(?:URL\.Query\(\)|FormValue|PostFormValue|Form|PathValue|Header)\b[^;\n]*"#,
+        TRIGGER
+    ),
     row!(
         Code,
         [Php],
@@ -198,6 +209,9 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
             sink.hit(Hit::at(call.whole, TRIGGER));
         }
     }
+    if file.language == Language::Python && side.code.contains('(') {
+        renamed(file, hunk, sink);
+    }
     if rows::is_javascript(file.language) {
         javascript(file, hunk, sink);
     }
@@ -243,6 +257,37 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
                 && !text.contains("yield")
             {
                 sink.hit(Hit::at(found.range(), TRIGGER));
+            }
+        }
+    }
+}
+
+/// Python's functions that vouch for a text, under another name.
+fn renamed(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
+    let mentions = |h: &HunkView<'_>| h.new.code.contains(" as ");
+    if !file.hunks.iter().any(mentions) {
+        return;
+    }
+    let imports = Imports::of(file);
+    let side = &hunk.new;
+    for module in ["django.utils.safestring", "markupsafe", "flask", "jinja2"] {
+        for (_, alias) in imports.members(module).filter(|(member, alias)| {
+            member != alias && matches!(*member, "mark_safe" | "Markup" | "SafeString")
+        }) {
+            let call = format!("{alias}(");
+            for (at, text) in side.code.match_indices(&call) {
+                let is_part = side.code[..at]
+                    .ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.'));
+                let open = at + text.len() - 1;
+                if is_part || side.in_test(at) {
+                    continue;
+                }
+                let wanted = rows::Argument::NotConstant;
+                if let Some(call) = rows::judge(side, file.language, at, open, wanted, 0)
+                    && !is_clean(&side.live[call.argument.clone()])
+                {
+                    sink.hit(Hit::at(call.whole, TRIGGER));
+                }
             }
         }
     }
@@ -376,6 +421,14 @@ fn value(
 ) {
     let value = calls::trim(&side.code, value);
     let code = &side.code[value.clone()];
+    let line = &side.live[side.line_range(side.line_at(whole.start))];
+    let is_linked_data = line.contains("application/ld+json")
+        || side.live[..whole.start]
+            .trim_end()
+            .ends_with("\"application/ld+json\"");
+    if is_linked_data && code.starts_with("JSON.stringify(") {
+        return;
+    }
     let is_shouted = code.len() > 1
         && code
             .bytes()

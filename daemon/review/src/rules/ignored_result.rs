@@ -75,7 +75,7 @@ pub static RULE: Rule = Rule {
 
 pattern!(
     RUST_FALLIBLE,
-    r"\bfs::(?:write|copy|rename|create_dir|create_dir_all|set_permissions|hard_link|symlink|read|read_to_string)\s*\(|\bFile::(?:create|open)\s*\(|\.(?:write_all|sync_all|sync_data|read_exact|read_to_end|read_to_string|commit|set_len|set_permissions|save|persist|upload|publish|execute|flush|create_dir_all|rollback)\s*\(|\b(?:save|persist|store|upload|publish|commit|write|charge|refund|transfer|migrate|validate|verify|authenticate|authorize|submit|sync|backup|export|import|apply)(?:_\w+)?\s*\(|\bfallible\w*\s*\(|\b(?:send|notify|process|handle|register|update|delete|deliver|dispatch|enqueue|record|append|rename|copy|load|reload|refresh|create|connect|login)_\w+\s*\(|\bset_current_dir\s*\(|serde_json::to_writer|\bcreate_dir(?:_all)?\s*\("
+    r"\bfs::(?:write|copy|rename|create_dir|create_dir_all|set_permissions|hard_link|symlink|read|read_to_string)\s*\(|\bFile::(?:create|open)\s*\(|\.(?:write_all|sync_all|sync_data|read_exact|read_to_end|read_to_string|commit|set_len|set_permissions|save|persist|upload|publish|execute|flush|create_dir_all|rollback)\s*\(|\b(?:save|persist|store|upload|publish|commit|write|charge|refund|transfer|migrate|validate|verify|authenticate|authorize|submit|sync|backup|export|import|apply)(?:_\w+)?\s*\(|\bfallible\w*\s*\(|\b(?:send|notify|process|handle|register|update|delete|deliver|dispatch|enqueue|record|append|rename|copy|load|reload|refresh|create|connect|login)_\w+\s*\(|\bset_current_dir\s*\(|\.send\s*\(\s*\)|serde_json::to_writer|\bcreate_dir(?:_all)?\s*\("
 );
 pattern!(
     RUST_LET,
@@ -92,7 +92,7 @@ pattern!(
 );
 pattern!(
     RUST_HARMLESS,
-    r"std(?:out|err)\s*\(|\bstd(?:out|err)\b|\.send\s*\(|\.try_send\s*\(|\.join\s*\(|_signal\s*\(|logger|\.lock\s*\(|\.lock\s*\(\)|\bwriteln?!|remove_file|remove_dir|\.set\s*\(|tracing|subscriber|\.shutdown\s*\(|\.kill\s*\(|\.close\s*\(|\.insert\s*\("
+    r"std(?:out|err)\s*\(|\bstd(?:out|err)\b|\.send\s*\(\s*[^)\s]|\.try_send\s*\(|\.join\s*\(|_signal\s*\(|logger|\.lock\s*\(|\.lock\s*\(\)|\bwriteln?!|remove_file|remove_dir|\.set\s*\(|tracing|subscriber|\.shutdown\s*\(|\.kill\s*\(|\.close\s*\(|\.insert\s*\("
 );
 
 pattern!(
@@ -127,6 +127,7 @@ pattern!(
     GO_ERR_SET,
     r"(?m)^([ \t]*)(?:[\w.\[\]]+\s*,\s*)*err\s*:?=\s*[^=\n]"
 );
+pattern!(GO_DROPPED_ERR, r"(?m)^[ \t]*_[ \t]*=[ \t]*err[ \t]*$");
 pattern!(ERR_WORD, r"\berr\b");
 
 pattern!(
@@ -189,7 +190,10 @@ fn report(
     severity: Severity,
     confidence: f32,
 ) {
-    if side.in_test(range.start) || scope::gives_reason(&scope::comment_around(side, range.clone()))
+    let drains = side.code[range.clone()].contains(".Discard,");
+    if drains
+        || side.in_test(range.start)
+        || scope::gives_reason(&scope::comment_around(side, range.clone()))
     {
         return;
     }
@@ -373,6 +377,17 @@ fn go(side: &Side, sink: &mut Sink) {
             let start = scope::skip_space(code, whole.start());
             report(side, sink, start..end, GO_TRIGGER, Severity::Minor, 0.75);
         }
+    }
+    for found in GO_DROPPED_ERR.find_iter(code) {
+        let start = scope::skip_space(code, found.start());
+        report(
+            side,
+            sink,
+            start..found.end(),
+            GO_TRIGGER,
+            Severity::Major,
+            0.8,
+        );
     }
     for found in GO_UNCHECKED.captures_iter(code) {
         let Some(name) = found.get(1) else { continue };

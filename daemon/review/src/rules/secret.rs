@@ -145,8 +145,13 @@ fn judge(format: &Format, body: &str, whole: &str) -> Option<(f32, bool)> {
         Proof::Mixed => {
             let has_digit = body.bytes().any(|b| b.is_ascii_digit());
             let has_letter = body.bytes().any(|b| b.is_ascii_alphabetic());
-            ((has_digit || quality::alternates(body)) && has_letter && !quality::is_wordy(body))
-                .then_some((0.9, false))
+            let mixes_case = body.bytes().any(|b| b.is_ascii_uppercase())
+                && body.bytes().any(|b| b.is_ascii_lowercase());
+            let is_drawn = has_digit && mixes_case && quality::entropy(body) >= 3.7;
+            ((has_digit || quality::alternates(body))
+                && has_letter
+                && (is_drawn || !quality::is_wordy(body)))
+            .then_some((0.9, false))
         }
         Proof::Crc if body.len() == 36 => {
             let (random, checksum) = body.split_at(30);

@@ -97,7 +97,7 @@ static ROWS: [Row; 31] = [
     row!(
         Live,
         [Python],
-        r#"\b(?:disable_ssl_certificate_validation|tlsAllowInvalidCertificates|tlsInsecure|ssl_cert_reqs\s*=\s*None\b|cert_reqs\s*=\s*["']CERT_NONE["'])(?:\s*=\s*True\b)?"#,
+        r#"\b(?:disable_ssl_certificate_validation|tlsAllowInvalidCertificates|tlsInsecure)["']?\]?\s*[=:]\s*[tT]rue\b|\bssl_cert_reqs\s*=\s*None\b|\bcert_reqs\s*=\s*["']CERT_NONE["']"#,
         ANYONE
     ),
     row!(
@@ -294,6 +294,11 @@ fn is_harmless(hunk: &HunkView<'_>, range: &Range<usize>) -> bool {
     if head.starts_with("import ") || head.starts_with("from ") || head.starts_with("use ") {
         return true;
     }
+    let matched = &side.live[range.clone()];
+    let is_default = matched.ends_with("CERT_NONE") || matched.ends_with("_unverified_context");
+    if is_default && in_signature(&side.code, range.start) {
+        return true;
+    }
     let is_curl = side.live[range.clone()].starts_with('-') || line.contains("curl");
     let end = calls::expression_end(&side.code, range.end);
     let around = &side.live[side.line_range(side.line_at(range.start)).start..end.max(range.end)];
@@ -382,6 +387,16 @@ fn is_http_call(owner: &str, name: &str, hunk: &HunkView<'_>) -> bool {
         "download",
     ];
     METHODS.contains(&name) || is_http_owner(owner) || HTTP.is_match(&hunk.new.live)
+}
+
+/// The name or a default of a function of Python that is being defined.
+fn in_signature(code: &str, offset: usize) -> bool {
+    let defines = |at: usize| calls::word_before(code, at) == "def";
+    defines(offset)
+        || enclosing_bracket(code, offset).is_some_and(|open| {
+            let head = code[..open].trim_end();
+            defines(head.len() - calls::last_word(head).len())
+        })
 }
 
 /// The bracket `(` that the offset lies in.

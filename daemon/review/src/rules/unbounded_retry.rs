@@ -68,7 +68,7 @@ pattern!(
 // Loops that wait for the next thing, not for a repair.
 pattern!(
     SERVES,
-    r"(?i)\b\w*(?:queue|jobs?|inbox|mailbox|tasks?|q)\.get\w*\s*\(|\.(?:recv|receive|accept|next|poll|read|readline|take|pop|popleft|dequeue|listen|consume|lpop|brpop|blpop|fetchone|scan|iter|lines|read_line|try_recv|select|advance|peek|tokenize?|lex)\s*\(|\binput\s*\(|\braw_input|prompt|readline|\bselect\s*\{|<-\s*\w|\baccept\s*\(|\brecv\w*\s*\(|\bread\s*\(|getline|fgets|scanf|compare_exchange|compareAndSet|CompareAndSwap|EINTR|Interrupted|WouldBlock|EAGAIN|readMessage|ReadMessage|nextToken|StopIteration|Empty\b"
+    r"(?i)\b\w*(?:queue|jobs?|inbox|mailbox|tasks?|q)\.get\w*\s*\(|\.(?:recv|receive|accept|next|poll|read|readline|take|(?:try_)?(?:pop|push)\w*|popleft|dequeue|listen|consume|lpop|brpop|blpop|fetchone|scan|iter|lines|read_line|try_recv|select|advance|peek|(?:get_|next_)?token(?:ize)?|lex)\s*\(|\binput\s*\(|\braw_input|prompt|readline|\bselect\s*\{|<-\s*\w|\baccept\s*\(|\brecv\w*\s*\(|\bread\s*\(|getline|fgets|scanf|compare_exchange|compareAndSet|CompareAndSwap|EINTR|Interrupted|WouldBlock|EAGAIN|readMessage|ReadMessage|nextToken|StopIteration|Empty\b"
 );
 pattern!(
     ENDLESS_LIBRARY,
@@ -299,6 +299,7 @@ fn recursion_python(hunk: &HunkView<'_>, sink: &mut Sink) {
                     ..whole.start()],
             )
             .filter(|d| d[1].len() < depth)
+            .filter(|d| encloses(&d[1], &d[3], side, header))
             .last();
         let Some(outer) = outer else { continue };
         let name = outer[2].to_owned();
@@ -318,6 +319,20 @@ fn recursion_python(hunk: &HunkView<'_>, sink: &mut Sink) {
             );
         }
     }
+}
+
+/// True if no line between the header of a definition and line `index` ends the definition.
+fn encloses(margin: &str, rest_of_header: &str, side: &Side, index: usize) -> bool {
+    let (mut at, mut found) = (index, false);
+    while let Some(before) = scope::previous(side, at) {
+        at = before;
+        let line = scope::code_line(side, at);
+        if scope::indent(side, at) <= margin.len() && !line.trim_start().starts_with(')') {
+            found = line.contains("def ") && line.ends_with(rest_of_header);
+            break;
+        }
+    }
+    found
 }
 
 fn recursion_braced(hunk: &HunkView<'_>, sink: &mut Sink) {

@@ -86,9 +86,6 @@ fn is_stand_in(user: &str, password: &str, host: &str) -> bool {
     {
         return true;
     }
-    if host.starts_with(['$', '{', '%']) && !quality::is_random(password) {
-        return true;
-    }
     const WORDS: [&str; 24] = [
         "password",
         "passwd",
@@ -145,7 +142,7 @@ fn is_stand_in(user: &str, password: &str, host: &str) -> bool {
     let has_digit = password.bytes().any(|b| b.is_ascii_digit());
     let has_letter = password.bytes().any(|b| b.is_ascii_alphabetic());
     let is_strong = password.len() >= 8 && has_digit && has_letter && !quality::is_wordy(password);
-    if is_here {
+    if is_here || host.starts_with(['$', '{', '%']) {
         return !is_strong;
     }
     // A single word in capitals is a name to fill in: `https://USER:PASSWORD@host`.

@@ -100,13 +100,13 @@ static ROWS: [Row; 13] = [
     row!(
         Code,
         [CSharp],
-        r"\b(new\s+Random\s*\(|Random\.Shared\s*\.\s*Next|(?:random|rnd|rand|_random)\.Next(?:Bytes)?\s*\()",
+        r"\b(new\s+Random\s*\(|Random\.Shared\s*\.\s*Next|(?:random|rnd|rand|rng|_random)\.Next(?:Bytes)?\s*\()",
         TRIGGER
     ),
     row!(
         Code,
         [Rust],
-        r"\b((?:SmallRng|StdRng)::seed_from_u64|fastrand::\w+|SmallRng::from_entropy|oorandom::\w+|Pcg\w+::\w+)\s*\(",
+        r"\b((?:SmallRng|StdRng)::seed_from_u64|fastrand::\w+|SmallRng::from_entropy|oorandom::\w+|Pcg\w+::\w+)\s*[(),]",
         TRIGGER
     ),
     row!(

@@ -3,11 +3,12 @@
 use crate::{
     finding::Severity,
     matching::{
+        pattern,
         rows::{self, Row, row},
         ships,
     },
     rule::{Check, Hit, Rule, Sink},
-    view::{FileView, HunkView},
+    view::{FileView, HunkView, Side},
 };
 
 /// The rule.
@@ -107,7 +108,7 @@ static ROWS: [Row; 17] = [
     row!(
         Code,
         [Go],
-        r"\b(?:os\.Chmod|\w+\.Chmod)\s*\([^\n]*?(0o?[0-7]?[0-7][0-7][2367]|os\.ModePerm)\s*\)|\b(?:os\.(?:WriteFile|Mkdir|MkdirAll|OpenFile)|ioutil\.WriteFile)\s*\([^\n]*?,\s*(0o?777|0o?666|os\.ModePerm)\s*\)|\b(?:syscall|unix)\.(Umask\s*\(\s*0\s*\))",
+        r"\b(?:os\.Chmod|\w+\.Chmod)\s*\([^\n]*?(0o?[0-7]?[0-7][0-7][2367]|os\.ModePerm)\s*\)|\b(?:os\.(?:WriteFile|Mkdir|MkdirAll|OpenFile)|ioutil\.WriteFile)\s*\([^\n]*?,\s*(?:(?:os|fs)\.FileMode\s*\(\s*)?(0o?777|0o?666|os\.ModePerm)\s*\)|\b(?:syscall|unix)\.(Umask\s*\(\s*0\s*\))",
         TRIGGER
     ),
     row!(
@@ -197,12 +198,33 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
             || is_import
             || is_test
             || is_masked(&side.live[range.clone()])
+            || only_reads_umask(side, line, &side.live[range.clone()])
         {
             continue;
         }
         last = Some(line);
         sink.hit(Hit::at(range, row.trigger));
     }
+}
+
+/// `old = os.umask(0)` with `os.umask(old)` right behind it: the only way to ask for the mask.
+fn only_reads_umask(side: &Side, line: usize, matched: &str) -> bool {
+    pattern!(KEPT, r"\$?(\w+)\s*:?=\s*(?:[\w.]+\.)?\w*[uU]mask\b");
+    if !matched.to_ascii_lowercase().contains("umask") {
+        return false;
+    }
+    let Some(name) = KEPT
+        .captures(&side.code[side.line_range(line)])
+        .and_then(|c| c.get(1))
+    else {
+        return false;
+    };
+    let last = (line + 2).min(side.lines.len() - 1);
+    let after = &side.code[side.line_range(line).end..side.line_range(last).end];
+    after.to_ascii_lowercase().contains("umask")
+        && after
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .any(|word| word == name.as_str())
 }
 
 /// `1777` is the sticky bit of `/tmp`.

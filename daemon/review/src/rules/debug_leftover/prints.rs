@@ -27,6 +27,10 @@ pattern!(
     r"(?i)listening|running (?:at|on)|started (?:on|at)|ready (?:on|at)"
 );
 pattern!(
+    USAGE,
+    r"(?i)^(?:\w+\.)*\w*(?:usage|help|version|banner)(?:_?(?:text|message|msg|string))?(?:\(\))?$"
+);
+pattern!(
     OUTPUT_NAME,
     r"(?i)\b(?:def|function|func|fun|fn|sub|void)\s+\w*(?:main|print|display|show|dump|usage|help|report|log|debug|verbose|banner|output|render|cli|cmd)\w*"
 );
@@ -91,6 +95,9 @@ impl<'d> Call<'d> {
                     .iter()
                     .any(|h| h.new.live.contains("icecream"));
             return (!is_own && !is_guarded && !is_ic).then_some(0.95);
+        }
+        if USAGE.is_match(self.said()) {
+            return None;
         }
         let is_debug = self.has_debug_text();
         if wants_debug_text && !is_debug {

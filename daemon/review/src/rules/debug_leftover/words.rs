@@ -21,7 +21,7 @@ pattern!(
 pattern!(RUST_PRINT, r"\bdbg!\s*[(\[{]|\be?println?!\s*[(\[{]");
 pattern!(
     RUBY_STOP,
-    r"\bbinding\.(?:pry|irb|break|remote_pry|b)\b|(?m:^)[ \t]*(?:byebug|debugger|remote_byebug)[ \t]*(?:\n|$|;|\}|if\b|unless\b|\#)|;[ \t]*byebug\b|\bsave_and_open_(?:page|screenshot)\b|\bPry\.start\b"
+    r"\bbinding\.(?:pry|irb|break|remote_pry|b)\b|(?m:^)[ \t]*(?:byebug|debugger|remote_byebug)[ \t]*(?:\n|$|;|\}|if\b|unless\b|\#)|[;{|][ \t]*byebug\b[ \t]*[;}\n]|\bsave_and_open_(?:page|screenshot)\b|\bPry\.start\b"
 );
 pattern!(
     RUBY_PRINT,

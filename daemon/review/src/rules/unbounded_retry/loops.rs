@@ -12,7 +12,7 @@ use crate::{
 
 pattern!(
     PY_LOOP,
-    r"(?m)^([ \t]*)while[ \t]*\(?[ \t]*(?:True|1)[ \t]*\)?[ \t]*:|^([ \t]*)for[ \t]+\w+[ \t]+in[ \t]+(?:itertools\.)?(?:count|repeat|cycle)\([^\n]*:|^([ \t]*)while[ \t]+not[ \t]+(?:\w*(?:success|succeeded|done|ok|sent|connected|saved))[ \t]*:"
+    r"(?m)^([ \t]*)while[ \t]*\(?[ \t]*(?:True|1)[ \t]*\)?[ \t]*:|^([ \t]*)for[ \t]+\w+[ \t]+in[ \t]+(?:itertools\.)?(?:count|repeat|cycle)\([^\n]*:|^([ \t]*)while[ \t]+not[ \t]+(?:\w*(?:success|succeeded|done|ok|sent|connected|saved))[ \t]*:|^([ \t]*)while[ \t]+\w+[ \t]+is[ \t]+None[ \t]*:"
 );
 pattern!(
     PY_HANDLER,
@@ -95,7 +95,7 @@ pub(super) fn python(side: &Side, sink: &mut Sink) {
             }
             continue;
         };
-        let is_flag = found.as_str().contains("not");
+        let is_flag = found.as_str().contains("not") || found.as_str().contains("is None");
         if is_retry(code, &handlers, is_flag) {
             report(side, sink, at..body.end, 0.85);
         }
