@@ -159,6 +159,7 @@ pub fn serve(
     mut options: BootOptions,
     ready: impl FnOnce(Result<(), &BootError>),
 ) -> Result<(), BootError> {
+    memory::prepare();
     let opened = match lifecycle::open(&mut options) {
         Ok(opened) => opened,
         Err(error) => {

@@ -47,6 +47,16 @@ fn absolute(root: &str) -> Result<(), RpcError> {
     )))
 }
 
+/// How many pairs of letters of a rule's id a text shares with it, less what is foreign to it.
+fn likeness(id: &str, text: &str) -> i64 {
+    let shares = |text: &str, pair: &[u8]| text.as_bytes().windows(2).any(|two| two == pair);
+    let count = |of: &str, shared: bool, other: &str| {
+        let pairs = of.as_bytes().windows(2);
+        pairs.filter(|pair| shares(other, pair) == shared).count() as i64
+    };
+    2 * count(id, true, text) - count(id, false, text)
+}
+
 impl Daemon {
     fn rules(&self, call: &Call, params: &ReviewStartParams) -> Result<review::Rules, RpcError> {
         let settings = self.configuration.settings(&call.conn.variables())?;
@@ -85,11 +95,17 @@ impl Daemon {
             .find(|id| !rules.iter().any(|rule| rule.id == *id))
         {
             None => Ok(()),
-            Some(unknown) => Err(RpcError::new(
-                ErrorCode::NotFound,
-                format!("there is no review rule {unknown:?}"),
-            )
-            .hint("cv config get")),
+            Some(unknown) => {
+                let ids: Vec<&str> = rules.iter().map(|rule| rule.id).collect();
+                let nearest = ids.iter().max_by_key(|id| likeness(id, unknown));
+                let hint = nearest.map(|id| format!("cv review --rules {id}"));
+                Err(RpcError::new(
+                    ErrorCode::NotFound,
+                    format!("there is no review rule {unknown:?}"),
+                )
+                .why(format!("the rules are {}", ids.join(", ")))
+                .hint(hint.unwrap_or_default()))
+            }
         }
     }
 

@@ -127,6 +127,7 @@ fn unreviewed(summary: &review::ReviewSummary) -> Vec<String> {
         .iter()
         .map(|problem| format!("line {} of the diff: {}", problem.line, problem.kind))
         .collect();
+    sentences.extend(summary.failures.iter().cloned());
     if sentences.is_empty() && summary.incomplete {
         sentences.push("a part of the diff could not be read".to_owned());
     }
