@@ -79,7 +79,9 @@ impl RunEvents {
                 self.last_seq = self.last_seq.max(to_seq);
             }
             if let Some(seq) = event.seq {
-                if seq <= self.last_seq {
+                // What is not the next one comes from a subscription that this one replaced, and
+                // comes again in its turn.
+                if seq != self.last_seq + 1 {
                     continue;
                 }
                 self.last_seq = seq;

@@ -268,6 +268,9 @@ async fn a_subscription_that_the_daemon_closed_is_opened_again() {
         for (after_seq, body) in [(0, started), (1, ended)] {
             let request = peer.receive().await;
             assert_eq!(request["params"]["after_seq"], after_seq);
+            // Of the subscription before, on its way when the new one was asked for.
+            let late = json!({"type": "cancelled", "reason": "late"});
+            peer.send(event(run_id, after_seq + 7, late)).await;
             let opened = json!({"jsonrpc": "2.0", "id": request["id"], "result": {"last_seq": 2}});
             peer.send(opened).await;
             peer.send(event(run_id, after_seq + 1, body)).await;
