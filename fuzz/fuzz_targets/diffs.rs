@@ -26,5 +26,6 @@ fuzz_target!(|input: &[u8]| {
         }
         ControlFlow::Continue(())
     });
+    assert!(summary.failures.is_empty(), "{:?}", summary.failures);
     assert!(summary.coverage.files_reviewed <= summary.coverage.files);
 });

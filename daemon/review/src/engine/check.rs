@@ -24,6 +24,8 @@ pub(super) struct Checked {
     pub(super) hunks: u32,
     pub(super) added_lines: u32,
     pub(super) long_lines: u32,
+    /// A rule panicked: nothing is known of the file.
+    pub(super) failed: bool,
 }
 
 /// A hit and where it came from.

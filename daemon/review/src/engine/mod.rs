@@ -155,7 +155,9 @@ pub struct ReviewSummary {
     pub unparsed: Unparsed,
     /// Where the diff breaks off or contradicts itself.
     pub problems: Vec<Problem>,
-    /// True where a part of the diff could not be read, or the review was stopped: what was
+    /// What was not reviewed because a rule has a defect, at most 20 sentences.
+    pub failures: Vec<String>,
+    /// True where a part of the diff could not be read, or a rule failed, or the review was stopped: what was
     /// found is not everything.
     pub incomplete: bool,
     /// True where bytes that are no UTF-8 were replaced before the review.

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     ops::ControlFlow,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc::sync_channel,
@@ -31,6 +32,9 @@ use crate::{
 const THREADS_MIN_BYTES: usize = 128 * 1024;
 /// Even grave findings of one rule in one file end somewhere.
 const GRAVE_PER_RULE_AND_FILE_MAX: u32 = 1_000;
+
+/// Failures that are named; all make the review incomplete.
+const FAILURES_MAX: usize = 20;
 
 impl Review<'_> {
     /// Reviews every file and hands each outcome to `each` as soon as it is final, in the
@@ -78,7 +82,13 @@ impl Review<'_> {
 
     fn one<'d>(&self, file: &'d FileDiff<'d>, removed: &Removed<'_>) -> (FileView<'d>, Checked) {
         let (view, marked_by_change) = FileView::build_marked(file);
-        let checked = self.check(&view, marked_by_change, removed);
+        // A rule with a defect costs the file that shows it, which is then said to be unreviewed,
+        // and not the review. Nothing that a rule can leave half-done outlives the call.
+        let check = || self.check(&view, marked_by_change, removed);
+        let checked = catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|_| Checked {
+            failed: true,
+            ..Checked::default()
+        });
         (view, checked)
     }
 
@@ -149,7 +159,10 @@ impl Review<'_> {
                 continue;
             };
             let mut sink = Sink::default();
-            check(view, &mut sink);
+            if catch_unwind(AssertUnwindSafe(|| check(view, &mut sink))).is_err() {
+                emission.failed(format!("the rule {} failed on this diff", rule.id));
+                continue;
+            }
             for placed in sink.hits {
                 let (file, hunk) = match placed.place {
                     Place::InFile(file, hunk) => (Some(file), Some(hunk)),
@@ -211,7 +224,18 @@ struct Emission<'r> {
 }
 
 impl Emission<'_> {
+    /// Something that should have been reviewed was not, through a defect of a rule.
+    fn failed(&mut self, what: String) {
+        self.summary.incomplete = true;
+        if self.summary.failures.len() < FAILURES_MAX {
+            self.summary.failures.push(what);
+        }
+    }
+
     fn file(&mut self, view: &FileView<'_>, checked: Checked) {
+        if checked.failed {
+            self.failed(format!("{}: a rule failed on this file", view.path));
+        }
         let coverage = &mut self.summary.coverage;
         coverage.files += 1;
         match view.left_out {
@@ -221,6 +245,7 @@ impl Emission<'_> {
                     reason,
                 });
             }
+            None if checked.failed => {}
             None => {
                 coverage.files_reviewed += 1;
                 coverage.hunks_reviewed += checked.hunks;

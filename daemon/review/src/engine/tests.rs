@@ -123,6 +123,12 @@ static RULES: &[&Rule] = &[
         check: Check::Hunk(forged),
         ..BASE
     },
+    &Rule {
+        id: "broken",
+        triggers: &["broken"],
+        check: Check::Hunk(|_, _, _| panic!("a defect of a rule")),
+        ..BASE
+    },
 ];
 static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(RULES));
 
@@ -175,6 +181,25 @@ fn a_hit_is_placed_quoted_and_remedied() {
     assert_eq!(finding.fingerprint.len(), 64);
     assert_eq!(summary.counts, [0, 1, 0, 0]);
     assert_eq!(summary.coverage.added_lines_reviewed, 1);
+}
+
+#[test]
+fn a_rule_with_a_defect_costs_its_file_and_says_so() {
+    let diff = file("a.py", &["broken", "bad()"]) + &file("b.py", &["bad()"]);
+    for threads in [1, 2] {
+        let options = ReviewOptions {
+            threads,
+            ..ReviewOptions::default()
+        };
+        let (outcomes, summary) = review_with(&diff, options);
+        assert!(outcomes[0].findings.is_empty());
+        assert_eq!(rules(&outcomes[1]), ["bad"]);
+        assert!(summary.incomplete);
+        assert_eq!(summary.failures.len(), 1);
+        assert!(summary.failures[0].contains("a.py"));
+        assert_eq!(summary.coverage.files, 2);
+        assert_eq!(summary.coverage.files_reviewed, 1);
+    }
 }
 
 #[test]

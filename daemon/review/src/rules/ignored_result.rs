@@ -262,7 +262,7 @@ fn rust(hunk: &HunkView<'_>, sink: &mut Sink) {
             report(
                 side,
                 sink,
-                scope::skip_space(code, found.start())..inside.end + 1,
+                scope::skip_space(code, found.start())..(inside.end + 1).min(code.len()),
                 RUST_TRIGGER,
                 Severity::Major,
                 0.85,
