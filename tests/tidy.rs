@@ -45,7 +45,10 @@ fn read(path: &Path) -> String {
 
 fn is_test(path: &Path) -> bool {
     let text = path.to_string_lossy();
-    text.starts_with("tests/") || text.contains("/tests/") || text.starts_with("benches/")
+    text.starts_with("tests/")
+        || text.contains("/tests/")
+        || text.ends_with("/tests.rs")
+        || text.starts_with("benches/")
 }
 
 #[test]
