@@ -93,7 +93,11 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
 
 /// How bad a reference is; `None` where it is pinned well enough.
 fn judge(reference: &str) -> Option<Severity> {
-    if reference.starts_with("./") || reference.starts_with("../") || reference.contains("${{") {
+    if reference.starts_with("./")
+        || reference.starts_with("$/")
+        || reference.starts_with("../")
+        || reference.contains("${{")
+    {
         return None;
     }
     if let Some(image) = reference.strip_prefix("docker://") {
