@@ -284,3 +284,28 @@ fn ctrl_c_is_130() {
     assert_eq!(ran.code, Some(130), "{ran:?}");
     drop(writer);
 }
+
+#[test]
+fn a_closed_stdout_is_an_error_and_dev_null_is_none() {
+    let home = Home::new();
+    let shop = repository::shop(&home);
+    let cv = binaries().join("cv");
+    let cv = cv.to_str().expect("UTF-8");
+    for arguments in ["review", "review --format json", "--version", "config path"] {
+        let ended = |redirection: &str| {
+            let mut shell = home.command("sh");
+            shell
+                .current_dir(&shop)
+                .args(["-c", &format!("exec '{cv}' {arguments} {redirection}")]);
+            run(&mut shell, b"")
+        };
+        let closed = ended(">&- </dev/null");
+        three_lines(&closed, 70);
+        assert!(closed.err.contains("stdout is closed"), "{closed:?}");
+        // Programs open it for both directions to throw an answer away.
+        for kept in [">/dev/null", "1<>/dev/null"] {
+            let ran = ended(&format!("{kept} </dev/null"));
+            assert_eq!(ran.code, Some(0), "{ran:?}");
+        }
+    }
+}

@@ -6,7 +6,13 @@ use crate::{
     cli::Global,
     error::{Failure, Kind},
     hint::Hint,
-    output::{Answer, Notes, layout::Layout, paint::ColorEnvironment, patient::Patient},
+    output::{
+        Answer, Notes,
+        closed::{Closed, stdout_was_closed},
+        layout::Layout,
+        paint::ColorEnvironment,
+        patient::Patient,
+    },
 };
 
 /// The part of the process environment that matters here, read once.
@@ -77,7 +83,11 @@ impl Context {
             color: surroundings.color.decide(global.color, is_terminal),
         };
         let answer = Answer::new(
-            Box::new(Patient::new(rustix::stdio::stdout(), global.timeout)),
+            if stdout_was_closed() {
+                Box::new(Closed)
+            } else {
+                Box::new(Patient::new(rustix::stdio::stdout(), global.timeout))
+            },
             layout(
                 out_terminal,
                 terminal_width(out_terminal, rustix::stdio::stdout()),

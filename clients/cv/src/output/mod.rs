@@ -1,6 +1,7 @@
 //! Where words go: the answer to stdout, everything else to stderr.
 
 pub mod answer;
+pub mod closed;
 pub mod escape;
 pub mod layout;
 pub mod notes;
