@@ -160,6 +160,12 @@ fn broken_settings_do_not_lock_anybody_out() {
     assert_eq!(doctor.code, Some(1), "{doctor:?}");
     assert!(doctor.out.contains("config.toml"), "{doctor:?}");
     assert_eq!(home.cv(&folder, &["logs"]).code, Some(0));
+    let path = home.cv(&folder, &["config", "path"]);
+    assert_eq!(path.code, Some(0), "{path:?}");
+    assert_eq!(
+        path.out.trim(),
+        config.join("config.toml").display().to_string()
+    );
     let reviewed = home.cv_with_input(
         &folder,
         &["review"],
@@ -263,6 +269,54 @@ fn wrong_use_is_2_in_three_lines() {
         three_lines(&ran, 2);
         assert_eq!(ran.out, "", "{arguments:?}: {ran:?}");
     }
+}
+
+#[test]
+fn rules_that_nobody_knows_are_refused_whatever_there_is_to_review() {
+    let home = Home::new();
+    let repo = repository::empty(&home, "r");
+    let empty = home.cv(&repo, &["review", "--rules", "secert"]);
+    three_lines(&empty, 2);
+    assert!(
+        empty.err.contains("`cv review --rules secret`"),
+        "{empty:?}"
+    );
+    assert!(empty.err.contains("tls-verification-off"), "{empty:?}");
+    let piped = home.cv_with_input(&repo, &["review", "--rules", "secert"], b"");
+    three_lines(&piped, 2);
+    let known = home.cv(&repo, &["review", "--rules", "secret"]);
+    assert_eq!(known.code, Some(0), "{known:?}");
+    assert!(known.out.starts_with("Nothing to review"), "{known:?}");
+}
+
+#[test]
+fn a_path_is_told_from_a_revision() {
+    let home = Home::new();
+    let shop = repository::shop(&home);
+    for path in ["README.md", "pay/client.py", ".", "./pay"] {
+        let ran = home.cv(&shop, &["review", path]);
+        three_lines(&ran, 2);
+        let offered = format!("`git diff HEAD -- {path} | cv review`");
+        assert!(ran.err.contains(&offered), "{ran:?}");
+    }
+    let ran = home.cv(&shop, &["review", "../nowhere"]);
+    three_lines(&ran, 2);
+    let above = home.cv(&shop.join("pay"), &["review", "../README.md"]);
+    assert!(above.err.contains("is a file"), "{above:?}");
+}
+
+#[test]
+fn after_an_ephemeral_review_no_number_is_offered() {
+    let home = Home::new();
+    let shop = repository::shop(&home);
+    let ran = home.cv(&shop, &["review", "--ephemeral"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.out.contains("pay/client.py:5"), "{ran:?}");
+    assert!(ran.err.contains("not kept"), "{ran:?}");
+    assert!(
+        !ran.err.contains("Fix:") && !ran.err.contains("Silence:"),
+        "{ran:?}"
+    );
 }
 
 #[test]

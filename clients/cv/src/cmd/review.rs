@@ -252,11 +252,19 @@ async fn check_rules(reach: ClientOptions, args: &Args, change: Selected) -> Res
     let mut params = params(args, change, Uuid::now_v7())?;
     params.options.ephemeral = true;
     params.options.on_last_reader_gone = OnLastReaderGone::Cancel;
-    client
-        .call::<ReviewStart>(&params)
-        .await
-        .map(|_| ())
-        .map_err(daemon::failure)
+    // No later review is compared with this one.
+    "rules".clone_into(&mut params.selection);
+    let ended = async {
+        client.call::<ReviewStart>(&params).await?;
+        let mut events = client.subscribe(params.run_id, 0)?;
+        while let Some(event) = events.next().await? {
+            if event.body.is_terminal() {
+                break;
+            }
+        }
+        Ok(())
+    };
+    ended.await.map_err(daemon::failure)
 }
 
 /// Connects while the diff is still being made or awaited.
