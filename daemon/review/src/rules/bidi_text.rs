@@ -5,7 +5,7 @@ use crate::{
     language::{Language, Role},
     matching::quality,
     rule::{Check, Fix, Hit, Rule, Sink},
-    view::{FileView, HunkView},
+    view::{Change, FileView, HunkView},
 };
 
 /// The rule.

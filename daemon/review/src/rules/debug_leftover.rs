@@ -312,8 +312,12 @@ fn with_fix(file: &FileView<'_>, side: &Side, at: usize, hit: Hit) -> Hit {
     if file.language == Language::Rust || file.language == Language::Elixir {
         return hit;
     }
-    let line_end = side.line_range(side.line_at(at)).end;
     let mut end = hit.range.end;
+    // A call may be named over several lines (`console`, then `.log(x)`).
+    let line_end = side
+        .line_range(side.line_at(end.saturating_sub(1).max(at)))
+        .end
+        .max(end);
     while code[end..line_end]
         .starts_with(|c: char| c.is_ascii_alphanumeric() || c == '.' || c == '_')
     {

@@ -1,5 +1,7 @@
 //! `dynamic-code`: text that is run as code.
 
+mod scripts;
+
 use crate::{
     finding::Severity,
     language::Language,
@@ -141,12 +143,12 @@ pattern!(
     r#"\b(?:window|globalThis|global|self|__builtins__)\s*\[\s*["']eval["']\s*\]\s*\(|\bgetattr\s*\(\s*(?:__builtins__|builtins)\s*,\s*["'](?:eval|exec)["']\s*\)\s*\(|\b(?:__builtins__|builtins\.__dict__|vars\(builtins\))\s*\[\s*["'](?:eval|exec)["']\s*\]\s*\("#
 );
 pattern!(
-    RUBY_BARE,
-    r"(?m)(?:^|[=;(\s])(?:Kernel\.|binding\.)?(eval)[ (]\s*([^\s{|&#)][^\n]*)"
+    ENGINE,
+    r"\bScriptEngine\s+(\w+)\s*[=;,)]|\bval\s+(\w+)\s*(?::\s*ScriptEngine\b|=\s*ScriptEngineManager)"
 );
 pattern!(
-    RUBY_SENT,
-    r"\.(?:public_)?(?:send|__send__)\s*\(?\s*:(?:instance_|class_|module_)?eval\s*,\s*[a-zA-Z_@$][^\n]*"
+    FROM_VM,
+    r#"\b(?:runInNewContext|runInThisContext|runInContext|compileFunction)\s*(?::|\bas\b)\s*(\w+)\b[^{};\n]*\}\s*(?:=\s*require\s*\(\s*|from\s+)["'](?:node:)?vm["']"#
 );
 pattern!(
     PERL_EVAL,
@@ -161,12 +163,6 @@ pattern!(
 pattern!(
     LOADS_MODULE,
     r#"^eval\s*\(?\s*(?:\$VERSION\b|["'](?:require|use|no)\s+[\$\w:]+(?:\s*\(\s*\))?\s*;?\s*(?:1;?)?["'])"#
-);
-pattern!(SHELL_EVAL, r#"(?m)(?:^|[;&|({\s])eval\s+([^\n]+)"#);
-pattern!(SHELL_SPLICED, r#"\$\(?[A-Za-z_@*{1-9!]"#);
-pattern!(
-    SHELL_COMMAND,
-    r#"^["']?(?:\$\(([^\n]*)\)|`([^`\n]*)`)["']?\s*(?:[;|&#>2].*)?$"#
 );
 pattern!(
     POWERSHELL,
@@ -200,8 +196,16 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         Language::JavaScript | Language::TypeScript | Language::Vue | Language::Html => {
             javascript(file, hunk, sink);
         }
-        Language::Ruby => ruby(file, hunk, sink),
-        Language::Shell => shell(hunk, sink),
+        Language::Java | Language::Kotlin if hunk.new.code.contains("ScriptEngine") => {
+            let engines = ENGINE.captures_iter(&hunk.new.code).filter_map(|c| {
+                let name = c.get(1).or(c.get(2))?.as_str();
+                (!name.to_ascii_lowercase().contains("script")).then(|| format!("{name}.eval"))
+            });
+            let names: Vec<String> = engines.take(8).collect();
+            renamed(&names, hunk, file, sink);
+        }
+        Language::Ruby => scripts::ruby(file, hunk, sink),
+        Language::Shell => scripts::shell(hunk, sink),
         Language::Perl => plain(&PERL_EVAL, hunk, sink),
         Language::PowerShell => plain(&POWERSHELL, hunk, sink),
         Language::Php => {
@@ -420,77 +424,8 @@ fn javascript(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     {
         renamed(&assigned(hunk), hunk, file, sink);
     }
+    let from_vm = FROM_VM.captures_iter(&side.live);
+    let names: Vec<String> = from_vm.map(|c| c[1].to_owned()).take(8).collect();
+    renamed(&names, hunk, file, sink);
     plain(&INDEXED, hunk, sink);
-}
-
-fn ruby(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
-    let side = &hunk.new;
-    plain(&RUBY_SENT, hunk, sink);
-    for found in RUBY_BARE.captures_iter(&side.code) {
-        let (Some(name), Some(argument)) = (found.get(1), found.get(2)) else {
-            continue;
-        };
-        let end = calls::expression_end(&side.code, argument.start());
-        let argument = calls::trim(&side.code, argument.start()..end.max(argument.start()));
-        let text = &side.code[argument.clone()];
-        let literal = crate::matching::strings::is_constant(side, file.language, argument.clone());
-        if literal
-            || text.is_empty()
-            || text.starts_with(['=', '<', '.', ':'])
-            || side.in_test(name.start())
-            || calls::word_before(&side.code, name.start()) == "def"
-        {
-            continue;
-        }
-        let call = Called {
-            name: name.start(),
-            open: name.end(),
-            whole: name.start()..argument.end,
-            argument,
-        };
-        if side.touches_change(&call.whole) {
-            report(hunk, &call, sink);
-        }
-    }
-}
-
-fn shell(hunk: &HunkView<'_>, sink: &mut Sink) {
-    let side = &hunk.new;
-    for found in SHELL_EVAL.captures_iter(&side.live) {
-        let (Some(whole), Some(argument)) = (found.get(0), found.get(1)) else {
-            continue;
-        };
-        let text = argument.as_str().trim();
-        let at = side.live[..argument.start()]
-            .rfind("eval")
-            .unwrap_or(argument.start());
-        if side.code.as_bytes()[at] == b' '
-            || !SHELL_SPLICED.is_match(text)
-            || text.starts_with("set --")
-            || side.in_test(at)
-        {
-            continue;
-        }
-        // `eval "$(tool env)"` runs what a named tool prints: the usual way to set up a shell.
-        if let Some(command) = SHELL_COMMAND.captures(text) {
-            let command = command
-                .iter()
-                .skip(1)
-                .flatten()
-                .next()
-                .map_or("", |c| c.as_str());
-            let takes_input = command.contains("$1")
-                || command.contains("$@")
-                || command.contains("curl")
-                || command.contains("wget");
-            if !takes_input {
-                continue;
-            }
-        }
-        // `eval "var=\$$name"` and `eval echo` of a fixed name are as bad: kept.
-        sink.hit(Hit::at(
-            at..whole.end().min(argument.end()),
-            "A value with `;` or `$(…)` in it is run as a command.",
-        ));
-    }
 }

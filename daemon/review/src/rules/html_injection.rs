@@ -129,7 +129,7 @@ static ECHOES: [Row; 7] = [
     row!(
         Live,
         [Go],
-        r#"\bfmt\.Fprint(?:f|ln)?\s*\(\s*(?:w|rw|res|resp|writer)\s*,\s*["`][^"`\n]*<\w[^"`\n]*["`]\s*[,+][^;\n]*\b(?:r|req|request)\.(?:URL\.Query\(\)|FormValue|PostFormValue|Form|PathValue|Header)\b[^;\n]*"#,
+        r#"\bfmt\.Fprint(?:f|ln)?\s*\(\s*(?:w|rw|res|resp|writer)\s*,\s*["`][^"`\n]*<\w[^"`\n]*["`]\s*[,+][^;\n]*\b(?:r|req|request)\.(?:URL\.Query\(|FormValue\(|PostFormValue\(|Form\b|PathValue\(|Header\b)[^;\n]*"#,
         TRIGGER
     ),
     row!(

@@ -261,7 +261,7 @@ static ROWS: [Row; 31] = [
     ),
 ];
 
-pattern!(VERIFY, r#"\bverify\s*=\s*(?:False|0)\b"#);
+pattern!(VERIFY, r#"\bverify\s*=\s*(?:\(\s*)?(?:False|0)\b"#);
 pattern!(VERIFY_ENTRY, r#"["']verify["']\]?\s*[:=]\s*False\b"#);
 pattern!(
     HTTP,
@@ -339,7 +339,10 @@ fn requests(hunk: &HunkView<'_>, last: Option<usize>, sink: &mut Sink) {
         if calls::word_before(&side.code, name_at) == "def" || !is_http_call(owner, name, hunk) {
             continue;
         }
-        let fix = removal(&side.code, open, &range);
+        let in_brackets = side.code[range.clone()].contains('(');
+        let fix = (!in_brackets)
+            .then_some(())
+            .and_then(|()| removal(&side.code, open, &range));
         let hit = Hit::at(range, ANYONE);
         sink.hit(match fix {
             Some(fix) => hit.fix(fix),

@@ -2,12 +2,14 @@
 
 use crate::{
     finding::Severity,
+    language::Language,
     matching::{
+        imports::Imports,
         rows::{self, Row, row},
         ships,
     },
     rule::{Check, Hit, Rule, Sink},
-    view::{FileView, HunkView},
+    view::{FileView, HunkView, Side},
 };
 
 /// The rule.
@@ -220,6 +222,11 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     found.extend(rows::matches(&VECTORS, file, hunk));
     found.sort_by_key(|(_, range)| range.start);
     let side = &hunk.new;
+    if file.language == Language::Python && side.code.contains(".new") {
+        for range in renamed(file, side) {
+            sink.hit(Hit::at(range, OLD));
+        }
+    }
     let mut last = None;
     for (row, range) in found {
         let line = side.line_at(range.start);
@@ -230,6 +237,31 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         last = Some(line);
         sink.hit(Hit::at(range, row.trigger));
     }
+}
+
+/// `from Crypto.Cipher import ARC4 as r`, then `r.new(key)`.
+fn renamed(file: &FileView<'_>, side: &Side) -> Vec<std::ops::Range<usize>> {
+    if !file.hunks.iter().any(|h| h.new.code.contains(" as ")) {
+        return Vec::new();
+    }
+    const OLD_CIPHERS: [&str; 6] = ["DES", "DES3", "ARC2", "ARC4", "Blowfish", "CAST"];
+    let imports = Imports::of(file);
+    let mut found = Vec::new();
+    for module in ["Crypto.Cipher", "Cryptodome.Cipher"] {
+        for (member, alias) in imports.members(module) {
+            if member == alias || !OLD_CIPHERS.contains(&member) {
+                continue;
+            }
+            let call = format!("{alias}.new");
+            found.extend(side.code.match_indices(&call).filter_map(|(at, text)| {
+                let is_whole = !side.code[..at]
+                    .ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.'));
+                let is_call = side.code[at + text.len()..].trim_start().starts_with('(');
+                (is_whole && is_call && !side.in_test(at)).then(|| at..at + text.len())
+            }));
+        }
+    }
+    found
 }
 
 /// Comparing with, refusing or disabling the old thing.

@@ -58,9 +58,9 @@ pub(super) fn all_harmless(side: &Side, language: Language, expression: &Range<u
 
 pub(super) fn is_harmless(piece: &str) -> bool {
     let piece = piece.trim();
-    let piece = piece.strip_prefix("strings.Join(").map_or(piece, |rest| {
-        rest.split(',').next().unwrap_or("")
-    });
+    let piece = piece
+        .strip_prefix("strings.Join(")
+        .map_or(piece, |rest| rest.split(',').next().unwrap_or(""));
     let bare = piece
         .strip_prefix('(')
         .and_then(|rest| rest.strip_suffix(')'))

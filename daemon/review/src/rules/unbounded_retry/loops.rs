@@ -39,6 +39,11 @@ pattern!(
     HANDLER,
     r"\bcatch\b\s*(\([^()]*(?:\([^()]*\))?[^()]*\)|[^{\n]*)\s*\{"
 );
+// No pause and no bound: only the answer ends it.
+pattern!(
+    AWAITED,
+    r"\bwhile\s*\(\s*!\s*\(?\s*await\s+(?:\w+\.)*(?:ping|connect|send|check|is\w+|fetch|try\w*|health\w*|login)\w*\s*\([^()]*\)\s*\)?\s*\)\s*(?:\{\s*\}|;)"
+);
 pattern!(GO_LOOP, r"\bfor\s*\{");
 pattern!(RUST_LOOP, r"\b(?:loop|while\s+true)\s*\{");
 pattern!(
@@ -153,6 +158,9 @@ fn is_retry(body: &str, handlers: &[String], is_flag: bool) -> bool {
 pub(super) fn braced(language: Language, side: &Side, sink: &mut Sink) {
     while_failing(language, side, sink);
     let code = &side.code;
+    for found in AWAITED.find_iter(code) {
+        report(side, sink, found.range(), 0.8);
+    }
     for found in BRACED_LOOP.find_iter(code) {
         let open = found.end() - 1;
         let Some(close) = scope::close(code, open) else {
