@@ -1,6 +1,7 @@
 //! The command line's contract.
 
 mod formats;
+mod hooks;
 mod hostile;
 mod policy;
 mod runs;

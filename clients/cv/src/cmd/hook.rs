@@ -23,53 +23,7 @@ const MARK: &str = "# convergio hook";
 /// this push replaces them. Compared are the trees: that of the pushed commit, and that of all
 /// it grew from that the remote knows, so that neither a merge from there nor a rebase shows up
 /// as new. A secret stays in history though, so it is also looked for in each commit.
-const PRE_PUSH: &str = r#"zero() { case $1 in *[!0]*) return 1 ;; esac; }
-known=--remotes=${1:-origin}
-[ -n "$(git for-each-ref --count=1 "refs/remotes/${1:-origin}")" ] || known=--remotes
-# The commit that holds all of the given ones; with a git that cannot make it, the first.
-joined() {
-  base=$1
-  shift
-  for next; do
-    tree=$(git merge-tree --write-tree "$base" "$next" 2>/dev/null </dev/null | head -n 1)
-    [ -n "$tree" ] || break
-    base=$(git -c user.name=cv -c user.email=cv@localhost \
-      commit-tree "$tree" -p "$base" -p "$next" -m 'known to the remote' </dev/null) || break
-  done
-  echo "$base"
-}
-while read -r _ local _ remote; do
-  zero "$local" && continue
-  if zero "$remote" || ! git cat-file -e "$remote^{commit}" 2>/dev/null; then
-    remote=
-  fi
-  if ! new=$(git rev-list --count "$local" --not "$known" $remote); then
-    echo 'Not reviewed: git cannot tell what is new' >&2
-    [ "$strict" = 1 ] && exit 2
-    continue
-  fi
-  [ "$new" = 0 ] && continue
-  edge=$(git rev-list --boundary "$local" --not "$known" $remote | sed -n 's/^-//p')
-  if [ -z "$edge" ]; then
-    base=$(git hash-object -t tree /dev/null)
-  else
-    base=$(joined $(git merge-base --independent $edge))
-  fi
-  "$cv" review --fail-on major --timeout 10s "$base..$local" </dev/null
-  verdict $?
-  [ "$new" = 1 ] && continue
-  code=0
-  found=$(git log -p --reverse --no-merges --format= --no-ext-diff --no-textconv --no-color \
-    --src-prefix=a/ --dst-prefix=b/ "$local" --not "$known" $remote |
-    "$cv" review - -q --ephemeral --fail-on major --timeout 10s \
-      --rules secret,secret-assignment,private-key,url-credentials) || code=$?
-  if [ "$code" = 1 ]; then
-    printf '%s\n' "$found" 'In a commit of this push, though its last one is without.' >&2
-  fi
-  verdict "$code"
-done
-exit 0
-"#;
+const PRE_PUSH: &str = include_str!("pre_push.sh");
 
 /// Reviews at every commit or push.
 #[derive(clap::Args, Debug)]
@@ -451,6 +405,10 @@ mod tests {
         assert!(!sum.contains("+m\n") && !sum.contains("f1"), "{sum}");
         // A commit's own text is pushed, whatever a later one makes of it.
         assert!(log.contains("+secret\n") && !log.contains("+m\n"), "{log}");
+        assert!(
+            log.contains("+clean\n") && !log.contains("-secret"),
+            "{log}"
+        );
 
         // Going back pushes nothing new; going back and on, only what is new.
         let (sum, log) = pushes.push(&["-f", "feature~1:feature"]);
