@@ -192,7 +192,7 @@ fn a_reader_that_sleeps_reads_everything_in_the_end() {
         last = serde_json::from_str(&line.expect("text")).expect("JSON");
         findings += usize::from(last["type"] == "finding");
     }
-    assert_eq!(findings, MANY);
     assert_eq!(last["type"], "completed", "{last}");
+    assert_eq!(findings, MANY);
     assert!(child.wait().expect("it ended").success());
 }
