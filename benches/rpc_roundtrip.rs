@@ -146,6 +146,8 @@ async fn connect(home: &Path) -> Client {
 
 /// Answers every line with the same line: the least that a server in another process can do.
 fn echo(socket: &Path, answer: &str) {
+    // In a session of its own, as the daemon is: the scheduler groups by session.
+    rustix::process::setsid().unwrap();
     let listener = UnixListener::bind(socket).unwrap();
     let (stream, _) = listener.accept().unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
