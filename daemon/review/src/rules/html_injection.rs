@@ -125,7 +125,13 @@ static CALLS: [CallRow; 10] = [
     ),
 ];
 
-static ECHOES: [Row; 7] = [
+static ECHOES: [Row; 8] = [
+    row!(
+        Live,
+        [Python],
+        r#"\b(?:HttpResponse|make_response|HTMLResponse)\s*\(\s*["'][^"'\n]*<\w[^"'\n]*["']\s*(?:\+|%)\s*\(?\s*request\.(?:args|form|GET|POST|values|query_params)[^\n]*"#,
+        TRIGGER
+    ),
     row!(
         Live,
         [Go],
@@ -319,6 +325,10 @@ fn has_template_name(name: &str) -> bool {
 }
 
 fn is_clean(text: &str) -> bool {
+    // Turning the escaping off is no escaping.
+    if let Some((before, after)) = text.split_once("autoescape") {
+        return SANITIZED.is_match(before) || SANITIZED.is_match(after);
+    }
     SANITIZED.is_match(text)
 }
 

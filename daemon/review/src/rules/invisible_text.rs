@@ -217,6 +217,7 @@ fn is_fine(
     match first {
         Kind::Control => {
             file.role == Role::Fixture
+                || file.name.ends_with(".vim")
                 || (in_test && place != Place::Code)
                 || (prose && !matches!(run[0].1, '\u{0}' | '\u{8}' | '\u{1b}' | '\u{7f}'))
                 || run.iter().all(|(_, c)| *c == '\u{1b}')

@@ -58,6 +58,7 @@ Do: pass the program and its arguments as a list, without a shell.",
         "$`",
         "cmd",
         "open3",
+        "github.",
         "capture",
     ],
     strict_only: false,
@@ -176,6 +177,32 @@ pattern!(
     r#"(?i)\b(?:Arguments\s*=\s*|(?:Process\.Start|ProcessStartInfo)\s*\(\s*"(?:cmd|cmd\.exe|/bin/(?:ba)?sh|bash|sh|powershell(?:\.exe)?)"\s*,\s*)(\$@?"[^"\n]*(?:/c|-c|-Command)\s(?:[^"\n\\]|\\.)*\{(?:[^"\n\\]|\\.)*"|"[^"\n]*(?:/c|-c|-Command)\s(?:[^"\n\\]|\\.)*"\s*\+)"#
 );
 
+// What anybody may write who opens an issue or a pull request.
+pattern!(
+    FROM_OUTSIDE,
+    r"\$\{\{\s*github\.(?:head_ref|event\.(?:issue|pull_request|comment|review|review_comment|discussion|head_commit|commits\[\d+\]|workflow_run\.head_commit|pages\[\d+\])(?:\.\w+)*\.(?:title|body|message|email|name|ref|label|page_name))\s*\}\}"
+);
+
+/// A `run:` step of a workflow into which the runner writes a text before the shell reads it.
+fn workflow(file: &FileView<'_>, side: &Side, sink: &mut Sink) {
+    if !file.path.contains(".github/") && !file.name.starts_with("action.y") {
+        return;
+    }
+    let indent = |line: &str| line.len() - line.trim_start_matches([' ', '-']).len();
+    let key = |line: &str| line.trim_start_matches([' ', '-']).split(':').next() == Some("run");
+    for found in FROM_OUTSIDE.find_iter(&side.live) {
+        let own = side.line_at(found.start());
+        let text = &side.live[side.line_range(own)];
+        let above = (own.saturating_sub(80)..own)
+            .rev()
+            .map(|at| &side.live[side.line_range(at)])
+            .find(|line| !line.trim().is_empty() && indent(line) < indent(text));
+        if key(text) || above.is_some_and(key) {
+            report(side, found.range(), sink);
+        }
+    }
+}
+
 fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     if !ships(file) {
         return;
@@ -216,6 +243,7 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         }
     }
     match file.language {
+        Language::Yaml => workflow(file, side, sink),
         Language::Python => {
             for call in rows::called(&REMOTE, file, hunk) {
                 report(side, call.whole, sink);

@@ -52,6 +52,7 @@ Do: write a placeholder and pass the value beside the statement.",
         "select\\n",
         "select`",
         "where(",
+        "where=",
     ],
     strict_only: false,
     never_silenced_by_change: false,
@@ -130,6 +131,9 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     }
     if matches!(file.language, Ruby | Php | Perl) {
         documents(side, sink);
+    }
+    for clause in splices::clauses(side, file.language) {
+        report(side, clause, sink);
     }
     let mut done = 0;
     for found in STATEMENT.captures_iter(&side.live) {

@@ -130,7 +130,7 @@ pattern!(
 );
 pattern!(
     OTHER_USE,
-    r"(?i)delay|jitter|wait|timeout|sleep|backoff|interval|retry|retries|position|colou?r|count|duration|offset|shard|port|index|width|height|angle"
+    r"(?i)delay|jitter|wait|time|ttl|expir|cache|margin|sleep|backoff|interval|retry|retries|position|colou?r|count|duration|offset|shard|port|index|width|height|angle"
 );
 pattern!(
     OTHER_ACT,

@@ -87,7 +87,7 @@ static ROWS: [Row; 17] = [
     row!(
         Code,
         [Python],
-        r"\bchmod\s*\([^()]*(?:\([^()]*\)[^()]*)*?,?\s*(?:mode\s*=\s*)?(0o?[0-7]?[0-7][0-7][2367]|0x1FF)\s*,?\s*\)|\bos\.(umask\s*\(\s*0(?:o0+)?\s*\))|\b(stat\.S_IWOTH|S_IRWXO)\b|\bumask\s*\(\s*(0o?0*)\s*\)",
+        r"\bchmod\s*\([^()]*(?:\([^()]*\)[^()]*)*?,?\s*(?:mode\s*=\s*)?(0o?[0-7]?[0-7][0-7][2367]|0x1FF|511|438)\s*,?\s*\)|\bos\.(umask\s*\(\s*0(?:o0+)?\s*\))|\b(stat\.S_IWOTH|S_IRWXO)\b|\bumask\s*\(\s*(0o?0*)\s*\)",
         TRIGGER
     ),
     row!(

@@ -113,6 +113,36 @@ fn joined_names(code: &str, interpolates: bool) -> Vec<String> {
         .collect()
 }
 
+pattern!(
+    CLAUSE_JS,
+    r"\.\s*(?:where|andWhere|orWhere|having|andHaving|orHaving|whereRaw|havingRaw)\s*\(\s*(`[^`\n]*\b[\w.]+\s*(?:=|<>|!=|[<>]=?|(?i:i?like|in\s*\())\s*'?%?\$\{([^}]*)\}[^`\n]*`)"
+);
+pattern!(
+    CLAUSE_GO,
+    r#"\.\s*(?:Where|Or|Not|Having|Raw|Joins)\s*\(\s*(fmt\.Sprintf\s*\(\s*["`][^"`\n]*'%?%[sv]%?%?'[^"`\n]*["`]\s*,\s*([^\n)]*)\)|"[^"\n]*'"\s*\+\s*([\w.]+))"#
+);
+pattern!(
+    CLAUSE_QUOTED,
+    r#"(?:\.\s*where\s*\(?\s*|\bwhere\s*=\s*\[\s*)("[^"\n]*=\s*'%s'[^"\n]*"\s*%\s*([^\n)\]]*))"#
+);
+
+/// Conditions for a query builder that a value is spliced into.
+pub(super) fn clauses(side: &Side, language: Language) -> Vec<Range<usize>> {
+    let pattern = match language {
+        Language::JavaScript | Language::TypeScript => &CLAUSE_JS,
+        Language::Go => &CLAUSE_GO,
+        Language::Python | Language::Ruby => &CLAUSE_QUOTED,
+        _ => return Vec::new(),
+    };
+    let found = pattern.captures_iter(&side.live).filter_map(|c| {
+        let clause = c.get(1)?.range();
+        let value = c.get(2).or(c.get(3)).map_or("", |m| m.as_str());
+        let stands = side.code.as_bytes()[c.get(0)?.start()] != b' ';
+        (stands && !is_harmless(value) && !side.in_test(clause.start)).then_some(clause)
+    });
+    found.collect()
+}
+
 /// What is spliced into a text: `${x}`, `#{x}`, `\(x)`, `{x}`, `$x`, `@x`.
 pub(super) fn spliced(text: &str) -> Vec<&str> {
     SPLICE

@@ -14,6 +14,10 @@ pattern!(ON, r"\bon\s+([A-Z]\w*)\s*\{");
 pattern!(CONTINUE, r"^\s*(?:continue|next)\s*;?\s*$");
 pattern!(NOTHING, r"(?i)^\s*return(?:\s+null)?\s*;\s*$");
 pattern!(FINALLY, r"\bfinally\s*\{\s*return\b[^\n;]*");
+pattern!(
+    EXCEPTIONALLY,
+    r"\.\s*exceptionally\s*\(\s*\(?\s*\w+\s*\)?\s*->\s*(?:null|\{\s*(?:return\s+null\s*;\s*)?\})\s*\)"
+);
 pattern!(IDLE, r"^[\s;]*$");
 pattern!(OPTIONAL_IMPORT, r"\b(?:require|import)\s*\(");
 pattern!(
@@ -98,6 +102,9 @@ pub(super) fn handlers(file: &FileView<'_>, side: &Side, sink: &mut Sink) {
         } else {
             report(side, sink, range, super::RULE.title, Severity::Major, 0.75);
         }
+    }
+    for found in EXCEPTIONALLY.find_iter(code) {
+        report(side, sink, found.range(), EVERY, Severity::Minor, 0.75);
     }
     for found in FINALLY.find_iter(code) {
         report(
