@@ -73,6 +73,9 @@ pub struct Coverage {
     pub added_lines_reviewed: u32,
     /// Added lines longer than 16 KiB, of which only so much was checked.
     pub long_lines_cut: u32,
+    /// The files that these lines stand in, each once, in the diff's order.
+    #[serde(default)]
+    pub cut_files: Vec<String>,
     /// Files that were left out, in the diff's order.
     pub left_out: Vec<LeftOutFile>,
 }

@@ -141,6 +141,16 @@ fn unreviewed(summary: &review::ReviewSummary) -> Vec<String> {
         let words = LeftOut::BinarySource.words();
         sentences.push(format!("{more} more {words}"));
     }
+    let cut = &summary.coverage.cut_files;
+    for path in cut.iter().take(HIDDEN_SOURCES_MAX) {
+        sentences.push(format!(
+            "{path}: of a line over 16 KiB only the first 16 KiB"
+        ));
+    }
+    let more = cut.len().saturating_sub(HIDDEN_SOURCES_MAX);
+    if more > 0 {
+        sentences.push(format!("{more} more files with lines over 16 KiB"));
+    }
     sentences
 }
 
@@ -164,6 +174,19 @@ mod tests {
         assert_eq!(coverage(&summary).unreviewed.len(), 1);
         summary.no_diff = true;
         assert!(coverage(&summary).unreviewed[0].contains("not a diff"));
+    }
+
+    #[test]
+    fn the_rest_of_a_very_long_line_is_not_covered() {
+        let long = "x".repeat(20_000);
+        let diff = format!(
+            "diff --git a/l.py b/l.py\n--- a/l.py\n+++ b/l.py\n@@ -0,0 +1,1 @@\n+a = '{long}'; eval(input())\n"
+        );
+        let options = review::ReviewOptions::default();
+        let review = review::Review::new(diff.as_bytes(), options).unwrap();
+        let coverage = coverage(&review.collect().1);
+        assert_eq!(coverage.unreviewed.len(), 1);
+        assert!(coverage.unreviewed[0].starts_with("l.py: "));
     }
 
     #[test]

@@ -37,3 +37,23 @@ fn a_source_file_that_git_calls_binary_is_told_from_a_picture() {
     assert_eq!(hidden, ["f.php", "q.sql"]);
     assert_eq!(summary.coverage.files, 8);
 }
+
+#[test]
+fn of_a_very_long_line_a_part_is_checked_and_that_is_counted() {
+    let long = format!("eval(input()); {} eval(input())", "x ".repeat(10_000));
+    let diff = format!("--- a/x.py\n+++ b/x.py\n@@ -0,0 +1,2 @@\n+{long}\n+breakpoint()\n");
+    let review = Review::new(diff.as_bytes(), ReviewOptions::default()).unwrap();
+    let (outcomes, summary) = review.collect();
+    let lines: Vec<_> = outcomes[0]
+        .findings
+        .iter()
+        .map(|f| (f.rule.as_str(), f.line_range.0))
+        .collect();
+    assert_eq!(lines, [("dynamic-code", 1), ("debug-leftover", 2)]);
+    assert!(
+        outcomes[0].findings[0].suggestion.is_none(),
+        "the line is not known to its end"
+    );
+    assert_eq!(summary.coverage.long_lines_cut, 1);
+    assert_eq!(summary.coverage.cut_files, ["x.py"]);
+}

@@ -104,6 +104,8 @@ pub struct FileOutcome {
     pub below_severity: u32,
     /// Why the file was not reviewed.
     pub left_out: Option<LeftOut>,
+    /// A rule has a defect that this file shows: nothing was found out about it.
+    pub failed: bool,
 }
 
 /// A finding that is silenced, and by whom.

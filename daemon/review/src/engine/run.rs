@@ -203,7 +203,7 @@ impl Review<'_> {
                 secrets: &secrets,
                 allows: &allows,
             };
-            emission.outcome(file, placement.place(candidates));
+            emission.outcome(file, placement.place(candidates), false);
             if emission.stopped {
                 return;
             }
@@ -251,12 +251,15 @@ impl Emission<'_> {
                 coverage.hunks_reviewed += checked.hunks;
                 coverage.added_lines_reviewed += checked.added_lines;
                 coverage.long_lines_cut += checked.long_lines;
+                if checked.long_lines > 0 {
+                    coverage.cut_files.push(view.path.to_owned());
+                }
             }
         }
-        self.outcome(view, checked.raws);
+        self.outcome(view, checked.raws, checked.failed);
     }
 
-    fn outcome(&mut self, view: &FileView<'_>, raws: Vec<Raw>) {
+    fn outcome(&mut self, view: &FileView<'_>, raws: Vec<Raw>, failed: bool) {
         let mut outcome = FileOutcome {
             path: view.path.to_owned(),
             findings: Vec::new(),
@@ -265,6 +268,7 @@ impl Emission<'_> {
             held_back: Vec::new(),
             below_severity: 0,
             left_out: view.left_out,
+            failed,
         };
         let mut per_rule: HashMap<usize, u32> = HashMap::new();
         for raw in raws {

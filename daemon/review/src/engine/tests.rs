@@ -492,15 +492,3 @@ fn forged_ranges_are_dropped() {
     assert_eq!(outcomes[0].findings.len(), 1);
     assert!(outcomes[0].findings[0].suggestion.is_none());
 }
-
-#[test]
-fn of_a_very_long_line_a_part_is_checked_and_that_is_counted() {
-    let long = format!("bad() {} bad()", "x ".repeat(10_000));
-    let (outcomes, summary) = review(&file("x.py", &[&long, "bad()"]));
-    assert_eq!(outcomes[0].findings.len(), 2);
-    assert!(
-        outcomes[0].findings[0].suggestion.is_none(),
-        "the line is not known to its end"
-    );
-    assert_eq!(summary.coverage.long_lines_cut, 1);
-}
