@@ -83,7 +83,8 @@ pub fn take_unmerged(diff: &mut Vec<u8>) -> Vec<String> {
     paths
 }
 
-fn has_binary(diff: &[u8]) -> bool {
+/// Whether git called a file of the diff binary.
+pub fn has_binary(diff: &[u8]) -> bool {
     diff.split(|&byte| byte == b'\n')
         .any(|line| line.starts_with(b"Binary files "))
 }
@@ -101,7 +102,7 @@ fn version(told: &str) -> Option<(u32, u32)> {
 
 /// The files of a diff, each with its header. Content lines begin with a sign, so that only a
 /// header can begin so.
-fn files(diff: &[u8]) -> Vec<&[u8]> {
+pub fn files(diff: &[u8]) -> Vec<&[u8]> {
     let mut starts: Vec<usize> = Vec::new();
     let mut at = 0;
     for line in diff.split_inclusive(|&byte| byte == b'\n') {

@@ -1,6 +1,7 @@
 //! git, run so that nothing of the repository runs with it.
 
 pub mod advice;
+pub mod binary;
 pub mod diff;
 pub mod discover;
 pub mod run;

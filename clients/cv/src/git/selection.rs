@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use convergio_contract::limits::DIFF_MAX_BYTES;
 
 use super::{
-    advice, diff,
+    advice, binary, diff,
     discover::{Repository, repository},
     status::{Status, status},
     untracked,
@@ -306,6 +306,9 @@ fn make_diff(repository: &Repository, plan: &Plan, status: &Status) -> Result<Ve
     // Elsewhere the file of the working tree is in the diff, markers and all.
     if !unmerged.is_empty() && matches!(plan.since, Since::Staged) {
         return Err(advice::unmerged(&unmerged));
+    }
+    if diff::has_binary(&diff) {
+        diff = binary::with_sizes(repository, diff);
     }
     for path in status.untracked.iter().filter(|_| plan.untracked) {
         untracked::append(&repository.root, path, &mut diff, DIFF_MAX_BYTES)?;

@@ -439,3 +439,36 @@ fn a_merge_conflict_is_told_and_its_markers_are_reviewed() {
     let (_, diff) = repo.default();
     assert!(!diff.contains("Unmerged"), "{diff}");
 }
+
+#[test]
+fn binary_files_tell_their_size_wherever_they_stand() {
+    let repo = Repo::new();
+    let binary = |letter: &str, bytes: usize| format!("\0{}", letter.repeat(bytes - 1));
+    for (name, letter) in [("held.bin", "h"), ("changed bin", "c")] {
+        repo.write(name, &binary(letter, 5000));
+    }
+    // Too small to pass for the origin of another.
+    repo.write("gone.bin", &binary("g", 50));
+    repo.commit("binaries");
+    repo.write("staged.bin", &binary("s", 6000));
+    repo.git(&["add", "staged.bin"]);
+    repo.write("changed bin", &binary("c", 7000));
+    repo.write("new.bin", &binary("n", 8000));
+    repo.write("a.txt", "one\ntwo\n");
+    fs::remove_file(repo.root.join("gone.bin")).expect("removes");
+    let (_, diff) = repo.default();
+    for bytes in [6000, 7000, 8000] {
+        let patch = format!("GIT binary patch\nliteral {bytes}\n\n");
+        assert_eq!(diff.matches(&patch).count(), 1, "{diff}");
+    }
+    assert_eq!(diff.matches("Binary files ").count(), 1, "{diff}");
+    assert!(diff.contains("+two\n") && !diff.contains('\0'), "{diff}");
+    let staged = repo.select(&Wanted::Staged).expect("selects").diff;
+    assert!(String::from_utf8_lossy(&staged).contains("literal 6000\n"));
+    let range = repo
+        .select(&Wanted::parse("HEAD~1..HEAD"))
+        .expect("selects")
+        .diff;
+    let range = String::from_utf8_lossy(&range).into_owned();
+    assert_eq!(range.matches("literal 5000\n\n").count(), 2, "{range}");
+}

@@ -56,9 +56,7 @@ pub fn append(root: &Path, path: &[u8], diff: &mut Vec<u8>, max: usize) -> Resul
     };
     if bytes.contains(&0) {
         header(path, mode, diff);
-        diff.extend_from_slice(b"Binary files /dev/null and ");
-        quoted(b"b/", path, diff);
-        diff.extend_from_slice(b" differ\n");
+        diff.extend_from_slice(super::binary::patch(found.len()).as_bytes());
         return Ok(());
     }
     let room = max.saturating_sub(diff.len());
@@ -174,7 +172,7 @@ mod tests {
             "diff --git \"a/q\\\"\\n\" \"b/q\\\"\\n\"\nnew file mode 100644\n--- /dev/null\n\
              +++ \"b/q\\\"\\n\"\n@@ -0,0 +1 @@\n+x\n"
         );
-        assert!(diff_of("bin", b"\0\x01").contains("Binary files /dev/null and b/bin differ"));
+        assert!(diff_of("bin", b"\0\x01").ends_with("GIT binary patch\nliteral 2\n\n"));
         assert!(!diff_of("empty", b"").contains("+++"));
     }
 
