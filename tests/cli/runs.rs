@@ -118,6 +118,48 @@ fn ctrl_c_cancels_the_run() {
 }
 
 #[test]
+fn a_killed_daemon_is_told_with_the_runs_true_end() {
+    let home = Home::new();
+    let folder = home.folder("w");
+    let file = home.everything().join("big.diff");
+    std::fs::write(&file, diffs::with_findings(MANY)).expect("a file");
+    let daemon = Daemon::start(&home);
+    let (output, written) = std::io::pipe().expect("a pipe");
+    let mut command = home.cv_command(&folder, &["review", "--format", "ndjson"]);
+    command
+        .stdin(std::fs::File::open(&file).expect("a file"))
+        .stdout(written)
+        .stderr(Stdio::piped());
+    let child = command.spawn().expect("cv starts");
+    drop(command);
+    assert!(readable_within(&output, LIMIT));
+    daemon.kill();
+    let output = std::fs::File::from(std::os::fd::OwnedFd::from(output));
+    let lines = std::io::read_to_string(output).expect("text");
+    let events: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let numbers: Vec<u64> = events
+        .iter()
+        .filter_map(|event| event["seq"].as_u64())
+        .collect();
+    let expected: Vec<u64> = (1..=numbers.len() as u64).collect();
+    assert_eq!(numbers, expected, "gaps or repetitions");
+    let last = events.last().expect("an end");
+    let ran = finish(child, &home.command("cv"));
+    // A fast machine may have been done.
+    match last["type"].as_str() {
+        Some("completed") => assert_eq!(ran.code, Some(0), "{ran:?}"),
+        _ => {
+            assert_eq!(last["type"], "failed", "{last}");
+            assert_eq!(last["error"]["data"]["slug"], "interrupted", "{last}");
+            super::three_lines(&ran, 70);
+        }
+    }
+}
+
+#[test]
 fn what_was_not_read_is_said_and_exits_6() {
     let home = Home::new();
     let folder = home.folder("w");

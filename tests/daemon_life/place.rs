@@ -242,3 +242,55 @@ fn a_home_of_somebody_else_is_not_used() {
     let refused = as_nobody(&home, &theirs, &["status"]);
     three_lines(&refused, &[7, 8]);
 }
+
+/// Runs a shell script in which `cv` is the program and the data folder is read-only, whatever
+/// the user may do; `None` where nothing can be mounted.
+fn on_a_read_only_disk(home: &Home, script: &str) -> Option<Ran> {
+    let mounted = "mount --bind \"$1\" \"$1\" && mount -o remount,ro,bind \"$1\"";
+    let with = |script: String| {
+        let mut command = home.command("unshare");
+        command
+            .args(["-m", "sh", "-c", &script])
+            .arg(binaries().join("cv"))
+            .arg(home.convergio().join("data"))
+            .current_dir(home.path());
+        run(&mut command, crate::harness::diffs::SMALL.as_bytes())
+    };
+    if !skip::has_program("unshare") || with(mounted.to_owned()).code != Some(0) {
+        skip::loudly("a read-only disk", "mount namespace");
+        return None;
+    }
+    Some(with(format!("{mounted} || exit 99; {script}")))
+}
+
+#[test]
+fn a_read_only_disk_costs_only_the_saving() {
+    let home = Home::new();
+    home.cv_with_input(
+        &home.path(),
+        &["review"],
+        crate::harness::diffs::SMALL.as_bytes(),
+    );
+    home.cv(&home.path(), &["stop"]);
+    let script = "\"$0\" review; \"$0\" runs; \"$0\" doctor; echo \"doctor $?\"; \"$0\" stop >&2";
+    let Some(ran) = on_a_read_only_disk(&home, script) else {
+        return;
+    };
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(
+        ran.out.contains("2 findings") && ran.out.contains("not saved"),
+        "{ran:?}"
+    );
+    // What was saved before is still read.
+    assert_eq!(ran.out.matches("completed").count(), 2, "{ran:?}");
+    assert!(ran.out.contains("completed, not saved"), "{ran:?}");
+    assert!(
+        ran.out.contains("cannot be written") && ran.out.contains("findmnt -T"),
+        "{ran:?}"
+    );
+    assert!(
+        ran.out.contains("core.db is sound") && !ran.out.contains(".damaged"),
+        "{ran:?}"
+    );
+    assert!(ran.out.contains("doctor 1"), "{ran:?}");
+}
