@@ -6,12 +6,20 @@ use convergio_contract::{
     EventBody,
     finding::{self as wire, FindingStatus, ReviewSummary, SilencedFinding},
 };
-use convergio_review::FileOutcome;
+use convergio_review::{FileOutcome, LeftOut};
 
 use super::{convert, review::Rules};
 
 /// Silenced findings that are listed one by one.
 const SILENCED_MAX: usize = 2_000;
+
+/// What the last complete review of the same selection found.
+pub(super) struct Last {
+    pub(super) findings: Vec<wire::Finding>,
+    /// It started from the same commit. Where it did not, what is gone may have been committed
+    /// as it was, and nothing is called resolved.
+    pub(super) same_base: bool,
+}
 
 /// What was found so far, compared with the last time.
 pub(super) struct Ledger {
@@ -23,6 +31,8 @@ pub(super) struct Ledger {
     seen: HashSet<String>,
     /// Paths of the diff.
     paths: HashSet<String>,
+    /// Files of the diff that were not looked into: what was in them may still be.
+    uncovered: HashSet<String>,
     /// Rules that held something back in a file: what is missing there may still be there.
     held_back: HashSet<(String, String)>,
     base_rules_off: Vec<String>,
@@ -32,7 +42,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn new(
-        last: Option<Vec<wire::Finding>>,
+        last: Option<Last>,
         only: Vec<String>,
         rules: Rules,
         base_silences: Option<&str>,
@@ -41,9 +51,11 @@ impl Ledger {
             .and_then(|text| convergio_review::silence::AllowFile::parse(text).ok())
             .unwrap_or_default();
         let compared = last.is_some();
-        let findings = last.unwrap_or_default();
+        let (findings, same_base) =
+            last.map_or_else(Default::default, |last| (last.findings, last.same_base));
         let order = findings
             .iter()
+            .filter(|_| same_base)
             .map(|finding| finding.fingerprint.clone())
             .collect();
         let by_fingerprint = findings
@@ -57,6 +69,7 @@ impl Ledger {
             rules,
             seen: HashSet::new(),
             paths: HashSet::new(),
+            uncovered: HashSet::new(),
             held_back: HashSet::new(),
             base_rules_off: base.rules_off,
             summary: ReviewSummary {
@@ -70,6 +83,9 @@ impl Ledger {
     /// A file's findings as events.
     pub(super) fn file(&mut self, outcome: FileOutcome) -> Vec<EventBody> {
         self.paths.insert(outcome.path.clone());
+        if outcome.failed || outcome.left_out.is_some_and(|reason| !tells_all(reason)) {
+            self.uncovered.insert(outcome.path.clone());
+        }
         for held in outcome.held_back {
             self.summary.held_back += held.count;
             self.held_back.insert((outcome.path.clone(), held.rule));
@@ -137,6 +153,7 @@ impl Ledger {
         let strict_only = known.is_none_or(|rule| rule.strict_only);
         // A file that is not in a diff which was not read to its end may be in its rest.
         (in_diff || !incomplete)
+            && !self.uncovered.contains(&finding.path)
             && finding.severity >= self.rules.min_severity
             && (self.only.is_empty() || named(&self.only))
             && !named(&self.rules.off)
@@ -169,6 +186,22 @@ impl Ledger {
         }
         self.summary.resolved = u32::try_from(resolved.len()).unwrap_or(u32::MAX);
         resolved
+    }
+}
+
+/// Whether a file that was left out for this reason cannot hold what it held before: its lines
+/// are gone, or they are those of the base.
+fn tells_all(reason: LeftOut) -> bool {
+    match reason {
+        LeftOut::DeleteOnly | LeftOut::ModeOnly | LeftOut::RenameOnly | LeftOut::Empty => true,
+        LeftOut::Binary
+        | LeftOut::BinarySource
+        | LeftOut::LockFile
+        | LeftOut::Generated
+        | LeftOut::Vendored
+        | LeftOut::Minified
+        | LeftOut::Submodule
+        | LeftOut::NotShown => false,
     }
 }
 
@@ -209,6 +242,7 @@ mod tests {
             held_back: Vec::new(),
             below_severity: 0,
             left_out: None,
+            failed: false,
         }
     }
 
@@ -228,7 +262,11 @@ mod tests {
                 FindingStatus::New,
             )
         });
-        Ledger::new(Some(last.collect()), Vec::new(), rules, None)
+        let last = Last {
+            findings: last.collect(),
+            same_base: true,
+        };
+        Ledger::new(Some(last), Vec::new(), rules, None)
     }
 
     fn seen(events: &[EventBody]) -> Vec<(u32, String, FindingStatus)> {
@@ -285,6 +323,37 @@ mod tests {
         let mut off = rules();
         off.off = vec![finding("", "").rule];
         assert!(ledger(&last, off).resolved(false).is_empty());
+    }
+
+    #[test]
+    fn what_may_have_been_committed_or_was_not_looked_into_is_not_resolved() {
+        let found = || convert::finding(finding("a", "x.py"), 1, FindingStatus::New);
+        let last = Last {
+            findings: vec![found()],
+            same_base: false,
+        };
+        let mut rebased = Ledger::new(Some(last), Vec::new(), rules(), None);
+        let again = seen(&rebased.file(outcome("x.py", &["a"])));
+        assert_eq!(again[0].2, FindingStatus::Persisting);
+        let last = Last {
+            findings: vec![found()],
+            same_base: false,
+        };
+        let mut committed = Ledger::new(Some(last), Vec::new(), rules(), None);
+        assert!(committed.resolved(false).is_empty());
+
+        let mut failed = ledger(&[("a", "x.py")], rules());
+        failed.file(FileOutcome {
+            failed: true,
+            ..outcome("x.py", &[])
+        });
+        assert!(failed.resolved(true).is_empty());
+        let mut hidden = ledger(&[("a", "x.py")], rules());
+        hidden.file(FileOutcome {
+            left_out: Some(LeftOut::BinarySource),
+            ..outcome("x.py", &[])
+        });
+        assert!(hidden.resolved(false).is_empty());
     }
 
     #[test]

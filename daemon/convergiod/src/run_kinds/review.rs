@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     convert,
-    ledger::Ledger,
+    ledger::{Last, Ledger},
     readers::abandoned,
     record::{Begun, Recorder},
     request::{decode, hex, request_hash},
@@ -50,7 +50,7 @@ struct Before {
     /// Fingerprints that were silenced in this folder.
     silences: HashSet<String>,
     /// Findings of the last complete review of the same selection, if there was one.
-    last: Option<Vec<wire::Finding>>,
+    last: Option<Last>,
 }
 
 /// What the reviewing thread sends.
@@ -122,7 +122,7 @@ async fn drive(
     });
 
     let selected = (root.clone(), selection.clone());
-    let (hash, before) = tokio::join!(hashed, before(&daemon, selected.0, selected.1));
+    let (hash, before) = tokio::join!(hashed, before(&daemon, selected, base_sha.clone()));
     let hash: Result<[u8; 32], RpcError> =
         hash.unwrap_or_else(|_| Err(failure::internal("the review failed", "its thread ended")));
     let (hash, before) = match (hash, before) {
@@ -234,7 +234,16 @@ fn review(
     let hash = request_hash(&params, &diff);
     // Bad options must be answered before the run is accepted.
     let invalid = |error: convergio_review::ReviewError| {
-        RpcError::new(ErrorCode::InvalidParams, "the review cannot start").why(error.to_string())
+        let told = RpcError::new(ErrorCode::InvalidParams, "the review cannot start")
+            .why(error.to_string());
+        match error {
+            convergio_review::ReviewError::AllowFile(_) => {
+                let base = params.base_sha.as_deref().unwrap_or("HEAD");
+                let file = convergio_review::silence::ALLOW_FILE;
+                told.hint(format!("git show {base}:{file}"))
+            }
+            convergio_review::ReviewError::UnknownRule { .. } => told,
+        }
     };
     if let Err(error) = Review::new(b"", options.clone()) {
         return drop(hashed.send(Err(invalid(error))));
@@ -260,7 +269,11 @@ fn review(
     let _ = reports.blocking_send(Report::Done(Box::new(summary)));
 }
 
-async fn before(daemon: &Daemon, root: String, selection: String) -> Result<Before, RunsError> {
+async fn before(
+    daemon: &Daemon,
+    (root, selection): (String, String),
+    base_sha: Option<String>,
+) -> Result<Before, RunsError> {
     let tenant = daemon.runs().tenant();
     let read = daemon
         .store
@@ -272,7 +285,10 @@ async fn before(daemon: &Daemon, root: String, selection: String) -> Result<Befo
                     .into_iter()
                     .map(|silence| silence.fingerprint)
                     .collect(),
-                last: last.map(|(_, events)| standing(&events)),
+                last: last.map(|(run, events)| Last {
+                    findings: standing(&events),
+                    same_base: run.base_sha == base_sha,
+                }),
             })
         });
     read.await
