@@ -1,10 +1,13 @@
 //! Looking for damage.
 
+use std::fs;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use crate::connection::immutable_uri;
 use crate::error::{StoreError, at};
+use crate::files::{self, beside};
 
 /// Problems listed at most; a badly damaged file has thousands.
 const PROBLEMS_MAX: usize = 100;
@@ -17,16 +20,44 @@ const CHECK: &str = "check the database";
 ///
 /// # Errors
 /// When the file can't be opened at all; a file that is no database is [`StoreError::Damaged`].
+/// [`StoreError::ReadOnly`] where it has a log whose index cannot be made beside it: that says
+/// nothing about the database.
 pub fn integrity_check(path: &Path) -> Result<Vec<String>, StoreError> {
     let conn = open_for_check(path)?;
-    problems(&conn)
+    let error = match problems(&conn) {
+        Err(error @ StoreError::Device { .. })
+            if path.parent().is_some_and(files::is_read_only) =>
+        {
+            error
+        }
+        other => return other,
+    };
+    drop(conn);
+    let log = fs::metadata(beside(path, "-wal"));
+    if log.is_ok_and(|log| log.len() > 0) {
+        tracing::warn!(%error, "a log that cannot be read stands beside the database");
+        return Err(StoreError::ReadOnly {
+            path: path.to_path_buf(),
+            activity: CHECK,
+        });
+    }
+    problems(&open(
+        path,
+        &immutable_uri(path),
+        OpenFlags::SQLITE_OPEN_URI,
+    )?)
 }
 
 pub(crate) fn open_for_check(path: &Path) -> Result<Connection, StoreError> {
+    open(path, path, OpenFlags::empty())
+}
+
+fn open(path: &Path, name: &Path, more: OpenFlags) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    Connection::open_with_flags(path, flags).map_err(|e| StoreError::from_sqlite(path, CHECK, e))
+        | OpenFlags::SQLITE_OPEN_EXRESCODE
+        | more;
+    Connection::open_with_flags(name, flags).map_err(|e| StoreError::from_sqlite(path, CHECK, e))
 }
 
 pub(crate) fn problems(conn: &Connection) -> Result<Vec<String>, StoreError> {

@@ -156,7 +156,7 @@ pub(crate) fn apply(conn: &Connection) -> rusqlite::Result<()> {
 }
 
 /// `file:` URI of a path, with what has a meaning in a URI escaped.
-fn immutable_uri(path: &Path) -> std::path::PathBuf {
+pub(crate) fn immutable_uri(path: &Path) -> std::path::PathBuf {
     let mut uri = String::from("file:");
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {

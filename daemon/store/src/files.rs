@@ -83,8 +83,22 @@ pub(crate) fn private_file(path: &Path) -> Result<bool, StoreError> {
             }
             Ok(false)
         }
+        // A folder that nothing may be made in is to the database what a read-only disk is.
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Err(StoreError::ReadOnly {
+            path: path.to_path_buf(),
+            activity: "create",
+        }),
         Err(source) => Err(StoreError::io(path, "create", source)),
     }
+}
+
+/// Whether nothing can be made in the folder: its file system or its mode forbids it.
+pub(crate) fn is_read_only(dir: &Path) -> bool {
+    use rustix::{fs::Access, io::Errno};
+    matches!(
+        rustix::fs::access(dir, Access::WRITE_OK),
+        Err(Errno::ROFS | Errno::ACCESS | Errno::PERM)
+    )
 }
 
 /// Syncs a file's content.

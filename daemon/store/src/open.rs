@@ -106,6 +106,13 @@ fn connect(
             path: target.path.clone(),
             activity: OPEN,
         },
+        // And so it sounds where the log's index cannot be made beside the database.
+        Err(StoreError::Device { .. }) if files::is_read_only(&options.dir) => {
+            StoreError::ReadOnly {
+                path: target.path.clone(),
+                activity: OPEN,
+            }
+        }
         Err(error) => error,
     };
     if !(error.is_unwritable() || matches!(error, StoreError::Device { .. })) {

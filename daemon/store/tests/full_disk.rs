@@ -6,10 +6,13 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use convergio_store::{DATABASE_FILE, Health, Migration, Store, StoreError, StoreOptions, at};
+use convergio_store::{
+    DATABASE_FILE, Health, Migration, Store, StoreError, StoreOptions, at, integrity_check,
+};
 
 const DISK: &str = "CONVERGIO_TEST_FULL_DISK";
 
@@ -139,6 +142,7 @@ async fn inside() {
     full_at_the_start_after_a_crash(&disk.clone()).await;
     no_name_left_at_the_start(&disk.clone()).await;
     no_room_to_migrate(&disk.clone()).await;
+    a_disk_that_is_read_only(&disk.clone()).await;
     println!("every scenario ran");
 }
 
@@ -323,4 +327,64 @@ async fn no_room_to_migrate(disk: &Path) {
     assert_eq!(notes(&store).await, ["older"]);
     store.close().await.unwrap();
     fs::remove_dir_all(&dir).unwrap();
+}
+
+fn remount(disk: &Path, how: &str) {
+    let done = Command::new("mount")
+        .args(["-o", &format!("remount,{how}")])
+        .arg(disk)
+        .status();
+    assert!(done.unwrap().success(), "mount -o remount,{how}");
+}
+
+async fn a_disk_that_is_read_only(disk: &Path) {
+    let (dir, crashed) = (disk.join("kept"), disk.join("crashed"));
+    let store = Store::open(&options(&dir)).unwrap();
+    put(&store, "before").await.unwrap();
+    fs::create_dir(&crashed).unwrap();
+    fs::set_permissions(&crashed, fs::Permissions::from_mode(0o700)).unwrap();
+    for name in [DATABASE_FILE.to_owned(), format!("{DATABASE_FILE}-wal")] {
+        fs::copy(dir.join(&name), crashed.join(&name)).unwrap();
+    }
+    store.close().await.unwrap();
+    remount(disk, "ro");
+
+    assert!(
+        integrity_check(&dir.join(DATABASE_FILE))
+            .unwrap()
+            .is_empty()
+    );
+    let store = Store::open(&options(&dir)).unwrap();
+    let health = store.health();
+    assert!(
+        matches!(&health, Health::ReadOnly { why } if why.contains("read-only")),
+        "{health:?}"
+    );
+    assert_eq!(notes(&store).await, ["before"]);
+    let error = put(&store, "more").await.unwrap_err();
+    assert!(error.is_unwritable(), "{error}");
+    store.close().await.unwrap();
+
+    // A log whose index cannot be made is neither obeyed nor ignored.
+    let store = Store::open(&options(&crashed)).unwrap();
+    let health = store.health();
+    assert!(
+        matches!(&health, Health::Unsaved { why } if why.contains("read-only")),
+        "{health:?}"
+    );
+    store.close().await.unwrap();
+    let error = integrity_check(&crashed.join(DATABASE_FILE)).unwrap_err();
+    assert!(matches!(error, StoreError::ReadOnly { .. }), "{error}");
+
+    let store = Store::open(&options(&disk.join("never"))).unwrap();
+    assert!(matches!(store.health(), Health::Unsaved { .. }));
+    store.close().await.unwrap();
+
+    remount(disk, "rw");
+    for dir in [dir, crashed] {
+        let store = Store::open(&options(&dir)).unwrap();
+        assert_eq!(notes(&store).await, ["before"], "{}", dir.display());
+        store.close().await.unwrap();
+        fs::remove_dir_all(&dir).unwrap();
+    }
 }

@@ -62,15 +62,25 @@ fn io_error(activity: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Lo
 }
 
 fn open(path: &Path) -> Result<File, LockError> {
-    OpenOptions::new()
+    let not_through_a_link = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+    let opened = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
-        .open(path)
-        .map_err(io_error("open the lock file", path))
+        .custom_flags(not_through_a_link)
+        .open(path);
+    // A lock needs no writing; only its holder's name does.
+    let opened = match opened {
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => OpenOptions::new()
+            .read(true)
+            .custom_flags(not_through_a_link)
+            .open(path)
+            .map_err(|_| error),
+        other => other,
+    };
+    opened.map_err(io_error("open the lock file", path))
 }
 
 fn read_owner(file: &mut File) -> Option<Owner> {
