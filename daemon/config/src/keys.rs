@@ -216,7 +216,7 @@ table! {
     );
     REVIEW_STRICT: bool = Key::boolean(
         "review", "strict", false,
-        "Exit with 6 when something that should have been read was not",
+        "Run the opt-in rules too",
     );
     REVIEW_RULES: bool = Key::switches(
         "review", "rules",
