@@ -42,6 +42,7 @@ Do: set `textContent`, let the template escape, or sanitize the value on the spo
         "raw",
         "template.html",
         "fprint",
+        "setattribute",
         "template.js",
         "bypasssecuritytrust",
         "createcontextualfragment",
@@ -125,7 +126,13 @@ static CALLS: [CallRow; 10] = [
     ),
 ];
 
-static ECHOES: [Row; 8] = [
+static ECHOES: [Row; 9] = [
+    row!(
+        Live,
+        [JavaScript, TypeScript, Vue],
+        r#"\.\s*setAttribute\s*\(\s*["'`]on\w+["'`]\s*,\s*(?:["'][^\n]*?["']\s*\+\s*\w|`[^`\n]*\$\{)[^\n]*"#,
+        TRIGGER
+    ),
     row!(
         Live,
         [Python],

@@ -73,6 +73,9 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         return;
     }
     let side = &hunk.new;
+    if matches!(file.language, Language::Dockerfile | Language::Shell) {
+        saved(side, sink);
+    }
     for (row, range) in rows::merge(rows::matches(&ROWS, file, hunk), hunk, 0) {
         let line = side.line_range(side.line_at(range.start));
         let head = side.live[line.start..range.start].trim_start();
@@ -83,6 +86,32 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
             continue;
         }
         sink.hit(Hit::at(range, row.trigger));
+    }
+}
+
+/// `curl -o i.sh … && sh i.sh`, with nothing in between that looks at the file.
+fn saved(side: &Side, sink: &mut Sink) {
+    pattern!(
+        SAVED,
+        r"\b(?:curl|wget)[ \t][^|;\n#]*?[ \t]-[a-zA-Z]*[oO][ \t]+(\S+)[^|;\n#]*?&&[ \t]*(?:sudo[ \t]+)?(?:ba|z|da)?sh[ \t]+(?:-\w+[ \t]+)*(\S+)"
+    );
+    for found in SAVED.captures_iter(&side.live) {
+        let (Some(whole), Some(file), Some(run)) = (found.get(0), found.get(1), found.get(2))
+        else {
+            continue;
+        };
+        let line = side.line_range(side.line_at(whole.start()));
+        let head = side.live[line.start..whole.start()].trim_start();
+        let checks = ["sum", "gpg", "cosign", "verify", "openssl"]
+            .iter()
+            .any(|tool| whole.as_str().contains(tool));
+        if file.as_str() == run.as_str()
+            && !checks
+            && !rows::is_shown(head)
+            && !side.in_test(whole.start())
+        {
+            sink.hit(Hit::at(whole.range(), TRIGGER));
+        }
     }
 }
 

@@ -59,6 +59,8 @@ Do: pass the program and its arguments as a list, without a shell.",
         "cmd",
         "open3",
         "github.",
+        "open(",
+        "open my",
         "capture",
     ],
     strict_only: false,
@@ -177,6 +179,10 @@ pattern!(
     r#"(?i)\b(?:Arguments\s*=\s*|(?:Process\.Start|ProcessStartInfo)\s*\(\s*"(?:cmd|cmd\.exe|/bin/(?:ba)?sh|bash|sh|powershell(?:\.exe)?)"\s*,\s*)(\$@?"[^"\n]*(?:/c|-c|-Command)\s(?:[^"\n\\]|\\.)*\{(?:[^"\n\\]|\\.)*"|"[^"\n]*(?:/c|-c|-Command)\s(?:[^"\n\\]|\\.)*"\s*\+)"#
 );
 
+pattern!(
+    PERL_PIPE,
+    r#"\bopen\s*\(?\s*(?:my\s+)?\$?\w+\s*,\s*("\|\s*[^"\n]*\$\w[^"\n]*"|"[^"\n|]*\$\w[^"\n]*\|\s*")"#
+);
 // What anybody may write who opens an issue or a pull request.
 pattern!(
     FROM_OUTSIDE,
@@ -244,6 +250,15 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     }
     match file.language {
         Language::Yaml => workflow(file, side, sink),
+        Language::Perl => {
+            found(&PERL_BARE, hunk, sink);
+            for found in PERL_PIPE.captures_iter(&side.live) {
+                let Some(text) = found.get(1) else { continue };
+                if !side.in_test(text.start()) {
+                    report(side, text.range(), sink);
+                }
+            }
+        }
         Language::Python => {
             for call in rows::called(&REMOTE, file, hunk) {
                 report(side, call.whole, sink);
@@ -261,7 +276,6 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
             found(&BACKTICK, hunk, sink);
             found(&RUBY_BARE, hunk, sink);
         }
-        Language::Perl => found(&PERL_BARE, hunk, sink),
         Language::Php => found(&PHP_BACKTICK, hunk, sink),
         Language::CSharp => found(&CS_SHELL, hunk, sink),
         Language::Scala => found(&SCALA, hunk, sink),

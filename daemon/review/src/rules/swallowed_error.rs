@@ -36,6 +36,7 @@ pub static RULE: Rule = Rule {
         "finally",
         "err",
         "rejection",
+        "pcall",
         "uncaught",
         "exceptionally",
         "resume next",
@@ -118,6 +119,7 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
             worded::swift(side, sink);
         }
         Go => worded::go(side, sink),
+        Lua => worded::lua(side, sink),
         Rust => worded::rust(side, sink),
         Sql => worded::sql(side, sink),
         Shell | Makefile | Yaml | Dockerfile => worded::shell(side, sink),

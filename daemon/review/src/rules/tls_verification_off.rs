@@ -262,7 +262,10 @@ static ROWS: [Row; 31] = [
 ];
 
 pattern!(VERIFY, r#"\bverify\s*=\s*(?:\(\s*)?(?:False|0)\b"#);
-pattern!(VERIFY_ENTRY, r#"["']verify["']\]?\s*[:=]\s*False\b"#);
+pattern!(
+    VERIFY_ENTRY,
+    r#"["']verify["']\]?\s*[:=]\s*False\b|\bsetdefault\(\s*["']verify["']\s*,\s*False\b"#
+);
 pattern!(
     HTTP,
     r"(?i)\b(?:requests|httpx|urllib3?|aiohttp|niquests|curl_cffi|https?://|boto3?|hvac|kubernetes)\b|session"

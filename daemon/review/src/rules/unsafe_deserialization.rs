@@ -294,8 +294,19 @@ fn javascript(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
 }
 
 fn python(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
+    pattern!(
+        ASSIGNED,
+        r"(?m)^[ \t]*(?:\w+[ \t]*=[ \t]*)+(?:pickle|cPickle|dill|marshal)\.loads?[ \t]*$"
+    );
     let side = &hunk.new;
     let imports = Imports::of(file);
+    // The name is all that is needed: every call through it is as bad.
+    for found in ASSIGNED.find_iter(&side.code) {
+        let range = calls::trim(&side.code, found.range());
+        if !side.in_test(range.start) && side.touches_change(&range) {
+            sink.hit(Hit::at(range, TRIGGER));
+        }
+    }
     for found in CALL.captures_iter(&side.code) {
         let (Some(whole), Some(name)) = (found.get(0), found.get(2)) else {
             continue;

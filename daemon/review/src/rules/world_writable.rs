@@ -197,6 +197,10 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
             || is_device
             || is_import
             || is_test
+            || side.live[range.clone()].contains("S_I")
+                && side.live[range.end..]
+                    .trim_start_matches(' ')
+                    .starts_with("= ")
             || is_masked(&side.live[range.clone()])
             || only_reads_umask(side, line, &side.live[range.clone()])
         {

@@ -25,7 +25,7 @@ pattern!(
 
 pattern!(
     SAFE_CALL,
-    r"(?i)\b(?:escape\w*|quote\w*|quoteIdent\w*|int|Number|parseInt|intval|floatval|Integer|absint|to_i|len|real_escape_string|mysqli_real_escape_string|pg_escape_\w+|sanitize_sql\w*|esc_sql|Identifier|identifier|format_ident|quote_ident|quote_literal|prepare|to_sql|toSql|compile|placeholders?|literal|strconv\.Itoa|strconv\.FormatInt|toInt|Int|Long|repeat|count|size|length|strings\.Repeat|itoa|as_sql|bindparam|escapeId|wrap\w*|implode|array_fill|str_repeat)\s*\(|:d\}|\.to_i\b|\(int\)|\.length\b|join\([^()]*[?%]|[\x22'][?]|%s[\x22']\s*\]?\s*\*|\$\d"
+    r"(?i)\b(?:escape\w*|quote\w*|quoteIdent\w*|int|Number|parseInt|intval|floatval|Integer|absint|to_i|len|real_escape_string|mysqli_real_escape_string|pg_escape_\w+|sanitize_sql\w*|esc_sql|Identifier|identifier|format_ident|quote_ident|quote_literal|prepare|to_sql|toSql|compile|placeholders?|literal|strconv\.Itoa|strconv\.FormatInt|toInt|Int|Long|repeat|count|size|length|strings\.Repeat|itoa|as_sql|bindparam|escapeId|wrap\w*|implode|array_fill|str_repeat)\s*\(|:d\}|\.to_i\b|&:to_i\b|map\((?:Number|parseInt)\b|\(int\)|\.length\b|join\([^()]*[?%]|[\x22'][?]|%s[\x22']\s*\]?\s*\*|\$\d"
 );
 
 /// True if all that is spliced in names tables, columns or placeholders, or is a number.
@@ -53,7 +53,20 @@ pub(super) fn all_harmless(side: &Side, language: Language, expression: &Range<u
     if pieces.peek().is_none() {
         return true;
     }
-    pieces.all(is_harmless)
+    pieces.all(|piece| is_harmless(piece) || is_choice(side, piece))
+}
+
+/// True if the hunk gives the name one of two constant texts: `dir ? 'ASC' : 'DESC'`.
+fn is_choice(side: &Side, piece: &str) -> bool {
+    pattern!(
+        CHOICE,
+        r#"(?m)\b(\w+)\s*=[^=;\n][^;\n]*?(?:\?\s*["'][^"'$#\n]*["']\s*:\s*["'][^"'$#\n]*["']\s*;?\s*$|["'][^"'{\n]*["']\s+if\s[^\n]*\selse\s+["'][^"'{\n]*["']\s*$)"#
+    );
+    let piece = piece.trim();
+    piece
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && CHOICE.captures_iter(&side.live).any(|c| &c[1] == piece)
 }
 
 pub(super) fn is_harmless(piece: &str) -> bool {

@@ -18,7 +18,7 @@ pattern!(
     EXCEPTIONALLY,
     r"\.\s*exceptionally\s*\(\s*\(?\s*\w+\s*\)?\s*->\s*(?:null|\{\s*(?:return\s+null\s*;\s*)?\})\s*\)"
 );
-pattern!(IDLE, r"^[\s;]*$");
+pattern!(IDLE, r"^[\s;]*(?:Unit[\s;]*)?$");
 pattern!(OPTIONAL_IMPORT, r"\b(?:require|import)\s*\(");
 pattern!(
     NOOP_CATCH,

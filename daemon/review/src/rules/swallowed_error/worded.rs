@@ -67,6 +67,30 @@ pub(super) fn go(side: &Side, sink: &mut Sink) {
     }
 }
 
+pub(super) fn lua(side: &Side, sink: &mut Sink) {
+    pattern!(CALL, r"(?m)^[ \t]*x?pcall\s*(\()");
+    for found in CALL.captures_iter(&side.code) {
+        let (Some(whole), Some(open)) = (found.get(0), found.get(1)) else {
+            continue;
+        };
+        let start = scope::skip_space(&side.code, whole.start());
+        let before = side.code[..start].trim_end();
+        let is_part = before.ends_with(['=', ',', '(', '{']) || before.ends_with("return");
+        let Some(close) = scope::close(&side.code, open.start()) else {
+            continue;
+        };
+        let inside = &side.code[open.end()..close];
+        let tidies = [
+            "close", "remove", "stop", "cleanup", "destroy", "free", "del",
+        ]
+        .iter()
+        .any(|verb| inside.contains(verb));
+        if !is_part && !tidies && !inside.contains("require") {
+            report(side, sink, start..close + 1, EVERY, Severity::Minor, 0.7);
+        }
+    }
+}
+
 pub(super) fn rust(side: &Side, sink: &mut Sink) {
     // A failed exchange of an atomic is no error: the loop tries again.
     if side.code.contains("compare_exchange") {
