@@ -66,7 +66,8 @@ impl BootError {
             ),
             Self::Folder(FolderError::NotASocket { path, .. })
             | Self::Listen(ListenError::Folder(FolderError::NotASocket { path, .. })) => {
-                (ErrorCode::Forbidden, format!("rm '{}'", path.display()))
+                let path = path.display();
+                (ErrorCode::Forbidden, format!("mv '{path}' '{path}.old'"))
             }
             Self::Folder(_) | Self::Listen(_) | Self::Lock(_) => {
                 (ErrorCode::Forbidden, "cv doctor".to_owned())

@@ -22,8 +22,17 @@ pub const ALLOW_FILE: &str = ".convergio/review.toml";
 #[derive(Debug, thiserror::Error)]
 pub enum AllowFileError {
     /// No TOML, or unknown keys.
-    #[error("{ALLOW_FILE} of the base revision can't be read: {0}")]
-    Toml(#[from] toml::de::Error),
+    #[error(
+        "{ALLOW_FILE} of the base revision can't be read: line {line}, column {column}: {reason}"
+    )]
+    Toml {
+        /// The line, counted from 1.
+        line: usize,
+        /// The character in the line, counted from 1.
+        column: usize,
+        /// What is wrong there, in one line.
+        reason: String,
+    },
     /// An `[[allow]]` that would silence everything.
     #[error(
         "{ALLOW_FILE} of the base revision: [[allow]] number {number} names no fingerprint, rule or path"
@@ -42,6 +51,19 @@ pub enum AllowFileError {
         /// What stands there.
         value: String,
     },
+}
+
+impl AllowFileError {
+    fn toml(text: &str, error: &toml::de::Error) -> Self {
+        let start = error.span().map_or(0, |span| span.start);
+        let before = text.get(..start).unwrap_or(text);
+        let line = before.rfind('\n').map_or(before, |end| &before[end + 1..]);
+        Self::Toml {
+            line: before.matches('\n').count() + 1,
+            column: line.chars().count() + 1,
+            reason: error.message().lines().collect::<Vec<_>>().join("; "),
+        }
+    }
 }
 
 /// The silences that a base revision grants.
@@ -75,7 +97,8 @@ struct Document {
 impl AllowFile {
     /// Reads the text of `.convergio/review.toml`.
     pub fn parse(text: &str) -> Result<Self, AllowFileError> {
-        let document: Document = toml::from_str(text)?;
+        let document: Document =
+            toml::from_str(text).map_err(|error| AllowFileError::toml(text, &error))?;
         for (index, allow) in document.allow.iter().enumerate() {
             if allow.fingerprint.is_none() && allow.rule.is_none() && allow.path.is_none() {
                 return Err(AllowFileError::Boundless { number: index + 1 });
@@ -301,6 +324,21 @@ mod tests {
             ("a/**/b.rs", "a/x/y/b.rs", true),
         ] {
             assert_eq!(glob_matches(glob, path), expected, "{glob} {path}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_toml_is_told_in_one_line_with_its_place() {
+        for (text, place) in [
+            ("broken", "line 1, column "),
+            ("# ü\n[[allow]]\nrule = \"a\"\nüfo\n", "line 4, column "),
+            (
+                "[[allow]]\nfoo = 1\n",
+                "line 2, column 1: unknown field `foo`",
+            ),
+        ] {
+            let told = AllowFile::parse(text).unwrap_err().to_string();
+            assert!(told.contains(place) && !told.contains('\n'), "{told}");
         }
     }
 

@@ -3,7 +3,7 @@
 use convergio_contract::health::Check;
 use convergio_store::{BACKUPS_DIR, DATABASE_FILE, StoreError, integrity_check};
 
-use super::{Integrity, Patient, fault, fine, quoted};
+use super::{Integrity, Patient, fault, fine, folders::way_to_write, note, quoted};
 
 const ID: &str = "database";
 /// Problems that are told one by one.
@@ -51,6 +51,11 @@ pub(super) fn look(patient: &Patient<'_>, integrity: Option<Integrity>) -> Vec<C
                 "another process holds it",
                 "cv status",
             )]
+        }
+        Err(error @ StoreError::ReadOnly { .. }) => {
+            let why =
+                "it was not closed in order; what is in it can be told when it can be written";
+            vec![note(ID, error.to_string(), why, way_to_write(folder))]
         }
         Err(error) => vec![fault(ID, error.to_string(), why, fix)],
     }

@@ -3,6 +3,7 @@
 use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 
 use convergio_contract::health::Check;
+use rustix::{fs::Access, io::Errno};
 
 use super::{Patient, fault, fine, note, quoted};
 
@@ -17,6 +18,15 @@ pub(super) fn look(patient: &Patient<'_>) -> Vec<Check> {
         checks.push(folder(patient, "folder-run", run));
     }
     checks
+}
+
+/// A command with which a folder that cannot be written can be made so, or that shows why not.
+pub(super) fn way_to_write(path: &Path) -> String {
+    match rustix::fs::access(path, Access::WRITE_OK | Access::EXEC_OK) {
+        Err(Errno::ROFS) => format!("findmnt -T {}   # then: mount -o remount,rw", quoted(path)),
+        Err(Errno::PERM) => format!("lsattr -d {0}   # then: sudo chattr -i {0}", quoted(path)),
+        _ => format!("chmod 700 {}", quoted(path)),
+    }
 }
 
 fn folder(patient: &Patient<'_>, id: &str, path: &Path) -> Check {
@@ -61,6 +71,16 @@ fn folder(patient: &Patient<'_>, id: &str, path: &Path) -> Check {
             why,
             fix,
         );
+    }
+    if let Err(errno) = rustix::fs::access(path, Access::WRITE_OK | Access::EXEC_OK) {
+        let what = format!("{shown} cannot be written: {}", io::Error::from(errno));
+        let fix = way_to_write(path);
+        return match id {
+            "folder-data" => fault(id, what, "runs are not saved", fix),
+            "folder-run" => fault(id, what, "the daemon cannot make its socket there", fix),
+            "folder-state" => note(id, what, "nothing is written to the log", fix),
+            _ => note(id, what, "`cv config set` fails", fix),
+        };
     }
     // The settings may be public, and often are: dotfiles.
     if mode & 0o077 != 0 && id != "folder-config" {

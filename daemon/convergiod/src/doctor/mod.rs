@@ -197,6 +197,11 @@ mod tests {
         for id in ["folder-run", "socket", "settings", "database"] {
             assert_eq!(state(&checks, id), CheckState::Error, "{id}");
         }
+        // A way out that works for a folder too.
+        let socket = checks.iter().find(|check| check.id == "socket").unwrap();
+        let place = home.join("run/cv.sock");
+        let way_out = format!("mv '{0}' '{0}'.old", place.display());
+        assert_eq!(socket.fix, way_out);
         let settings = checks.iter().find(|check| check.id == "settings").unwrap();
         assert!(settings.what.contains("config.toml:2"), "{settings:?}");
         assert!(settings.fix.starts_with("cv config "), "{settings:?}");

@@ -19,7 +19,12 @@ pub(super) fn look(patient: &Patient<'_>) -> Vec<Check> {
         ),
         Err(found) => {
             let why = "the daemon follows and removes nothing there that is not its socket";
-            fault(ID, found.to_string(), why, format!("rm {}", quoted(path)))
+            fault(
+                ID,
+                found.to_string(),
+                why,
+                format!("mv {0} {0}.old", quoted(path)),
+            )
         }
         Ok(true) => match socket::connect_blocking(path) {
             Ok(stream) => match socket::peer_uid(&stream) {

@@ -8,6 +8,8 @@ use convergio_contract::{
     method::Empty,
 };
 
+use convergio_store::Health;
+
 use crate::{
     daemon::{Daemon, Phase},
     dispatch::{Call, Handle},
@@ -54,11 +56,15 @@ impl Handle<HealthGet> for Daemon {
 impl Handle<HealthDoctor> for Daemon {
     async fn handle(&self, _call: Call, _params: Empty) -> Result<HealthDoctorResponse, RpcError> {
         let subject = doctor::Subject::of_daemon(self);
-        let problems = self.store.integrity_check().await;
+        // A store in memory says nothing about the file.
+        let problems = match self.store.health() {
+            Health::Unsaved { .. } => None,
+            _ => Some(self.store.integrity_check().await),
+        };
         let checks = self
             .background
             .run("examine the installation", move || {
-                doctor::examine(&subject, Some(problems))
+                doctor::examine(&subject, problems)
             })
             .await?;
         Ok(HealthDoctorResponse { checks })

@@ -7,7 +7,7 @@ use convergio_transport::{
     lock::{InstanceLock, LockError, Owner, StartLock, instance_owner},
 };
 use rustix::{
-    fs::{FlockOperation, flock},
+    fs::{FlockOperation, StatVfsMountFlags, flock},
     process::{Pid, Signal, kill_process},
 };
 
@@ -69,6 +69,13 @@ pub(crate) fn end(endpoint: &Endpoint, start_lock: &StartLock) -> Result<Option<
             theirs: owner.version,
             ours: version::OURS,
         });
+    }
+    // On a read-only disk the name is that of the last holder that could write it.
+    let read_only = rustix::fs::statvfs(lock_file)
+        .is_ok_and(|disk| disk.f_flag.contains(StatVfsMountFlags::RDONLY));
+    if read_only {
+        let path = lock_file.to_owned();
+        return Err(StayError::Nameless { path });
     }
     let told = i32::try_from(owner.pid).ok().and_then(Pid::from_raw);
     if let Some(pid) = told {
