@@ -24,6 +24,9 @@ pub struct Name {
 
 /// Literals, one of which stands in every such name; the rest of the name decides.
 pub static KEYWORDS: &[&str] = &[
+    "jwt.",
+    "fernet(",
+    "hmac",
     "pass",
     "pwd",
     "secret",

@@ -115,6 +115,11 @@ pattern!(
     r#"(?i)["'`]?\bauthorization["'`]?\s*(?:\]|\))?\s*(?:,|:|=>|=)\s*["'`]?(?:authorization:\s*)?(?:bearer|basic|token)\s+([A-Za-z0-9+/_.=-]{12,})"#
 );
 
+pattern!(
+    HANDED,
+    r#"\b(?:jwt|jsonwebtoken|JWT)\.(?:sign|verify|encode|decode)\s*\(\s*[^"'`,()\n]+,\s*["'`]([^"'`\n]{16,})["'`]|\bFernet\s*\(\s*b?["']([A-Za-z0-9_-]{43}=)["']|\bhmac\.new\s*\(\s*b?["']([^"'\n]{16,})["']|\bcreateHmac\s*\(\s*["'`]\w+["'`]\s*,\s*["'`]([^"'`\n]{16,})["'`]|\bsecret_key_base\s*=\s*["']([0-9a-f]{64,})["']"#
+);
+
 fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     if is_sheltered(file) {
         return;
@@ -149,7 +154,7 @@ fn check(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
         is_production: false,
         is_vague: false,
     };
-    for (pattern, name) in [(&POSITIONAL, &login), (&HEADER, &key)] {
+    for (pattern, name) in [(&POSITIONAL, &login), (&HEADER, &key), (&HANDED, &key)] {
         for found in pattern.captures_iter(&side.live) {
             let Some(group) = found.iter().skip(1).flatten().next() else {
                 continue;

@@ -29,6 +29,7 @@ Do: use the system's generator (`secrets`, `crypto.getRandomValues`, `SecureRand
     triggers: &[
         "rand",
         "uniqid",
+        "uuid1",
         "srand",
         "shuffle",
         "drand48",
@@ -48,7 +49,8 @@ Do: use the system's generator (`secrets`, `crypto.getRandomValues`, `SecureRand
 
 const TRIGGER: &str = "Whoever got a few values themselves computes the ones that others get.";
 
-static ROWS: [Row; 13] = [
+static ROWS: [Row; 14] = [
+    row!(Code, [Python], r"\b((?:uuid\.)?uuid1)\s*\(", TRIGGER),
     row!(
         Code,
         [Python],

@@ -21,6 +21,7 @@ pattern!(JAVASCRIPT_CALL, r"(?:\b([A-Za-z_]\w*)\.)?\b(\w+)\s*\(");
 pub(super) fn javascript(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
     let side = &hunk.new;
     let imports = Imports::of(file);
+    promised(file, hunk, sink);
     for found in JAVASCRIPT_CALL.captures_iter(&side.code) {
         let (Some(whole), Some(name)) = (found.get(0), found.get(2)) else {
             continue;
@@ -83,6 +84,35 @@ pub(super) fn javascript(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Si
                 || dash_c_list(side, file.language, inside))
         {
             report(side, range, sink);
+        }
+    }
+}
+
+/// Names of `promisify(exec)`, and `execa.command`.
+fn promised(file: &FileView<'_>, hunk: &HunkView<'_>, sink: &mut Sink) {
+    pattern!(
+        PROMISED,
+        r"\b(\w+)\s*=\s*(?:util\.)?promisify\s*\(\s*(?:\w+\.)?exec\s*\)"
+    );
+    let side = &hunk.new;
+    let mut names: Vec<&str> = PROMISED
+        .captures_iter(&side.code)
+        .filter_map(|c| c.get(1).map(|name| name.as_str()))
+        .filter(|name| !matches!(*name, "exec" | "execAsync" | "execPromise"))
+        .take(8)
+        .collect();
+    names.extend(["execa.command", "execa.commandSync"]);
+    for name in names {
+        for (at, _) in side.code.match_indices(name) {
+            let open = at + name.len();
+            let is_part = side.code[..at]
+                .ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$'));
+            if is_part || !side.code[open..].starts_with('(') || side.in_test(at) {
+                continue;
+            }
+            if let Some(call) = rows::judge(side, file.language, at, open, Argument::Built, 0) {
+                report(side, call.whole, sink);
+            }
         }
     }
 }
