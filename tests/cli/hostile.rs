@@ -9,6 +9,7 @@ use std::{
 
 use crate::harness::{
     home::Home,
+    process::run,
     repository::{self, write},
     terminal,
 };
@@ -277,6 +278,33 @@ fn a_silence_that_the_change_adds_is_counted_and_not_obeyed() {
     let ran = stranger.cv(&repo, &["review"]);
     assert!(ran.out.contains("1 finding ·"), "{ran:?}");
     assert!(!ran.out.contains("silenced by this change"), "{ran:?}");
+}
+
+#[test]
+fn settings_that_lead_nowhere_stop_no_review_or_are_named() {
+    let home = Home::new();
+    let shop = repository::shop(&home);
+    home.git(&shop, &["config", "diff.orderFile", "/nowhere"]);
+    let nested = shop.join("nested");
+    fs::create_dir(&nested).expect("a folder");
+    home.git(&nested, &["init", "-q"]);
+    home.git(&nested, &["commit", "-q", "--allow-empty", "-m", "Begin"]);
+    let ran = home.cv(&shop, &["review"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.err.contains("1 nested repository left out"), "{ran:?}");
+
+    let fixed = home.cv(&shop, &["fix", "1"]);
+    assert_eq!(fixed.code, Some(0), "{fixed:?}");
+    let elsewhere = home.folder("elsewhere");
+    let undone = home.cv(&elsewhere, &["undo"]);
+    assert!(undone.out.contains("elsewhere: /"), "{undone:?}");
+    assert!(undone.out.contains("/shop/pay/client.py"), "{undone:?}");
+
+    let mut lost = home.cv_command(&shop, &["review", "--no-stdin"]);
+    lost.env("GIT_DIR", "/nowhere");
+    let ran = run(&mut lost, b"");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.err.contains("GIT_DIR is set to /nowhere"), "{ran:?}");
 }
 
 #[test]

@@ -37,6 +37,8 @@ hints! {
     REVIEW_HELP = "`cv review --help`";
     /// Outside of a repository.
     PIPE_A_DIFF = "pipe a diff, `diff -ru old new | cv review`, or go to a git repository";
+    /// GIT_DIR leads nowhere.
+    UNSET_GIT_DIR = "`unset GIT_DIR`, then `cv review`";
     /// A revision that git does not know.
     OTHER_REVISION = "`git log --oneline -n 5`, then for instance `cv review HEAD~1`";
     /// A repository without a working tree.

@@ -62,6 +62,17 @@ pub fn repository(folder: &Path) -> Result<Repository, Failure> {
     let text = path_text(&asked.stdout)?;
     if text.is_empty() {
         if asked.message.contains("not a git repository") {
+            if let Some(named) = std::env::var_os("GIT_DIR") {
+                return Err(Failure::new(
+                    Kind::NotARepository,
+                    "Nothing to review here",
+                    format!(
+                        "GIT_DIR is set to {}, which is no git repository",
+                        Path::new(&named).display()
+                    ),
+                    Hint::UNSET_GIT_DIR,
+                ));
+            }
             return Err(Failure::new(
                 Kind::NotARepository,
                 "Nothing to review here",

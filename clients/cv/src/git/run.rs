@@ -50,6 +50,7 @@ impl Git {
             ("core.pager", "cat"),
             ("core.sshCommand", "false"),
             ("diff.external", ""),
+            ("diff.orderFile", "/dev/null"),
             ("diff.ignoreSubmodules", "dirty"),
             ("submodule.recurse", "false"),
         ];

@@ -345,6 +345,14 @@ fn header(since: &Since, files: u64, status: &Status) -> String {
             "merge conflicts",
         ));
     }
+    if status.nested > 0 {
+        let nested = count(
+            status.nested as u64,
+            "nested repository",
+            "nested repositories",
+        );
+        parts.push(format!("{nested} left out"));
+    }
     let parts = if parts.is_empty() {
         String::new()
     } else {

@@ -20,6 +20,8 @@ pub struct Status {
     pub unmerged: usize,
     /// Paths that git does not track, relative to the top level.
     pub untracked: Vec<Vec<u8>>,
+    /// Untracked folders that are repositories of their own: nothing of them belongs to this one.
+    pub nested: usize,
     /// The branch that this one follows.
     pub upstream: Option<String>,
 }
@@ -66,8 +68,9 @@ fn parse(bytes: &[u8]) -> Status {
                 }
             }
             Some(b'?') => {
-                // A folder is a repository of its own: nothing of it belongs to this one.
-                if let Some(path) = record.get(2..).filter(|path| !path.ends_with(b"/")) {
+                if record.ends_with(b"/") {
+                    status.nested += 1;
+                } else if let Some(path) = record.get(2..) {
                     status.untracked.push(path.to_vec());
                 }
             }
@@ -103,6 +106,7 @@ mod tests {
         assert_eq!(status.changed, 4);
         assert_eq!(status.unstaged, 3);
         assert_eq!(status.unmerged, 1);
+        assert_eq!(status.nested, 1);
         assert_eq!(status.untracked, [b"un tracked\nfile".to_vec()]);
         assert_eq!(status.upstream.as_deref(), Some("origin/main"));
     }
