@@ -11,6 +11,7 @@ use convergio_contract::{
     },
 };
 
+use super::latest;
 use crate::{
     context::Context,
     daemon::{self, Start},
@@ -62,9 +63,20 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
     };
     take_back(entry, context)?;
     match args.format {
-        Format::Text | Format::Md => context
-            .answer
-            .say(&format!("Took back {}", escape::line(&entry.label)))?,
+        Format::Text | Format::Md => {
+            let mut text = format!("Took back {}", escape::line(&entry.label));
+            // The last change may have been made in another repository.
+            let here = latest::root(context).ok().map(|(root, _)| root);
+            let is_here = |path: &String| {
+                here.as_ref()
+                    .is_some_and(|root| Path::new(path).starts_with(root))
+            };
+            if !entry.paths.iter().all(is_here) {
+                let paths: Vec<_> = entry.paths.iter().map(|path| escape::line(path)).collect();
+                text.push_str(&format!(" · elsewhere: {}", paths.join(", ")));
+            }
+            context.answer.say(&text)?;
+        }
         Format::Json | Format::Ndjson => context.answer.json(&serde_json::json!({
             "v": 1,
             "type": "completed",
