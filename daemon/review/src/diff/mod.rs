@@ -3,6 +3,7 @@
 //! Reading never fails and never allocates by what a header claims. What could not be read is
 //! reported in [`Diff::unparsed`] and [`Diff::problems`], so that a caller can say so.
 
+mod commit;
 mod draft;
 mod hunk;
 mod path;

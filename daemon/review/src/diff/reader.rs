@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
-use super::{Diff, PROBLEMS_MAX, Problem, ProblemKind, draft::Draft, hunk, path};
+use super::{Diff, PROBLEMS_MAX, Problem, ProblemKind, commit::Commit, draft::Draft, hunk, path};
 use crate::view::Change;
 
 /// A cursor over lines without their `\n`.
@@ -62,6 +62,7 @@ pub fn parse(text: &str) -> Diff<'_> {
         draft: None,
         in_prose: true,
         prelude: (0, None),
+        commit: Commit::None,
     };
     reader.run();
     reader.diff
@@ -75,6 +76,8 @@ struct Reader<'d> {
     in_prose: bool,
     /// Prose before the first file; it counts only if no file follows.
     prelude: (u32, Option<u32>),
+    /// The commit that the prose tells of; what git says of one without changes is no loss.
+    commit: Commit,
 }
 
 impl<'d> Reader<'d> {
@@ -454,6 +457,7 @@ impl<'d> Reader<'d> {
         if is_start {
             self.finish();
             self.in_prose = true;
+            self.commit = Commit::starts(line);
             self.lines.next();
         }
         is_start
@@ -466,6 +470,9 @@ impl<'d> Reader<'d> {
             return;
         }
         if self.in_prose && self.diff.files.is_empty() {
+            if self.commit.tells(line) {
+                return;
+            }
             self.prelude.0 = self.prelude.0.saturating_add(1);
             self.prelude.1 = self.prelude.1.or(Some(number));
             return;
