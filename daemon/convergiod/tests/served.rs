@@ -145,6 +145,24 @@ fn a_silence_holds_from_the_next_review_on_and_goes_with_its_undo() {
 }
 
 #[test]
+fn broken_silences_of_the_base_are_told_with_their_place_and_a_way_to_see_them() {
+    let served = Served::new();
+    let mut wire = served.wire();
+    for (base, shown) in [(json!(null), "HEAD"), (json!("0123abcd"), "0123abcd")] {
+        let mut start = params(Uuid::now_v7(), &faulty(1), json!({}));
+        start["base_silences"] = json!("# silences\nbroken\n");
+        start["base_sha"] = base;
+        let error = wire.error("review.start", start);
+        assert_eq!(error["code"], INVALID, "{error}");
+        let why = error["data"]["why"].as_str().expect("a reason");
+        assert!(why.contains("line 2, column "), "{why}");
+        assert!(!why.contains('\n'), "{why}");
+        let hint = format!("git show {shown}:.convergio/review.toml");
+        assert_eq!(error["data"]["hint"], hint, "{error}");
+    }
+}
+
+#[test]
 fn an_ephemeral_review_is_shown_and_leaves_a_row() {
     let served = Served::new();
     let mut wire = served.wire();
@@ -311,7 +329,7 @@ fn a_half_closed_peer_still_gets_its_answers() {
     let served = Served::new();
     let mut stream = UnixStream::connect(served.daemon.socket()).expect("a connection");
     stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
+        .set_read_timeout(Some(Duration::from_secs(60)))
         .expect("a timeout");
     let handshake = json!({
         "jsonrpc": "2.0", "id": 1, "method": "initialize",

@@ -43,7 +43,7 @@ impl Served {
     pub(crate) fn silent(&self) -> Wire {
         let stream = UnixStream::connect(self.daemon.socket()).expect("a connection");
         stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
+            .set_read_timeout(Some(Duration::from_secs(60)))
             .expect("a timeout");
         Wire {
             reader: BufReader::new(stream.try_clone().expect("a handle")),
