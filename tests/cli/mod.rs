@@ -7,6 +7,7 @@ mod policy;
 mod runs;
 mod secrets;
 mod streams;
+mod undoing;
 mod verbs;
 
 use crate::harness::home::Ran;

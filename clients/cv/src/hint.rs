@@ -67,6 +67,10 @@ hints! {
     BY_HAND = "change it by hand; `cv review --replay -v` explains it";
     /// What can be taken back.
     UNDO_LIST = "`cv undo --list`";
+    /// What is silenced.
+    ALLOW_LIST = "`cv allow --list`";
+    /// Commits without a diff.
+    EMPTY_COMMITS = "A merge against its parents: `git show -m | cv review`";
     /// The file stays as it is.
     UNDO_CONFLICT = "look at the file; `cv undo --list` names what else can be taken back";
     /// Which runs there are.

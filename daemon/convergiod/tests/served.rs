@@ -163,6 +163,53 @@ fn broken_silences_of_the_base_are_told_with_their_place_and_a_way_to_see_them()
 }
 
 #[test]
+fn silences_are_listed_ended_and_stand_again_with_the_undo_of_their_end() {
+    let served = Served::new();
+    let mut wire = served.wire();
+    let silences = |wire: &mut support::Wire, extra: serde_json::Value| {
+        let mut params = json!({"root": "/r"});
+        for (key, value) in extra.as_object().expect("an object") {
+            params[key] = value.clone();
+        }
+        wire.result("review.silences", params)
+    };
+    let [a, b] = ["a".repeat(64), "b".repeat(64)];
+    for fingerprint in [&a, &b] {
+        let silence =
+            json!({"root": "/r", "fingerprint": fingerprint, "rule": "x", "reason": "why"});
+        wire.result("review.allow", silence);
+    }
+    let listed = silences(&mut wire, json!({"limit": 1}));
+    assert_eq!(listed["total"], 2, "{listed}");
+    assert_eq!(listed["silences"].as_array().map(Vec::len), Some(1));
+    let listed = silences(&mut wire, json!({"prefix": "aaaa"}));
+    assert_eq!(listed["total"], 1);
+    assert_eq!(listed["silences"][0]["fingerprint"], json!(a));
+    assert_eq!(listed["silences"][0]["reason"], "why");
+
+    let undo_id = Uuid::now_v7();
+    let silence = json!({"root": "/r", "fingerprint": a, "rule": "x", "reason": "why"});
+    let entry = json!({
+        "undo_id": undo_id, "label": "cv allow --remove aaaa", "root": "/r", "files": [],
+        "ended_silence": silence,
+    });
+    wire.result("undo.put", entry);
+    let ended = json!({"root": "/r", "fingerprint": a});
+    let first = wire.result("review.unallow", ended.clone());
+    assert_eq!(first["removed"], true);
+    let again = wire.result("review.unallow", ended.clone());
+    assert_eq!(again["removed"], false);
+    assert_eq!(silences(&mut wire, json!({}))["total"], 1);
+    let apply = json!({"undo_id": undo_id, "files": []});
+    assert_eq!(wire.result("undo.apply", apply.clone())["done"], true);
+    assert_eq!(silences(&mut wire, json!({}))["total"], 2);
+    // Once: a repetition brings back nothing that was ended since.
+    wire.result("review.unallow", ended);
+    assert_eq!(wire.result("undo.apply", apply)["done"], true);
+    assert_eq!(silences(&mut wire, json!({}))["total"], 1);
+}
+
+#[test]
 fn an_ephemeral_review_is_shown_and_leaves_a_row() {
     let served = Served::new();
     let mut wire = served.wire();

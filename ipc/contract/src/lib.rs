@@ -45,6 +45,8 @@ macro_rules! for_each_method {
             $crate::review::ReviewStart,
             $crate::review::ReviewLatest,
             $crate::review::ReviewAllow,
+            $crate::review::ReviewSilences,
+            $crate::review::ReviewUnallow,
             $crate::undo::UndoPut,
             $crate::undo::UndoList,
             $crate::undo::UndoApply,

@@ -22,6 +22,14 @@ method!(
     /// Silences one fault in one place from now on.
     ReviewAllow, "review.allow", ReviewAllowParams => Empty, 10_000
 );
+method!(
+    /// What is silenced in a git top level or folder, newest first.
+    ReviewSilences, "review.silences", ReviewSilencesParams => ReviewSilencesResponse, 10_000
+);
+method!(
+    /// Ends a silence. Repeating it is harmless.
+    ReviewUnallow, "review.unallow", ReviewUnallowParams => ReviewUnallowResponse, 10_000
+);
 
 /// How bytes travel inside JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -107,4 +115,55 @@ pub struct ReviewAllowParams {
     pub rule: String,
     /// Why it is no fault here; not empty.
     pub reason: String,
+}
+
+/// The silences of which folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReviewSilencesParams {
+    /// Git top level, or folder; absolute.
+    pub root: String,
+    /// Only those whose fingerprint starts so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// Rows at most, 1 to 500.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// A fault that is silenced in one place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecordedSilence {
+    /// The finding's fingerprint.
+    pub fingerprint: String,
+    /// Its rule.
+    pub rule: String,
+    /// Why it is no fault there.
+    pub reason: String,
+    /// Since when, UTC milliseconds.
+    pub created_ms: i64,
+}
+
+/// Silences, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReviewSilencesResponse {
+    /// Newest first.
+    pub silences: Vec<RecordedSilence>,
+    /// How many there are, those beyond the limit too.
+    pub total: u32,
+}
+
+/// Which silence ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReviewUnallowParams {
+    /// As in `review.allow`.
+    pub root: String,
+    /// As in `review.allow`.
+    pub fingerprint: String,
+}
+
+/// Whether a silence ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReviewUnallowResponse {
+    /// False if there was none.
+    pub removed: bool,
 }

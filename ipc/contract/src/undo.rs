@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     method::{Empty, method},
-    review::Blob,
+    review::{Blob, ReviewAllowParams},
 };
 
 method!(
@@ -57,6 +57,9 @@ pub struct UndoPutParams {
     /// A silence recorded with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silence: Option<UndoSilence>,
+    /// A silence that the change ends, and that stands again once the change is taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_silence: Option<ReviewAllowParams>,
 }
 
 /// How many.
@@ -76,6 +79,9 @@ pub struct UndoEntry {
     pub label: String,
     /// When, UTC milliseconds.
     pub created_ms: i64,
+    /// Git top level, or folder; none for a change of the daemon's own (configuration).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
     /// Paths of its files.
     pub paths: Vec<String>,
     /// Taken back already.
@@ -105,6 +111,10 @@ pub struct UndoApplyParams {
     pub undo_id: Uuid,
     /// Every file of the change; empty for a change of the daemon's own (configuration).
     pub files: Vec<FileOnDisk>,
+    /// Closes a change that is a silence and leaves its files as they are: its entry was taken
+    /// out of what they became.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_files: bool,
 }
 
 /// What to put back.
@@ -123,4 +133,8 @@ pub struct UndoApplyResponse {
     pub write: Vec<FileToWrite>,
     /// The change is taken back and recorded so.
     pub done: bool,
+    /// The file was edited since, and the change is this silence: take its entry out of the
+    /// file, then call again with `keep_files`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence: Option<UndoSilence>,
 }

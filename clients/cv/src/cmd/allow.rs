@@ -11,7 +11,7 @@ use convergio_contract::{
 };
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
-use super::{fix, latest};
+use super::{fix, latest, silences};
 use crate::{
     context::Context,
     daemon::{self, Start},
@@ -22,6 +22,7 @@ use crate::{
     hint::Hint,
     output::escape,
     render::words::place,
+    table::Format,
     wire,
 };
 
@@ -29,16 +30,47 @@ use crate::{
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The finding's number.
-    #[arg(value_name = "N", allow_negative_numbers = true, value_parser = crate::cli::finding_number)]
-    pub number: u32,
+    #[arg(
+        value_name = "N",
+        required_unless_present_any = ["list", "remove"],
+        allow_negative_numbers = true,
+        value_parser = crate::cli::finding_number
+    )]
+    pub number: Option<u32>,
     /// Why it is no fault here.
-    #[arg(value_name = "WHY")]
-    pub reason: String,
+    #[arg(value_name = "WHY", required_unless_present_any = ["list", "remove"])]
+    pub reason: Option<String>,
+    /// Show what is silenced here, newest first.
+    #[arg(long, conflicts_with_all = ["number", "reason", "remove"])]
+    pub list: bool,
+    /// End the silence whose fingerprint starts so.
+    #[arg(long, value_name = "FINGERPRINT", conflicts_with_all = ["number", "reason"])]
+    pub remove: Option<String>,
+    /// How to print the list.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// Silences, lists silences or ends one.
+pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
+    args.format.announce(context);
+    if args.list {
+        return silences::list(args.format, context);
+    }
+    if let Some(prefix) = &args.remove {
+        return silences::remove(prefix, context);
+    }
+    // Without the other two the command line asks for both.
+    allow(
+        args.number.unwrap_or_default(),
+        &args.reason.unwrap_or_default(),
+        context,
+    )
 }
 
 /// Writes the silence to `.convergio/review.toml` and tells the daemon.
-pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
-    let reason = args.reason.trim().to_owned();
+fn allow(number: u32, reason: &str, context: &mut Context) -> Result<Exit, Failure> {
+    let reason = reason.trim().to_owned();
     if reason.is_empty() {
         return Err(Failure::new(
             Kind::Usage,
@@ -49,7 +81,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
     }
     let (root, root_text) = latest::root(context)?;
     let findings = latest::findings(context, &root_text)?;
-    let finding = latest::numbered(&findings, args.number)?;
+    let finding = latest::numbered(&findings, number)?;
 
     let target = Place::under(&root, Path::new(SILENCES_PATH), true)?;
     let found = target.read()?;
@@ -76,6 +108,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
             root: root_text.clone(),
             fingerprint: finding.fingerprint.clone(),
         }),
+        ended_silence: None,
     };
     fix::put_undo(params, context)?;
     target.write(after.as_bytes(), found.as_ref())?;
@@ -102,7 +135,55 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn unreadable(why: &str) -> Failure {
+/// How a file of silences that we make begins.
+const HEADING: &str = "# Findings that are no faults here. They count from the base revision.\n";
+
+/// What a file of silences without one of them is, and how often that stood in it; everything
+/// else in it stays as it is. The file never becomes empty: undoing compares what it holds.
+pub fn without_silence(before: &str, fingerprint: &str) -> Result<(String, usize), Failure> {
+    let mut document: DocumentMut = before
+        .parse()
+        .map_err(|error: toml_edit::TomlError| unreadable(error.message()))?;
+    let Some(allows) = document
+        .get_mut("allow")
+        .and_then(Item::as_array_of_tables_mut)
+    else {
+        return Ok((before.to_owned(), 0));
+    };
+    let all = allows.len();
+    allows.retain(|allow| allow.get("fingerprint").and_then(Item::as_str) != Some(fingerprint));
+    let removed = all - allows.len();
+    if allows.is_empty() {
+        document.remove("allow");
+    }
+    let mut text = document.to_string();
+    if before.starts_with(HEADING) && !text.starts_with(HEADING) {
+        // It stood in front of the entry that is gone.
+        text = format!("{HEADING}\n{}", text.trim_start_matches('\n'));
+    }
+    Ok((text, removed))
+}
+
+/// The fingerprints in a file of silences, with their rules and reasons.
+pub fn silences_in(text: &str) -> Result<Vec<[String; 3]>, Failure> {
+    let document: DocumentMut = text
+        .parse()
+        .map_err(|error: toml_edit::TomlError| unreadable(error.message()))?;
+    let allows = document.get("allow").and_then(Item::as_array_of_tables);
+    let field = |allow: &Table, name: &str| {
+        let text = allow.get(name).and_then(Item::as_str);
+        text.unwrap_or_default().to_owned()
+    };
+    Ok(allows
+        .into_iter()
+        .flatten()
+        .map(|allow| ["fingerprint", "rule", "reason"].map(|name| field(allow, name)))
+        .filter(|[fingerprint, ..]| !fingerprint.is_empty())
+        .collect())
+}
+
+/// That the file of silences is not what it should be.
+pub fn unreadable(why: &str) -> Failure {
     Failure::new(
         Kind::Conflict,
         format!("{SILENCES_PATH} cannot be read"),
@@ -134,7 +215,7 @@ fn with_silence(before: &str, finding: &Finding, reason: &str) -> Result<String,
     }
     let text = document.to_string();
     Ok(if before.trim().is_empty() {
-        format!("# Findings that are no faults here. They count from the base revision.\n\n{text}")
+        format!("{HEADING}\n{text}")
     } else {
         text
     })
@@ -173,6 +254,12 @@ mod tests {
         let other = "# mine\n[rules]\ndebug = \"off\" # loud\n";
         let both = with_silence(other, &finding, "fine").expect("parses");
         assert!(both.starts_with(other), "{both}");
+        let (back, removed) = without_silence(&both, &finding.fingerprint).expect("parses");
+        assert_eq!((back.as_str(), removed), (other, 1));
+        let (back, removed) = without_silence(&first, &finding.fingerprint).expect("parses");
+        assert_eq!((back, removed), (format!("{HEADING}\n"), 1));
+        let (same, removed) = without_silence(&both, "ccc").expect("parses");
+        assert_eq!((same, removed), (both, 0));
         assert!(with_silence("allow = 1", &finding, "x").is_err());
         assert!(with_silence("= broken", &finding, "x").is_err());
     }

@@ -301,6 +301,7 @@ fn edit(context: &mut Context) -> Result<Exit, Failure> {
             after_sha256: sha256(&after),
         }],
         silence: None,
+        ended_silence: None,
     };
     fix::put_undo(params, context)?;
     place.write(&after, found.as_ref())?;

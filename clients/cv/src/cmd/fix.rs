@@ -98,6 +98,7 @@ fn fix(
             after_sha256: sha256(&after),
         }],
         silence: None,
+        ended_silence: None,
     };
     put_undo(params, context)?;
     target.write(&after, Some(&found))?;

@@ -19,6 +19,7 @@ pub mod review;
 pub mod runs;
 pub mod service;
 pub mod settings;
+pub mod silences;
 pub mod status;
 pub mod stop;
 pub mod undo;

@@ -110,6 +110,13 @@ impl Printer {
                 ));
             }
         }
+        if self.report.found_nothing_to_read() {
+            return self.nothing(
+                "Nothing to review: the commits on stdin change no file.",
+                &Hint::EMPTY_COMMITS,
+                context,
+            );
+        }
         self.renderer.end(&self.report, &mut context.answer)?;
         context.answer.flush()?;
         if self.format == ReviewFormat::Text {

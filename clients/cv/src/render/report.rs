@@ -39,6 +39,15 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether the review is complete and there was not one file in what it was given.
+    pub fn found_nothing_to_read(&self) -> bool {
+        self.summary.is_some()
+            && self.coverage.files_total == 0
+            && self.coverage.unreviewed.is_empty()
+            && self.findings.is_empty()
+            && self.resolved.is_empty()
+    }
+
     /// Takes an event in.
     pub fn take(&mut self, event: &RunEvent) {
         self.run_id = Some(event.run_id);

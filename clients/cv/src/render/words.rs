@@ -147,6 +147,12 @@ pub fn not_listed(summary: &ReviewSummary, by_text: u64) -> Vec<String> {
     if by_change > 0 {
         sentences.push(format!("silenced by this change: {by_change}"));
     }
+    let before = summary.silenced.len() - by_change;
+    if before > 0 {
+        sentences.push(format!(
+            "silenced before: {before} · which: -v, or cv allow --list"
+        ));
+    }
     sentences
 }
 

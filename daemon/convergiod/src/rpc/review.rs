@@ -6,10 +6,12 @@ use convergio_config::{REVIEW_MIN_SEVERITY, REVIEW_STRICT};
 use convergio_contract::{
     ErrorCode, EventBody, RpcError,
     finding::{Coverage, ReviewSummary, Severity},
+    limits::PAGE_MAX,
     method::Empty,
     review::{
-        ReviewAllow, ReviewAllowParams, ReviewLatest, ReviewLatestParams, ReviewLatestResponse,
-        ReviewStart, ReviewStartParams,
+        RecordedSilence, ReviewAllow, ReviewAllowParams, ReviewLatest, ReviewLatestParams,
+        ReviewLatestResponse, ReviewSilences, ReviewSilencesParams, ReviewSilencesResponse,
+        ReviewStart, ReviewStartParams, ReviewUnallow, ReviewUnallowParams, ReviewUnallowResponse,
     },
     run::{RunAccepted, RunInfo, RunState},
 };
@@ -262,25 +264,85 @@ fn numbers(bodies: impl Iterator<Item = EventBody>) -> (Coverage, ReviewSummary)
 
 impl Handle<ReviewAllow> for Daemon {
     async fn handle(&self, _call: Call, params: ReviewAllowParams) -> Result<Empty, RpcError> {
-        absolute(&params.root)?;
-        if params.reason.trim().is_empty() {
-            return Err(failure::invalid(
-                "`reason` must say why it is no fault here",
-            ));
-        }
-        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if params.fingerprint.len() != 64 || !params.fingerprint.bytes().all(hex) {
-            return Err(failure::invalid(
-                "`fingerprint` takes 64 hexadecimal digits",
-            ));
-        }
-        let silence = NewSilence {
-            root: params.root,
-            fingerprint: params.fingerprint,
-            rule: params.rule,
-            reason: params.reason,
-        };
+        let silence = silence(params)?;
         self.runs().add_silence(silence).await.map_err(runs_error)?;
         Ok(Empty {})
+    }
+}
+
+/// A silence as it is kept.
+pub(super) fn silence(params: ReviewAllowParams) -> Result<NewSilence, RpcError> {
+    absolute(&params.root)?;
+    fingerprint(&params.fingerprint)?;
+    if params.reason.trim().is_empty() {
+        return Err(failure::invalid(
+            "`reason` must say why it is no fault here",
+        ));
+    }
+    Ok(NewSilence {
+        root: params.root,
+        fingerprint: params.fingerprint,
+        rule: params.rule,
+        reason: params.reason,
+    })
+}
+
+fn fingerprint(text: &str) -> Result<(), RpcError> {
+    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if text.len() == 64 && text.bytes().all(hex) {
+        return Ok(());
+    }
+    Err(failure::invalid(
+        "`fingerprint` takes 64 hexadecimal digits",
+    ))
+}
+
+impl Handle<ReviewSilences> for Daemon {
+    async fn handle(
+        &self,
+        _call: Call,
+        params: ReviewSilencesParams,
+    ) -> Result<ReviewSilencesResponse, RpcError> {
+        absolute(&params.root)?;
+        let limit = params.limit.unwrap_or(PAGE_MAX);
+        if !(1..=PAGE_MAX).contains(&limit) {
+            return Err(failure::invalid(format!(
+                "`limit` takes 1 to {PAGE_MAX}, not {limit}"
+            )));
+        }
+        let prefix = params.prefix.unwrap_or_default();
+        let mut listed = self
+            .runs()
+            .silences(params.root)
+            .await
+            .map_err(runs_error)?;
+        listed.retain(|silence| silence.fingerprint.starts_with(&prefix));
+        let total = u32::try_from(listed.len()).unwrap_or(u32::MAX);
+        let silences = listed.into_iter().rev().take(limit as usize);
+        Ok(ReviewSilencesResponse {
+            silences: silences
+                .map(|silence| RecordedSilence {
+                    fingerprint: silence.fingerprint,
+                    rule: silence.rule,
+                    reason: silence.reason,
+                    created_ms: silence.created_ms,
+                })
+                .collect(),
+            total,
+        })
+    }
+}
+
+impl Handle<ReviewUnallow> for Daemon {
+    async fn handle(
+        &self,
+        _call: Call,
+        params: ReviewUnallowParams,
+    ) -> Result<ReviewUnallowResponse, RpcError> {
+        absolute(&params.root)?;
+        fingerprint(&params.fingerprint)?;
+        let ended = self.runs().remove_silence(params.root, params.fingerprint);
+        let removed = ended.await.map_err(runs_error)?;
+        Ok(ReviewUnallowResponse { removed })
     }
 }

@@ -6,7 +6,7 @@ use convergio_contract::{
     ErrorCode, RpcError, Uuid,
     limits::{PAGE_MAX, UNDO_FILE_MAX_BYTES},
     method::Empty,
-    review::{Blob, Encoding},
+    review::{Blob, Encoding, ReviewAllowParams},
     undo::{
         FileToWrite, UndoApply, UndoApplyParams, UndoApplyResponse, UndoEntry, UndoFile, UndoList,
         UndoListParams, UndoListResponse, UndoPut, UndoPutParams, UndoSilence,
@@ -39,6 +39,8 @@ struct Kept {
     files: Vec<UndoFile>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     silence: Option<UndoSilence>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended_silence: Option<ReviewAllowParams>,
     /// For the daemon's own change: the revision of the settings file after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     settings_rev: Option<String>,
@@ -71,7 +73,8 @@ fn new_undo(id: Uuid, label: &str, root: Option<String>, kept: &Kept) -> Result<
 }
 
 fn check(params: &UndoPutParams) -> Result<(), RpcError> {
-    if params.files.len() > FILES_MAX || (params.files.is_empty() && params.silence.is_none()) {
+    let silence = params.silence.is_some() || params.ended_silence.is_some();
+    if params.files.len() > FILES_MAX || (params.files.is_empty() && !silence) {
         return Err(failure::invalid(format!(
             "`files` takes 1 to {FILES_MAX} files"
         )));
@@ -80,6 +83,9 @@ fn check(params: &UndoPutParams) -> Result<(), RpcError> {
         return Err(failure::invalid(
             "`label` takes the change in a few words, on one line",
         ));
+    }
+    if let Some(ended) = &params.ended_silence {
+        super::review::silence(ended.clone())?;
     }
     for file in &params.files {
         if !std::path::Path::new(&file.path).is_absolute() || file.path.contains('\n') {
@@ -113,6 +119,7 @@ impl Handle<UndoPut> for Daemon {
         let kept = Kept {
             files: params.files,
             silence: params.silence,
+            ended_silence: params.ended_silence,
             settings_rev: None,
         };
         let new = new_undo(params.undo_id, &params.label, Some(params.root), &kept)?;
@@ -146,6 +153,7 @@ impl Handle<UndoList> for Daemon {
                 undo_id: entry.id,
                 label: entry.verb,
                 created_ms: entry.created_ms,
+                root: entry.root,
                 paths: entry.path.lines().map(str::to_owned).collect(),
                 undone: entry.state == UndoState::Undone,
             });
@@ -180,26 +188,49 @@ impl Handle<UndoApply> for Daemon {
         let done = UndoApplyResponse {
             write: Vec::new(),
             done: true,
+            silence: None,
         };
+        let recorded = undo.entry.state == UndoState::Recorded;
         if let Some(rev) = &kept.settings_rev {
-            if undo.entry.state == UndoState::Recorded {
+            if recorded {
                 self.restore_settings(&kept, rev).await?;
             }
             self.closed(id, &kept).await?;
             return Ok(done);
         }
-        let write = left_to_write(&kept.files, &params)?;
+        if params.keep_files && kept.silence.is_none() {
+            return Err(failure::invalid("`keep_files` is for silences alone"));
+        }
+        let write = match left_to_write(&kept.files, &params) {
+            _ if params.keep_files => Vec::new(),
+            Err(error)
+                if error.kind() == Some(ErrorCode::Conflict)
+                    && recorded
+                    && kept.silence.is_some() =>
+            {
+                return Ok(UndoApplyResponse {
+                    done: false,
+                    silence: kept.silence,
+                    ..done
+                });
+            }
+            other => other?,
+        };
         if write.is_empty() {
             self.closed(id, &kept).await?;
             return Ok(done);
         }
-        if undo.entry.state != UndoState::Recorded {
+        if !recorded {
             return Err(
                 RpcError::new(ErrorCode::Conflict, "this change was taken back already")
                     .hint("cv undo --list"),
             );
         }
-        Ok(UndoApplyResponse { write, done: false })
+        Ok(UndoApplyResponse {
+            write,
+            done: false,
+            silence: None,
+        })
     }
 }
 
@@ -228,7 +259,7 @@ fn left_to_write(
                 format!("{} was changed since", file.path),
             )
             .why("taking the change back would lose what was done after it")
-            .hint("git diff"));
+            .hint("`cv undo --list`, then `cv undo ID` takes back another"));
         }
         write.push(FileToWrite {
             path: file.path.clone(),
@@ -239,15 +270,23 @@ fn left_to_write(
 }
 
 impl Daemon {
-    /// Marks a change as taken back, its silence with it.
+    /// Marks a change as taken back, its silence with it; one that it ended stands again.
     async fn closed(&self, id: Uuid, kept: &Kept) -> Result<(), RpcError> {
         let silence = kept.silence.clone();
+        let ended = kept.ended_silence.clone();
+        let ended = ended.map(super::review::silence).transpose()?;
         let tenant = self.runs().tenant();
         let marked = self.store.write("take a change back", move |tx| {
             if let Some(silence) = &silence {
                 convergio_runs::remove_silence(tx, tenant, &silence.root, &silence.fingerprint)?;
             }
             let now_ms = crate::daemon::now_ms();
+            if let Some(ended) = &ended
+                // Closed once: a repetition must not bring back what was ended again since.
+                && convergio_runs::get_undo(tx, tenant, id)?.entry.state == UndoState::Recorded
+            {
+                convergio_runs::add_silence(tx, tenant, ended, now_ms)?;
+            }
             convergio_runs::set_undo_state(tx, tenant, id, UndoState::Undone, now_ms)
         });
         marked.await.map_err(runs_error)
@@ -297,6 +336,7 @@ impl Daemon {
                 after_sha256: plan.after_rev.as_str().to_owned(),
             }],
             silence: None,
+            ended_silence: None,
             settings_rev: Some(plan.after_rev.as_str().to_owned()),
         };
         let new = new_undo(id, label, None, &kept)?;
@@ -341,6 +381,7 @@ mod tests {
                 path: "/r/a.py".into(),
                 sha256: content.map(sha),
             }],
+            keep_files: false,
         }
     }
 
@@ -368,6 +409,7 @@ mod tests {
         let silent = UndoApplyParams {
             undo_id: Uuid::nil(),
             files: vec![],
+            keep_files: false,
         };
         assert!(left_to_write(&files, &silent).is_err());
     }
