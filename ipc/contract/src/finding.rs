@@ -112,6 +112,9 @@ pub struct Coverage {
     pub files_reviewed: u32,
     /// Files left out by rule, each with its reason.
     pub left_out: Vec<LeftOutFile>,
+    /// Files left out by rule beyond those that are listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out_more: u32,
     /// What should have been reviewed and was not, a sentence each; not empty means exit 6.
     pub unreviewed: Vec<String>,
     /// Added lines that were reviewed.
@@ -156,6 +159,9 @@ pub struct ReviewSummary {
     pub held_back: u32,
     /// What silences took off the list.
     pub silenced: Vec<SilencedFinding>,
+    /// Silenced findings beyond those that are listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub silenced_more: u32,
     /// Time in the daemon from acceptance to the end.
     pub duration_ms: u64,
     /// `rules only`, or the model's name.
@@ -164,4 +170,8 @@ pub struct ReviewSummary {
     pub bytes_sent: u64,
     /// False where the result could not be saved.
     pub saved: bool,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

@@ -111,6 +111,7 @@ pub(crate) fn coverage() -> Coverage {
         files_total: 3,
         files_reviewed: 3,
         left_out: Vec::new(),
+        left_out_more: 0,
         unreviewed: Vec::new(),
         lines_reviewed: 12,
     }
@@ -196,6 +197,7 @@ pub(crate) fn full() -> Vec<RunEvent> {
             path: "Cargo.lock".to_owned(),
             reason: "lock file".to_owned(),
         }],
+        left_out_more: 0,
         unreviewed: vec!["big.py: longer than the limit".to_owned()],
         lines_reviewed: 12,
     };

@@ -102,11 +102,15 @@ pub fn coverage(coverage: &Coverage) -> Option<String> {
                 }
             })
             .collect();
+        let more = coverage.left_out_more as usize;
         text.push_str(&format!(
             "; {} left out: {}",
-            coverage.left_out.len(),
+            coverage.left_out.len() + more,
             listed.join(", ")
         ));
+        if more > 0 {
+            text.push_str(&format!(", {} not listed", grouped(more as u64)));
+        }
     }
     if !coverage.unreviewed.is_empty() {
         text.push_str(&format!("; {} not reviewed", coverage.unreviewed.len()));
@@ -147,7 +151,7 @@ pub fn not_listed(summary: &ReviewSummary, by_text: u64) -> Vec<String> {
     if by_change > 0 {
         sentences.push(format!("silenced by this change: {by_change}"));
     }
-    let before = summary.silenced.len() - by_change;
+    let before = summary.silenced.len() - by_change + summary.silenced_more as usize;
     if before > 0 {
         sentences.push(format!(
             "silenced before: {before} · which: -v, or cv allow --list"
@@ -181,6 +185,17 @@ mod tests {
                 .collect(),
             ..Coverage::default()
         };
+        let long = Coverage {
+            left_out_more: 1_500,
+            ..left_out(&["generated", "generated"])
+        };
+        assert!(
+            coverage(&long)
+                .unwrap()
+                .ends_with("1502 left out: generated, 1,500 not listed"),
+            "{:?}",
+            coverage(&long)
+        );
         assert_eq!(coverage(&left_out(&[])), None);
         assert_eq!(
             coverage(&left_out(&["lock file", "lock file", "lock file"])).as_deref(),

@@ -94,7 +94,7 @@ pub(crate) fn coverage(summary: &review::ReviewSummary) -> wire::Coverage {
         let all = found.left_out.iter();
         all.filter(|file| file.reason != LeftOut::BinarySource)
     };
-    let mut left_out: Vec<wire::LeftOutFile> = by_rule()
+    let left_out: Vec<wire::LeftOutFile> = by_rule()
         .take(LEFT_OUT_MAX)
         .map(|file| wire::LeftOutFile {
             path: file.path.clone(),
@@ -102,16 +102,11 @@ pub(crate) fn coverage(summary: &review::ReviewSummary) -> wire::Coverage {
         })
         .collect();
     let more = by_rule().count().saturating_sub(LEFT_OUT_MAX);
-    if more > 0 {
-        left_out.push(wire::LeftOutFile {
-            path: format!("({more} more files)"),
-            reason: "left out by rule".to_owned(),
-        });
-    }
     wire::Coverage {
         files_total: found.files,
         files_reviewed: found.files_reviewed,
         left_out,
+        left_out_more: u32::try_from(more).unwrap_or(u32::MAX),
         unreviewed: unreviewed(summary),
         lines_reviewed: found.added_lines_reviewed.into(),
     }

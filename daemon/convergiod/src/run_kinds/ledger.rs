@@ -112,6 +112,8 @@ impl Ledger {
                 line: finding.line_range.0,
                 by_this_change,
             });
+        } else {
+            self.summary.silenced_more += 1;
         }
     }
 
