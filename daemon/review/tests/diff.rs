@@ -256,6 +256,7 @@ fn no_diff_at_all_is_said() {
 fn truncation_and_garbage_are_said() {
     let head = "diff --git a/x b/x\n--- a/x\n+++ b/x\n";
     for (body, kind) in [
+        ("", ProblemKind::NoHunk),
         ("@@ -1,3 +1,4 @@\n a\n+b\n", ProblemKind::TruncatedHunk),
         ("@@ -1,1 +1,2 @@\n a\n+b\n+c\n", ProblemKind::ExcessLines),
         ("@@ -1,x +1,2 @@\n a\n+b\n", ProblemKind::BadHunkHeader),

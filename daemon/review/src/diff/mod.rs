@@ -66,6 +66,9 @@ pub enum ProblemKind {
     /// A hunk that belongs to no file.
     #[error("the hunk belongs to no file")]
     OrphanHunk,
+    /// The diff ends where a file's first hunk belongs.
+    #[error("the diff ends before the file's first hunk")]
+    NoHunk,
     /// A file header that cannot be read.
     #[error("the file header cannot be read")]
     BadFileHeader,

@@ -218,8 +218,7 @@ impl<'d> Reader<'d> {
             let Some(new) = ahead.peek().and_then(|l| l.strip_prefix("+++ ")) else {
                 return false;
             };
-            // svn announces properties in this form as well; a fresh draft is due where the
-            // current one has its sides already.
+            // svn announces properties so, too: a fresh draft where this one has its sides.
             if self
                 .draft
                 .as_ref()
@@ -234,6 +233,9 @@ impl<'d> Reader<'d> {
             self.in_prose = false;
             self.lines.next();
             self.lines.next();
+            if self.lines.peek().is_none() {
+                self.problem(self.lines.number(), ProblemKind::NoHunk);
+            }
             return true;
         }
         // The mail's signature, and the line between its message and the diffstat.
