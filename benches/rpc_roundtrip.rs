@@ -1,5 +1,8 @@
 //! One call and its answer: a raw socket echo in another process as the floor, the daemon asked
 //! by the same raw client (the daemon's share), and by our own client.
+//!
+//! All of them share one processor. On two, a round trip is 10 or 50 µs for the echo as for the
+//! daemon, by where the scheduler happens to put the pair, and the ratio is that luck.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,6 +18,8 @@ use std::{
     process::{Child, Command},
     time::Duration,
 };
+
+use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 
 use convergio_benches::{Home, binaries, percentile, row, time};
 use convergio_client::{Client, ClientOptions, Endpoint, Environment};
@@ -46,6 +51,10 @@ fn main() {
         return echo(Path::new(&arguments[2]), &arguments[3]);
     }
     let binaries = binaries();
+    // The echo and the daemon inherit it.
+    let mut one = CpuSet::new();
+    one.set(sched_getcpu());
+    sched_setaffinity(None, &one).expect("the bench may choose its processor");
     let home = Home::new(&binaries);
     home.start();
     let mut daemon = Raw::connect(&home.socket());
