@@ -128,10 +128,9 @@ fn count_syncs(binaries: &Path, home: &Home, input: &Path, cold: bool) -> Option
     let _ = child.wait();
     let text = std::fs::read_to_string(&trace).ok()?;
     let lines: Vec<&str> = text.lines().collect();
-    let shown = lines
-        .iter()
-        .position(|line| line.contains(r#"\"type\":\"finding\""#))?;
     let from = if cold { 0 } else { lines_before };
+    let is_finding = |line: &&str| line.contains(r#"\"type\":\"finding\""#);
+    let shown = from + lines.get(from..)?.iter().position(is_finding)?;
     let is_sync = |line: &&&str| line.contains("sync(") && !line.contains("resumed");
     let count = lines.get(from..shown)?.iter().filter(is_sync).count();
     u32::try_from(count).ok()
