@@ -58,15 +58,20 @@ impl Repo {
     }
 }
 
-fn git_in(folder: &Path, args: &[&str]) -> String {
-    let output = Command::new("git")
+/// git with an identity of its own and nothing of the user's settings.
+fn git_command(folder: &Path) -> Command {
+    let mut command = Command::new("git");
+    command
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
         .arg("-C")
         .arg(folder)
-        .args(["-c", "user.name=Ada", "-c", "user.email=ada@example.org"])
-        .args(["-c", "commit.gpgSign=false"])
-        .args(args)
-        .output()
-        .expect("git runs");
+        .args(["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]);
+    command
+}
+
+fn git_in(folder: &Path, args: &[&str]) -> String {
+    let output = git_command(folder).args(args).output().expect("git runs");
     assert!(output.status.success(), "git {args:?}: {output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
@@ -406,9 +411,7 @@ fn a_merge_conflict_is_told_and_its_markers_are_reviewed() {
     repo.write("a.txt", "main\n");
     repo.write("b.txt", "b\n");
     repo.commit("main");
-    let merge = Command::new("git")
-        .arg("-C")
-        .arg(&repo.root)
+    let merge = git_command(&repo.root)
         .args(["merge", "-q", "side"])
         .output()
         .expect("git runs");
