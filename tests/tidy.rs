@@ -21,6 +21,8 @@ const EMPTY_NAMES: &[&str] = &[
 fn tracked(pattern: &str) -> Vec<PathBuf> {
     let output = Command::new("git")
         .current_dir(root())
+        // Whoever owns the checkout, its list of files does no harm.
+        .args(["-c", "safe.directory=*"])
         .args([
             "ls-files",
             "--cached",
@@ -31,6 +33,7 @@ fn tracked(pattern: &str) -> Vec<PathBuf> {
         ])
         .output()
         .expect("git runs");
+    assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8(output.stdout).expect("paths are UTF-8");
     let files: Vec<PathBuf> = text.lines().map(PathBuf::from).collect();
     files
