@@ -161,13 +161,21 @@ fn as_nobody_an_unreadable_policy_is_an_error() {
 #[test]
 fn an_unreadable_policy_is_an_error_and_not_none() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: needs root, to make a file that an ordinary user can't read");
+        // Not `eprintln!`, which is kept from sight where a test passes.
+        let _ = std::io::Write::write_all(
+            &mut std::io::stderr(),
+            b"SKIPPED an unreadable policy: this needs root\n",
+        );
         return;
     }
     if Command::new("setpriv").arg("--version").output().is_err() {
         let required = std::env::var("CONVERGIO_REQUIRE_SERVICES").is_ok_and(|set| set == "1");
         assert!(!required, "setpriv was to be here");
-        eprintln!("SKIPPED: this machine has no setpriv to act as another user with");
+        // Not `eprintln!`, which is kept from sight where a test passes.
+        let _ = std::io::Write::write_all(
+            &mut std::io::stderr(),
+            b"SKIPPED an unreadable policy: this machine has no setpriv\n",
+        );
         return;
     }
     let folder = tempfile::tempdir().unwrap();
