@@ -120,6 +120,10 @@ pub struct ErrorData {
     /// A command that gets the person on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// For `key_unavailable`: the variables that would hold the key. A client that has one sends
+    /// the call once more with it, under the same idempotency key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env_names: Vec<String>,
     /// Finds the call in the daemon's log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
@@ -137,6 +141,7 @@ impl RpcError {
                 retry_after_ms: None,
                 why: None,
                 hint: None,
+                env_names: Vec::new(),
                 trace_id: None,
             })),
         }

@@ -5,8 +5,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
+    chat::{AnswerSummary, Stop},
     error::RpcError,
     finding::{Coverage, Finding, ReviewSummary},
+    model::{Attempt, UsageReport},
+    usage::BudgetInfo,
 };
 
 /// The notification that carries a [`RunEvent`].
@@ -46,10 +49,57 @@ pub struct RunEvent {
 pub enum EventBody {
     /// The run was accepted.
     Started {
-        /// `review`.
+        /// `review` or `chat`.
         kind: String,
         /// What is worked on.
         selection: String,
+    },
+    /// A model is about to be asked; durable before the first byte leaves.
+    Plan(Box<Attempt>),
+    /// More of an answer, not durable: text that goes on at `offset` of its part. When the part
+    /// ends all of it is in a `message`.
+    Delta {
+        /// The last durable event before it.
+        after_seq: u64,
+        /// Which part of the answer, from 0.
+        part: u32,
+        /// Where the text stands in its part, in bytes.
+        offset: u64,
+        /// The text.
+        text: String,
+    },
+    /// More of a model's reasoning, not durable.
+    Reasoning {
+        /// The last durable event before it.
+        after_seq: u64,
+        /// Which part of the answer, from 0.
+        part: u32,
+        /// Where the text stands in its part, in bytes.
+        offset: u64,
+        /// The text.
+        text: String,
+    },
+    /// A part of the answer, whole, as far as it came.
+    Message {
+        /// Which part, from 0.
+        part: u32,
+        /// All of it.
+        text: String,
+        /// Why it ended; anything but `end` means that it is not all that there should be.
+        stop: Stop,
+    },
+    /// An attempt was settled.
+    Usage(Box<UsageReport>),
+    /// A budget is used to more than four fifths.
+    BudgetWarning(Box<BudgetInfo>),
+    /// Less was asked for than wanted, because of a budget.
+    Downgraded {
+        /// What was wanted: `max_output 4096`, a model …
+        from: String,
+        /// What it became.
+        to: String,
+        /// Why.
+        reason: String,
     },
     /// A fault. Emitted is final.
     Finding(Box<Finding>),
@@ -67,6 +117,9 @@ pub enum EventBody {
         /// The numbers, for a review.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         summary: Option<ReviewSummary>,
+        /// The numbers, for an answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answer: Option<Box<AnswerSummary>>,
     },
     /// The run ended badly; terminal.
     Failed {
@@ -85,7 +138,17 @@ impl EventBody {
     pub fn is_terminal(&self) -> bool {
         match self {
             Self::Completed { .. } | Self::Failed { .. } | Self::Cancelled { .. } => true,
-            Self::Started { .. } | Self::Finding(_) | Self::Coverage(_) | Self::Gap { .. } => false,
+            Self::Started { .. }
+            | Self::Plan(_)
+            | Self::Delta { .. }
+            | Self::Reasoning { .. }
+            | Self::Message { .. }
+            | Self::Usage(_)
+            | Self::BudgetWarning(_)
+            | Self::Downgraded { .. }
+            | Self::Finding(_)
+            | Self::Coverage(_)
+            | Self::Gap { .. } => false,
         }
     }
 
@@ -93,6 +156,13 @@ impl EventBody {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Started { .. } => "started",
+            Self::Plan(_) => "plan",
+            Self::Delta { .. } => "delta",
+            Self::Reasoning { .. } => "reasoning",
+            Self::Message { .. } => "message",
+            Self::Usage(_) => "usage",
+            Self::BudgetWarning(_) => "budget_warning",
+            Self::Downgraded { .. } => "downgraded",
             Self::Finding(_) => "finding",
             Self::Coverage(_) => "coverage",
             Self::Gap { .. } => "gap",

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::error::RpcError;
+
 /// How bad a fault is; ordered, `Critical` is the greatest.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -170,6 +172,48 @@ pub struct ReviewSummary {
     pub bytes_sent: u64,
     /// False where the result could not be saved.
     pub saved: bool,
+    /// What a model did; none where only the rules looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelLayer>,
+}
+
+/// What a model did in a review.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelLayer {
+    /// `provider/model`.
+    pub name: String,
+    /// Runs on this machine.
+    pub local: bool,
+    /// It looked at everything that it was given.
+    pub complete: bool,
+    /// Why it did not, where it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<RpcError>,
+    /// Parts that the diff was cut into.
+    pub chunks: u32,
+    /// Parts that the model looked at.
+    pub chunks_done: u32,
+    /// Findings that it proposed.
+    pub proposed: u32,
+    /// Dropped, because what they quote does not stand there.
+    pub unanchored: u32,
+    /// Dropped by the second look.
+    pub rejected: u32,
+    /// Dropped, because they were known already.
+    pub duplicates: u32,
+    /// Secrets that were masked in what was sent.
+    pub redactions: u32,
+    /// Input tokens; none where nobody counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_tokens: Option<u64>,
+    /// Output tokens; none where nobody counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_tokens: Option<u64>,
+    /// What it cost.
+    pub amount_nano_usd: i64,
+    /// Some of it is an estimate, because a provider did not say.
+    #[serde(default)]
+    pub estimated: bool,
 }
 
 fn is_zero(number: &u32) -> bool {

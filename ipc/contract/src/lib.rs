@@ -5,6 +5,7 @@
 //! [`for_each_method`]. The daemon's dispatcher, the typed client and the OpenRPC document are
 //! all made from that table, so a method that one of them lacks does not compile.
 
+pub mod chat;
 pub mod config;
 pub mod daemon;
 pub mod error;
@@ -14,14 +15,22 @@ pub mod health;
 pub mod limits;
 pub mod logs;
 pub mod method;
+pub mod model;
 pub mod openrpc;
+pub mod privacy;
+pub mod provider;
 pub mod review;
 pub mod run;
+pub mod secret;
+pub mod session;
+pub mod template;
 pub mod undo;
+pub mod usage;
 
 pub use error::{ErrorCode, ErrorData, RpcError};
 pub use event::{EventBody, RunEvent};
 pub use method::Method;
+pub use secret::SecretText;
 pub use uuid::Uuid;
 
 /// Wire versions that this build speaks, newest first. Additive changes keep the date.
@@ -42,7 +51,14 @@ macro_rules! for_each_method {
             $crate::run::RunGet,
             $crate::run::RunList,
             $crate::run::RunCancel,
+            $crate::chat::RunStart,
+            $crate::chat::RunPreview,
+            $crate::chat::RunResume,
+            $crate::session::SessionList,
+            $crate::session::SessionGet,
+            $crate::session::SessionDelete,
             $crate::review::ReviewStart,
+            $crate::review::ReviewPreview,
             $crate::review::ReviewLatest,
             $crate::review::ReviewAllow,
             $crate::review::ReviewSilences,
@@ -50,6 +66,19 @@ macro_rules! for_each_method {
             $crate::undo::UndoPut,
             $crate::undo::UndoList,
             $crate::undo::UndoApply,
+            $crate::model::ModelList,
+            $crate::provider::ProviderList,
+            $crate::provider::ProviderAdd,
+            $crate::provider::ProviderSetKey,
+            $crate::provider::ProviderTest,
+            $crate::provider::ProviderRemove,
+            $crate::usage::UsageQuery,
+            $crate::usage::BudgetList,
+            $crate::usage::BudgetSet,
+            $crate::privacy::PrivacyEgress,
+            $crate::template::TemplateSave,
+            $crate::template::TemplateList,
+            $crate::template::TemplateRemove,
             $crate::config::ConfigGet,
             $crate::config::ConfigSet,
             $crate::config::ConfigUnset,

@@ -15,6 +15,8 @@ pub const CONNECTIONS_MAX: usize = 64;
 pub const DIFF_MAX_BYTES: usize = 64 * 1024 * 1024;
 /// Size of one file's before-image in `undo.put`, in bytes.
 pub const UNDO_FILE_MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Text of all parts of a question together, in bytes.
+pub const INPUT_MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Rows of one page of a list.
 pub const PAGE_MAX: u32 = 500;
 

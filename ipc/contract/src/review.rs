@@ -7,12 +7,18 @@ use uuid::Uuid;
 use crate::{
     finding::{Coverage, Finding, ReviewSummary, Severity},
     method::{Empty, method},
+    model::Preview,
     run::{RunAccepted, RunInfo, RunOptions},
 };
 
 method!(
     /// Reviews a diff. Answered when the run is durable; findings follow as events.
     ReviewStart, "review.start", ReviewStartParams => RunAccepted, 60_000
+);
+method!(
+    /// What `review.start` with the same parameters would send to a model, at what cost. Sends
+    /// nothing.
+    ReviewPreview, "review.preview", ReviewStartParams => Preview, 60_000
 );
 method!(
     /// The latest complete review of a git top level or folder.
@@ -79,6 +85,12 @@ pub struct ReviewStartParams {
     /// Nothing below; without it the configuration decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_severity: Option<Severity>,
+    /// Let the rules alone look, whatever models there are.
+    #[serde(default)]
+    pub no_model: bool,
+    /// What the model should look for above all; the person's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub focus: Option<String>,
     /// What every run takes.
     #[serde(flatten)]
     pub options: RunOptions,

@@ -1,10 +1,12 @@
 //! Runs: event logs that clients read.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::method::method;
+use crate::{method::method, model::Policy, secret::SecretText};
 
 method!(
     /// Streams a run's events as `run.event` notifications: those after `after_seq`, then new
@@ -34,9 +36,30 @@ pub struct RunOptions {
     /// What happens when nobody reads the run's events any more.
     #[serde(default)]
     pub on_last_reader_gone: OnLastReaderGone,
-    /// Keep no content: only that the run was.
+    /// Keep no content: only that the run was, what it cost and what left.
     #[serde(default)]
     pub ephemeral: bool,
+    /// `provider/model`; without it the configuration decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Where answers may come from; without it the configuration decides. May only be stricter
+    /// than a managed policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
+    /// Tokens that one answer may have at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_output: Option<u32>,
+    /// What the whole run may cost at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cost_nano_usd: Option<i64>,
+    /// A person can be asked (a terminal is there): the first cloud use is answered with
+    /// `confirmation_required` where no daily cap was ever chosen.
+    #[serde(default)]
+    pub can_ask: bool,
+    /// The client's own provider keys, by variable: held in memory for this run only, never
+    /// stored or logged, and no part of what makes two requests the same.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<String, SecretText>,
 }
 
 /// What happens when nobody reads a run's events any more.
@@ -59,6 +82,9 @@ pub struct RunAccepted {
     pub replayed: bool,
     /// The run is in the database. False where nothing can be saved (full disk).
     pub saved: bool,
+    /// The conversation it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<Uuid>,
 }
 
 /// Which run, from where.
@@ -111,7 +137,7 @@ pub enum RunState {
 pub struct RunInfo {
     /// UUIDv7, made by the client.
     pub run_id: Uuid,
-    /// `review`.
+    /// `review` or `chat`.
     pub kind: String,
     /// Where it stands.
     pub state: RunState,

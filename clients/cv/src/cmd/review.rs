@@ -339,7 +339,10 @@ fn params(args: &Args, change: Selected, run_id: Uuid) -> Result<ReviewStartPara
                 OnLastReaderGone::Cancel
             },
             ephemeral: args.ephemeral,
+            ..RunOptions::default()
         },
+        no_model: false,
+        focus: None,
     })
 }
 

@@ -52,14 +52,21 @@ impl Report {
     pub fn take(&mut self, event: &RunEvent) {
         self.run_id = Some(event.run_id);
         match &event.body {
-            EventBody::Started { .. } => {}
+            EventBody::Started { .. }
+            | EventBody::Plan(_)
+            | EventBody::Delta { .. }
+            | EventBody::Reasoning { .. }
+            | EventBody::Message { .. }
+            | EventBody::Usage(_)
+            | EventBody::BudgetWarning(_)
+            | EventBody::Downgraded { .. } => {}
             EventBody::Gap { from_seq, to_seq } => self.gaps.push((*from_seq, *to_seq)),
             EventBody::Finding(finding) if finding.status == FindingStatus::Resolved => {
                 self.resolved.push((**finding).clone());
             }
             EventBody::Finding(finding) => self.findings.push((**finding).clone()),
             EventBody::Coverage(coverage) => self.coverage = coverage.clone(),
-            EventBody::Completed { summary } => {
+            EventBody::Completed { summary, .. } => {
                 self.summary = summary.clone();
                 self.end = Some(End::Completed);
             }
@@ -110,6 +117,7 @@ impl Report {
             EventBody::Coverage(latest.coverage),
             EventBody::Completed {
                 summary: Some(latest.summary),
+                answer: None,
             },
         ];
         std::iter::once(started)

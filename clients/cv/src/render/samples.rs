@@ -153,6 +153,7 @@ pub(crate) fn events(
             EventBody::Coverage(coverage),
             EventBody::Completed {
                 summary: Some(summary),
+                answer: None,
             },
         ])
         .enumerate()

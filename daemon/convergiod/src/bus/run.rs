@@ -179,7 +179,7 @@ impl LiveRun {
             state.tail.push_back((*place, line));
             state.info.last_seq = *place;
             let (ended, error) = match &event.body {
-                EventBody::Completed { summary } => {
+                EventBody::Completed { summary, .. } => {
                     state.info.findings = summary.as_ref().map(|summary| summary.findings);
                     (RunState::Completed, None)
                 }
@@ -190,6 +190,13 @@ impl LiveRun {
                 EventBody::Cancelled { .. } => (RunState::Cancelled, None),
                 EventBody::Started { .. }
                 | EventBody::Finding(_)
+                | EventBody::Plan(_)
+                | EventBody::Delta { .. }
+                | EventBody::Reasoning { .. }
+                | EventBody::Message { .. }
+                | EventBody::Usage(_)
+                | EventBody::BudgetWarning(_)
+                | EventBody::Downgraded { .. }
                 | EventBody::Coverage(_)
                 | EventBody::Gap { .. } => continue,
             };

@@ -6,6 +6,7 @@ mod health;
 mod logs;
 mod review;
 mod run;
+mod pending;
 mod undo;
 
 pub(crate) use run::{error as runs_error, info as run_info, interrupted_payload, payload};

@@ -144,6 +144,7 @@ impl Daemon {
             run_id: id,
             replayed: true,
             saved: run.info().saved,
+            session_id: None,
         })
     }
 }
@@ -255,6 +256,7 @@ fn numbers(bodies: impl Iterator<Item = EventBody>) -> (Coverage, ReviewSummary)
             EventBody::Coverage(coverage) => found.0 = coverage,
             EventBody::Completed {
                 summary: Some(summary),
+                ..
             } => found.1 = summary,
             _ => {}
         }

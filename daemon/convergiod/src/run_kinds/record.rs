@@ -37,13 +37,19 @@ pub(crate) enum Begun {
 fn event_type(body: &EventBody) -> EventType {
     match body {
         EventBody::Started { .. } => EventType::Started,
+        EventBody::Plan(_) => EventType::Plan,
+        EventBody::Message { .. } => EventType::Message,
+        EventBody::Usage(_) => EventType::Usage,
+        EventBody::BudgetWarning(_) => EventType::BudgetWarning,
+        EventBody::Downgraded { .. } => EventType::Downgraded,
         EventBody::Finding(_) => EventType::Finding,
         EventBody::Coverage(_) => EventType::Coverage,
         EventBody::Completed { .. } => EventType::Completed,
         EventBody::Failed { .. } => EventType::Failed,
         EventBody::Cancelled { .. } => EventType::Cancelled,
-        // Made up for a late reader and never recorded.
-        EventBody::Gap { .. } => EventType::Plan,
+        EventBody::Reasoning { .. } => EventType::Reasoning,
+        // Made up for a reader and never recorded.
+        EventBody::Delta { .. } | EventBody::Gap { .. } => EventType::Plan,
     }
 }
 

@@ -364,6 +364,7 @@ impl<'a> Course<'a> {
                 run_id: self.run.id,
                 replayed: false,
                 saved: self.run.info().saved,
+                session_id: None,
             }),
             Ok(Begun::Replay(run_id)) => {
                 let saved = super::record::keeps(&daemon.store);
@@ -371,6 +372,7 @@ impl<'a> Course<'a> {
                     run_id,
                     replayed: true,
                     saved,
+                    session_id: None,
                 });
                 // A caller that is gone needs no answer.
                 let _ = answer.send(replayed);
@@ -452,6 +454,7 @@ impl<'a> Course<'a> {
                 saved,
                 ..summary.clone()
             }),
+            answer: None,
         };
         let outcome = if incomplete { "incomplete" } else { "complete" };
         self.finish(outcome, terminal).await

@@ -1,0 +1,123 @@
+//! What was used, what it cost, and how much of the budgets is left.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::method::{Empty, method};
+
+method!(
+    /// What was used and what it cost.
+    UsageQuery, "usage.query", UsageQueryParams => UsageQueryResponse, 20_000
+);
+method!(
+    /// The budgets and how much of them is used.
+    BudgetList, "budget.list", Empty => BudgetListResponse, 10_000
+);
+method!(
+    /// Sets a budget's limit in the user's configuration file. What was used stays used.
+    BudgetSet, "budget.set", BudgetSetParams => BudgetListResponse, 10_000
+);
+
+/// What rows are summed by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UsageBy {
+    /// Calendar day of the user's time zone.
+    #[default]
+    Day,
+    /// `provider/model`.
+    Model,
+    /// The client program.
+    Client,
+    /// The folder it was called in.
+    Cwd,
+    /// The run.
+    Run,
+}
+
+/// Which usage.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UsageQueryParams {
+    /// Summed by.
+    #[serde(default)]
+    pub by: UsageBy,
+    /// From here on, UTC milliseconds; without it, 30 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_ms: Option<i64>,
+    /// Only this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<Uuid>,
+    /// Rows at most, 1 to 500.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// One sum.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UsageRow {
+    /// The day, model, client, folder or run.
+    pub key: String,
+    /// Runs that called a model.
+    pub runs: u64,
+    /// Wire attempts.
+    pub attempts: u64,
+    /// Attempts that are not settled yet.
+    pub open: u64,
+    /// Input tokens.
+    pub input_tokens: u64,
+    /// Output tokens.
+    pub output_tokens: u64,
+    /// What it cost.
+    pub amount_nano_usd: i64,
+    /// Attempts whose amount is an estimate, because the provider did not say.
+    pub estimated: u64,
+}
+
+/// The sums.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UsageQueryResponse {
+    /// Latest, or dearest, first.
+    pub rows: Vec<UsageRow>,
+    /// Rows beyond the limit.
+    pub rows_more: u32,
+    /// All of them together.
+    pub total: UsageRow,
+    /// The budgets as they stand.
+    pub budgets: Vec<BudgetInfo>,
+}
+
+/// One budget in its current window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BudgetInfo {
+    /// `day`.
+    pub window: String,
+    /// The limit.
+    pub limit_nano_usd: i64,
+    /// Settled in this window.
+    pub posted_nano_usd: i64,
+    /// Held for calls in progress.
+    pub pending_nano_usd: i64,
+    /// The window ends, UTC milliseconds.
+    pub resets_ms: i64,
+    /// The user or a policy set the limit; else it is the built-in default.
+    pub chosen: bool,
+    /// A provider billed more than was held: nothing more is admitted in this window.
+    pub frozen: bool,
+}
+
+/// The budgets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BudgetListResponse {
+    /// As they stand.
+    pub budgets: Vec<BudgetInfo>,
+}
+
+/// A new limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BudgetSetParams {
+    /// `day`.
+    pub window: String,
+    /// Decimal USD, for instance `2.00`; `0` stops all cloud spending.
+    pub limit_usd: String,
+}
