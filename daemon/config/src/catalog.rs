@@ -1,7 +1,9 @@
 //! Finding a key by its name, and checking a value against it.
 
 use crate::error::{ErrorKind, quoted};
+use crate::forms::Form;
 use crate::keys::{KEYS, KeySpec, Kind, SWITCH_WORDS};
+use crate::providers;
 use crate::value::Value;
 
 /// The keys that exist: the table, plus the ids of the rules that can be
@@ -11,11 +13,29 @@ pub struct Catalog {
     rules: Option<Vec<String>>,
 }
 
-/// A key, and the switch within it where it holds switches.
+/// A key, and where it is repeated: which one is meant.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) spec: &'static KeySpec,
-    pub(crate) switch: Option<String>,
+    pub(crate) place: Place,
+}
+
+/// Where a key stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It is there once.
+    Alone,
+    /// It is the switch of this rule.
+    Switch(String),
+    /// It belongs to this provider.
+    Provider(String),
+    /// It belongs to a provider's model.
+    Model {
+        /// The provider's name.
+        provider: String,
+        /// The model's id.
+        id: String,
+    },
 }
 
 /// Why a name or a value was refused.
@@ -28,6 +48,8 @@ pub(crate) struct Refusal {
 }
 
 const RULE_ID_MAX_BYTES: usize = 64;
+/// The most entries of a list.
+const LIST_MAX: usize = 32;
 
 impl Catalog {
     /// A catalogue that takes any well-formed rule id.
@@ -53,6 +75,9 @@ impl Catalog {
     }
 
     pub(crate) fn find(&self, name: &str) -> Result<Target, Refusal> {
+        if let Some(found) = providers::find(name) {
+            return found;
+        }
         for spec in KEYS {
             let dotted = spec.dotted();
             if spec.kind == Kind::Switches {
@@ -67,7 +92,10 @@ impl Catalog {
                     });
                 }
             } else if name == dotted {
-                return Ok(Target { spec, switch: None });
+                return Ok(Target {
+                    spec,
+                    place: Place::Alone,
+                });
             }
         }
         Err(Refusal {
@@ -86,7 +114,7 @@ impl Catalog {
         if known {
             return Ok(Target {
                 spec,
-                switch: Some(id.to_owned()),
+                place: Place::Switch(id.to_owned()),
             });
         }
         Err(Refusal {
@@ -113,31 +141,56 @@ impl Catalog {
 
     /// The nearest section to a top-level table that doesn't exist.
     pub(crate) fn nearest_section(name: &str) -> Option<&'static str> {
-        closest(name, KEYS.iter().map(|spec| spec.section))
+        let sections = KEYS.iter().map(|spec| spec.section);
+        closest(name, sections.chain([providers::SECTION]))
     }
 }
 
 impl Target {
-    /// `section.name`, or `section.name.switch`.
+    /// `section.name`, `section.name.switch`, `provider.NAME.name`, or
+    /// `provider.NAME.model."ID".name`.
     pub(crate) fn dotted(&self) -> String {
-        match &self.switch {
-            Some(id) => format!("{}.{id}", self.spec.dotted()),
-            None => self.spec.dotted(),
+        let KeySpec { section, name, .. } = self.spec;
+        match &self.place {
+            Place::Alone => self.spec.dotted(),
+            Place::Switch(id) => format!("{}.{id}", self.spec.dotted()),
+            Place::Provider(provider) => format!("{section}.{provider}.{name}"),
+            Place::Model { provider, id } => {
+                format!("{section}.{provider}.model.\"{id}\".{name}")
+            }
+        }
+    }
+
+    /// The name as a person types it in a shell.
+    pub(crate) fn typed(&self) -> String {
+        match self.place {
+            Place::Model { .. } => format!("'{}'", self.dotted()),
+            _ => self.dotted(),
         }
     }
 
     /// The tables and the key that lead to the value in a document.
     pub(crate) fn segments(&self) -> Vec<&str> {
-        let mut segments = vec![self.spec.section, self.spec.name];
-        segments.extend(self.switch.as_deref());
+        let mut segments = vec![self.spec.section];
+        match &self.place {
+            Place::Alone | Place::Switch(_) => {}
+            Place::Provider(provider) => segments.push(provider),
+            Place::Model { provider, id } => segments.extend([provider, "model", id]),
+        }
+        segments.extend(self.spec.name.split('.'));
+        if let Place::Switch(id) = &self.place {
+            segments.push(id);
+        }
         segments
     }
 
-    /// The variable that sets it.
-    pub(crate) fn variable(&self) -> String {
-        match &self.switch {
-            Some(id) => format!("{}_{}", self.spec.variable(), variable_word(id)),
-            None => self.spec.variable(),
+    /// The variable that sets it; providers stand in files only, so that
+    /// nothing but the user's own file and the policy says where keys go.
+    pub(crate) fn variable(&self) -> Option<String> {
+        match &self.place {
+            Place::Alone => Some(self.spec.variable()),
+            Place::Switch(id) => Some(format!("{}_{}", self.spec.variable(), variable_word(id))),
+            Place::Provider(_) | Place::Model { .. } => None,
         }
     }
 
@@ -151,7 +204,16 @@ impl Target {
                 _ => None,
             },
             Kind::Integer { .. } => trimmed.parse().ok().map(Value::Integer),
-            Kind::Choice(_) | Kind::Switches => Some(Value::Word(trimmed.to_owned())),
+            Kind::Choice(_) | Kind::Switches | Kind::Text(_) => {
+                Some(Value::Word(trimmed.to_owned()))
+            }
+            Kind::List(_) if trimmed.is_empty() => Some(Value::List(Vec::new())),
+            Kind::List(_) => Some(Value::List(
+                trimmed
+                    .split(',')
+                    .map(|part| part.trim().to_owned())
+                    .collect(),
+            )),
         };
         let Some(value) = value else {
             return Err(self.refuse(ErrorKind::WrongType, &quoted(text)));
@@ -164,9 +226,13 @@ impl Target {
         let value = match self.spec.kind {
             Kind::Boolean => item.as_bool().map(Value::Boolean),
             Kind::Integer { .. } => item.as_integer().map(Value::Integer),
-            Kind::Choice(_) | Kind::Switches => {
+            Kind::Choice(_) | Kind::Switches | Kind::Text(_) => {
                 item.as_str().map(|word| Value::Word(word.to_owned()))
             }
+            Kind::List(_) => item.as_array().and_then(|array| {
+                let texts = array.iter().map(|one| Some(one.as_str()?.to_owned()));
+                texts.collect::<Option<Vec<_>>>().map(Value::List)
+            }),
         };
         let Some(value) = value else {
             let found = match item.type_name() {
@@ -176,6 +242,16 @@ impl Target {
                 "inline table" => "an inline table".to_owned(),
                 other => format!("a {other}"),
             };
+            if self.spec.kind == Kind::Text(Form::Usd)
+                && let Some(number) = number(item)
+            {
+                let mut refusal = self.refuse(ErrorKind::WrongType, &found);
+                // Binary fractions hold few amounts of money exactly.
+                refusal
+                    .reason
+                    .push_str(&format!("; put it in quotes: \"{number}\""));
+                return Err(refusal);
+            }
             return Err(self.refuse(ErrorKind::WrongType, &found));
         };
         self.check(value)
@@ -187,6 +263,10 @@ impl Target {
             (Value::Integer(number), Kind::Integer { min, max }) => (min..=max).contains(number),
             (Value::Word(word), Kind::Choice(words)) => words.contains(&word.as_str()),
             (Value::Word(word), Kind::Switches) => SWITCH_WORDS.contains(&word.as_str()),
+            (Value::Word(word), Kind::Text(form)) => form.allows(word),
+            (Value::List(words), Kind::List(form)) => {
+                words.len() <= LIST_MAX && words.iter().all(|word| form.allows(word))
+            }
             _ => false,
         };
         if allowed {
@@ -194,7 +274,11 @@ impl Target {
         }
         let found = match &value {
             Value::Word(word) => quoted(word),
-            Value::Boolean(_) | Value::Integer(_) => value.to_string(),
+            Value::List(words) if words.len() > LIST_MAX => {
+                format!("{} of them (at most {LIST_MAX})", words.len())
+            }
+            Value::List(words) => quoted(&words.join(",")),
+            Value::Boolean(_) | Value::Integer(_) | Value::Unset => value.to_string(),
         };
         Err(self.refuse(ErrorKind::OutOfRange, &found))
     }
@@ -210,6 +294,22 @@ impl Target {
             nearest: None,
         }
     }
+}
+
+/// A number as it stands in the document.
+fn number(item: &toml_edit::Item) -> Option<String> {
+    let value = item.as_value()?;
+    (value.is_integer() || value.is_float()).then(|| value.clone().decorated("", "").to_string())
+}
+
+/// Whether a variable of the environment can have this name.
+pub(crate) fn is_environment_name(name: &str) -> bool {
+    const NAME_MAX_BYTES: usize = 128;
+    (1..=NAME_MAX_BYTES).contains(&name.len())
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// A rule id as a word of a variable's name.

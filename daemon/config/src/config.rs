@@ -12,6 +12,7 @@ use crate::file::{self, Stamp};
 use crate::parse::{self, Parsed, Values};
 use crate::paths::{Environment, Paths};
 use crate::policy;
+use crate::providers;
 use crate::settings::{self, FlagSetting, Settings};
 use crate::value::Layer;
 
@@ -77,6 +78,9 @@ impl Config {
         let mut faults = Vec::new();
         faults.extend(policy.parsed.faults);
         faults.extend(user.parsed.faults);
+        if faults.is_empty() {
+            faults = providers::check(&user.parsed.values, &policy.parsed.values);
+        }
         if let Some(error) = ConfigError::from_faults(faults) {
             return Err(error);
         }
@@ -102,8 +106,11 @@ impl Config {
                 None => Health::Absent,
             }
         };
-        let user = load_user(paths, catalog);
+        let mut user = load_user(paths, catalog);
         let policy = load_policy(environment, catalog);
+        if user.parsed.faults.is_empty() && policy.parsed.faults.is_empty() {
+            user.parsed.faults = providers::check(&user.parsed.values, &policy.parsed.values);
+        }
         let (variables, _) = crate::variables::read(&environment.variables, catalog);
         let any_variable = !variables.values.is_empty();
         Inspection {

@@ -55,6 +55,8 @@ pub(crate) fn set(
         Value::Boolean(value) => (*value).into(),
         Value::Integer(value) => (*value).into(),
         Value::Word(value) => value.as_str().into(),
+        Value::List(values) => toml_edit::Value::Array(values.iter().collect()),
+        Value::Unset => return Ok(text.to_owned()),
     };
     match table.get_mut(last) {
         Some(Item::Value(old)) => {
@@ -94,6 +96,8 @@ fn descend<'a>(parent: &'a mut Item, name: &str) -> Option<&'a mut Item> {
             // Below dotted keys a header would open a table that TOML regards
             // as already defined.
             new.set_dotted(table.is_dotted());
+            // A header of its own only where a value stands right below it.
+            new.set_implicit(true);
             Item::Table(new)
         };
         table.insert(name, item);
@@ -127,12 +131,15 @@ pub(crate) fn unset(text: &str, path: &Path, name: &str) -> Result<Option<String
 /// Finds the keys that lead to a dotted name; keys may themselves hold dots.
 fn locate(table: &dyn TableLike, name: &str, segments: &mut Vec<String>) -> bool {
     for (key, item) in table.iter() {
-        if key == name {
+        // A model's id may be typed in quotes, as it stands in the file.
+        let quoted = format!("\"{key}\"");
+        if key == name || quoted == name {
             segments.push(key.to_owned());
             return true;
         }
         let rest = name
             .strip_prefix(key)
+            .or_else(|| name.strip_prefix(quoted.as_str()))
             .and_then(|rest| rest.strip_prefix('.'));
         if let (Some(rest), Some(below)) = (rest, item.as_table_like()) {
             segments.push(key.to_owned());

@@ -20,7 +20,7 @@ use crate::paths::{Environment, Paths};
 use crate::settings;
 use crate::value::{Layer, Origin};
 
-const ACTIVITY: &str = "change the settings";
+pub(crate) const ACTIVITY: &str = "change the settings";
 
 /// Names one content of the user's file: the SHA-256 of its bytes in
 /// hexadecimal, or `none` when there is no file.
@@ -61,8 +61,8 @@ impl fmt::Display for Revision {
 pub struct Editor {
     config_file: PathBuf,
     uid: u32,
-    environment: Environment,
-    catalog: Catalog,
+    pub(crate) environment: Environment,
+    pub(crate) catalog: Catalog,
 }
 
 /// A change that was computed and not yet written.
@@ -114,16 +114,15 @@ impl Editor {
                 activity: ACTIVITY,
                 origin: None,
                 reason: refusal.reason,
-                hint: format!(
-                    "cv config set {} {}",
-                    target.dotted(),
-                    target.spec.default_value()
-                ),
+                hint: format!("cv config set {} {}", target.typed(), target.spec.example()),
             })
         })?;
         self.refuse_fixed(&target.dotted())?;
+        let policy = policy_values(&self.environment, &self.catalog)?;
         self.plan(expected_rev, |text, path| {
-            document::set(text, path, &target.segments(), &value).map(Some)
+            let after = document::set(text, path, &target.segments(), &value)?;
+            self.refuse_new_problem(text, &after, path, &policy)?;
+            Ok(Some(after))
         })
     }
 
@@ -140,7 +139,8 @@ impl Editor {
         name: &str,
         expected_rev: Option<&Revision>,
     ) -> Result<PlannedEdit, ConfigError> {
-        self.refuse_fixed(name)?;
+        let known = self.catalog.find(name).map(|target| target.dotted());
+        self.refuse_fixed(known.as_deref().unwrap_or(name))?;
         let plan = self.plan(expected_rev, |text, path| document::unset(text, path, name))?;
         if !plan.changes_anything() {
             settings::find(&self.catalog, name, ACTIVITY)?;
@@ -148,7 +148,7 @@ impl Editor {
         Ok(plan)
     }
 
-    fn refuse_fixed(&self, name: &str) -> Result<(), ConfigError> {
+    pub(crate) fn refuse_fixed(&self, name: &str) -> Result<(), ConfigError> {
         match policy_values(&self.environment, &self.catalog)?.get(name) {
             None => Ok(()),
             Some(entry) => Err(Fault {
@@ -162,7 +162,7 @@ impl Editor {
         }
     }
 
-    fn plan(
+    pub(crate) fn plan(
         &self,
         expected_rev: Option<&Revision>,
         change: impl FnOnce(&str, &Path) -> Result<Option<String>, Fault>,
@@ -304,7 +304,7 @@ fn resolve(config_file: &Path, uid: u32) -> Result<PathBuf, Fault> {
 
 /// Replaces a file, or removes it when `content` is `None`, if it still has
 /// the revision `expected`.
-fn replace(
+pub(crate) fn replace(
     path: &Path,
     expected: &Revision,
     content: Option<&[u8]>,

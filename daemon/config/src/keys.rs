@@ -1,5 +1,6 @@
 //! The table of settings: each key is declared here and nowhere else.
 
+use crate::forms::Form;
 use crate::value::Value;
 
 /// What values a key takes.
@@ -19,6 +20,11 @@ pub enum Kind {
     /// A table from rule ids to `"on"` or `"off"`; each id is a key of its own
     /// (`review.rules.ID`) and is on unless a layer says otherwise.
     Switches,
+    /// Text of this form.
+    Text(Form),
+    /// A list of texts of this form; written as one text, they are parted by
+    /// commas.
+    List(Form),
 }
 
 /// A key of the table, without its Rust type.
@@ -40,9 +46,58 @@ enum Fallback {
     Boolean(bool),
     Integer(i64),
     Word(&'static str),
+    EmptyList,
+    Unset,
 }
 
 impl KeySpec {
+    /// A key without a built-in value.
+    pub(crate) const fn optional(
+        section: &'static str,
+        name: &'static str,
+        kind: Kind,
+        doc: &'static str,
+    ) -> Self {
+        Self {
+            section,
+            name,
+            kind,
+            doc,
+            default: Fallback::Unset,
+        }
+    }
+
+    const fn text(
+        section: &'static str,
+        name: &'static str,
+        form: Form,
+        fallback: &'static str,
+        doc: &'static str,
+    ) -> Self {
+        Self {
+            section,
+            name,
+            kind: Kind::Text(form),
+            doc,
+            default: Fallback::Word(fallback),
+        }
+    }
+
+    const fn list(
+        section: &'static str,
+        name: &'static str,
+        form: Form,
+        doc: &'static str,
+    ) -> Self {
+        Self {
+            section,
+            name,
+            kind: Kind::List(form),
+            doc,
+            default: Fallback::EmptyList,
+        }
+    }
+
     /// `section.name`.
     pub fn dotted(&self) -> String {
         format!("{}.{}", self.section, self.name)
@@ -64,6 +119,24 @@ impl KeySpec {
             Fallback::Boolean(value) => Value::Boolean(value),
             Fallback::Integer(value) => Value::Integer(value),
             Fallback::Word(value) => Value::Word(value.to_owned()),
+            Fallback::EmptyList => Value::List(Vec::new()),
+            Fallback::Unset => Value::Unset,
+        }
+    }
+
+    /// A value that the key takes, as a person types it: the built-in one
+    /// where there is one.
+    pub fn example(&self) -> String {
+        match (self.default_value(), self.kind) {
+            (Value::Unset | Value::List(_), Kind::Text(form) | Kind::List(form)) => {
+                form.example().to_owned()
+            }
+            (Value::Unset, Kind::Boolean) => "true".to_owned(),
+            (Value::Unset, Kind::Integer { min, max }) => (max / 2).max(min).to_string(),
+            (Value::Unset, Kind::Choice(words)) => {
+                words.first().copied().unwrap_or_default().to_owned()
+            }
+            (value, _) => value.to_string(),
         }
     }
 
@@ -74,6 +147,8 @@ impl KeySpec {
             Kind::Integer { min, max } => format!("a whole number from {min} to {max}"),
             Kind::Choice(words) => quoted_words(words),
             Kind::Switches => quoted_words(&SWITCH_WORDS),
+            Kind::Text(form) => form.describe().to_owned(),
+            Kind::List(form) => format!("a list, each {}", form.describe()),
         }
     }
 }
@@ -113,7 +188,7 @@ impl Key<bool> {
             fallback,
             read: |_, value| match value {
                 Value::Boolean(value) => Some(*value),
-                Value::Integer(_) | Value::Word(_) => None,
+                _ => None,
             },
         }
     }
@@ -130,7 +205,7 @@ impl Key<bool> {
             fallback: true,
             read: |_, value| match value {
                 Value::Word(word) => Some(word == "on"),
-                Value::Boolean(_) | Value::Integer(_) => None,
+                _ => None,
             },
         }
     }
@@ -157,7 +232,7 @@ impl Key<u64> {
             fallback: fallback as u64,
             read: |_, value| match value {
                 Value::Integer(value) => u64::try_from(*value).ok(),
-                Value::Boolean(_) | Value::Word(_) => None,
+                _ => None,
             },
         }
     }
@@ -191,13 +266,20 @@ impl Key<&'static str> {
 }
 
 macro_rules! table {
-    ($($ident:ident: $type:ty = $key:expr;)*) => {
+    (
+        $($ident:ident: $type:ty = $key:expr;)*
+        ; $($text:ident = $spec:expr;)*
+    ) => {
         $(
             #[doc = concat!("The key `", stringify!($ident), "`: its dotted name is in the table.")]
             pub static $ident: Key<$type> = $key;
         )*
+        $(
+            #[doc = concat!("The key `", stringify!($text), "`: its dotted name is in the table.")]
+            pub static $text: KeySpec = $spec;
+        )*
         /// Every key, in the order in which they are listed to people.
-        pub static KEYS: &[&KeySpec] = &[$(&$ident.spec),*];
+        pub static KEYS: &[&KeySpec] = &[$(&$ident.spec,)* $(&$text),*];
     };
 }
 
@@ -250,6 +332,35 @@ table! {
         "retention", "undo_days", (30, 0, 3_650),
         "How long changes can be undone; 0 keeps none past the next sweep",
     );
+    MODELS_POLICY: &'static str = Key::choice(
+        "models", "policy", "local-first", &["local-first", "cloud-first", "local-only", "cheapest"],
+        "Which models may be asked, and in which order; local-only sends nothing off this machine",
+    );
+    SECRETS_FILE: bool = Key::boolean(
+        "secrets", "file", false,
+        "Let keys be kept in an encrypted file where there is no keychain",
+    );
+    ;
+    MODELS_DEFAULT = KeySpec::optional(
+        "models", "default", Kind::Text(Form::ModelRef),
+        "The model that is asked where a command names none",
+    );
+    MODELS_REVIEW = KeySpec::optional(
+        "models", "review", Kind::Text(Form::ModelRef),
+        "The model that reviews; the default one where none is set",
+    );
+    MODELS_FALLBACK = KeySpec::list(
+        "models", "fallback", Form::ModelRef,
+        "The models that are asked, in this order, when the one before can't answer",
+    );
+    MODELS_ALLOWED_PROVIDERS = KeySpec::optional(
+        "models", "allowed_providers", Kind::List(Form::ProviderName),
+        "The only providers that may be asked; every one where none is set",
+    );
+    BUDGET_DAILY_USD = KeySpec::text(
+        "budget", "daily_usd", Form::Usd, "1.00",
+        "The most that models may cost in a day",
+    );
 }
 
 #[cfg(test)]
@@ -267,6 +378,7 @@ mod tests {
             assert!(names.insert(spec.dotted()), "twice: {}", spec.dotted());
             assert!(variables.insert(spec.variable()));
             assert!(!spec.doc.is_empty() && !spec.doc.ends_with('.') && !spec.doc.contains('\n'));
+            assert!(spec.example() != "(not set)", "{}", spec.dotted());
             for word in [spec.section, spec.name] {
                 assert!(
                     word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
@@ -282,11 +394,14 @@ mod tests {
         for spec in KEYS {
             let name = match spec.kind {
                 Kind::Switches => format!("{}.some-rule", spec.dotted()),
-                Kind::Boolean | Kind::Integer { .. } | Kind::Choice(_) => spec.dotted(),
+                _ => spec.dotted(),
             };
             let target = catalog.find(&name).unwrap();
             let default = spec.default_value();
-            assert_eq!(target.read_text(&default.to_string()).unwrap(), default);
+            if default != Value::Unset {
+                assert_eq!(target.read_text(&default.to_string()).unwrap(), default);
+            }
+            target.read_text(&spec.example()).unwrap();
         }
     }
 }

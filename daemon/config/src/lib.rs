@@ -5,8 +5,11 @@
 //! variable or flag it came from. A file that can't be understood is an error
 //! with its line and column and the way out; it is never skipped.
 //!
-//! This crate reads no process environment except in
-//! [`Environment::capture`], and knows nothing of the daemon's other crates.
+//! Keys of providers are found and kept in [`secrets`].
+//!
+//! This crate reads no process environment except in [`Environment::capture`]
+//! and [`secrets::SecretSources::capture`], and knows nothing of the daemon's
+//! other crates.
 
 mod catalog;
 mod config;
@@ -14,12 +17,15 @@ mod document;
 mod edit;
 mod error;
 mod file;
+mod forms;
 mod keys;
 mod migrate;
 mod parse;
 mod paths;
 mod policy;
+mod providers;
 mod schema;
+pub mod secrets;
 mod settings;
 mod value;
 mod variables;
@@ -28,14 +34,21 @@ pub use catalog::Catalog;
 pub use config::{Config, Health, Inspection};
 pub use edit::{Editor, PlannedEdit, Revision, restore};
 pub use error::{ConfigError, ErrorKind, Fault};
+pub use forms::{Form, is_loopback, is_provider_name, nano_usd};
 pub use keys::{
-    DAEMON_IDLE_EXIT_MS, KEYS, Key, KeySpec, Kind, LOG_KEEP_FILES, LOG_LEVEL, LOG_MAX_BYTES,
-    RETENTION_EVENT_LOG_DAYS, RETENTION_REVIEW_DAYS, RETENTION_UNDO_DAYS, REVIEW_FAIL_ON,
-    REVIEW_MAX_FINDINGS, REVIEW_MIN_SEVERITY, REVIEW_RULES, REVIEW_STRICT,
+    BUDGET_DAILY_USD, DAEMON_IDLE_EXIT_MS, KEYS, Key, KeySpec, Kind, LOG_KEEP_FILES, LOG_LEVEL,
+    LOG_MAX_BYTES, MODELS_ALLOWED_PROVIDERS, MODELS_DEFAULT, MODELS_FALLBACK, MODELS_POLICY,
+    MODELS_REVIEW, RETENTION_EVENT_LOG_DAYS, RETENTION_REVIEW_DAYS, RETENTION_UNDO_DAYS,
+    REVIEW_FAIL_ON, REVIEW_MAX_FINDINGS, REVIEW_MIN_SEVERITY, REVIEW_RULES, REVIEW_STRICT,
+    SECRETS_FILE,
 };
 pub use migrate::CONFIG_VERSION;
 pub use parse::MAX_FAULTS;
 pub use paths::{Environment, Os, Paths};
+pub use providers::{
+    BudgetSettings, DEFAULT_DAILY_NANO_USD, ModelPolicy, ModelRef, ModelSettings, Models,
+    NotAModel, Price, ProviderKind, ProviderSettings, ProviderTimeouts,
+};
 pub use schema::json_schema;
 pub use settings::{Explanation, FlagSetting, LayerValue, Resolved, Settings};
 pub use value::{Entry, Layer, Origin, Value};

@@ -9,6 +9,7 @@ use crate::catalog::{Catalog, Refusal, Target};
 use crate::error::{ErrorKind, Fault, quoted};
 use crate::keys::{KEYS, Kind};
 use crate::migrate;
+use crate::providers;
 use crate::value::{Entry, Layer, Origin};
 
 /// The most faults of one file that are reported; the last one says that there
@@ -29,13 +30,13 @@ pub(crate) struct Parsed {
 }
 
 /// What is being read, for faults.
-struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     text: &'a str,
     path: &'a Path,
     layer: Layer,
     activity: &'static str,
     catalog: &'a Catalog,
-    parsed: Parsed,
+    pub(crate) parsed: Parsed,
 }
 
 pub(crate) fn activity(layer: Layer) -> &'static str {
@@ -147,14 +148,14 @@ fn edit_hint(layer: Layer, path: &Path) -> String {
 impl Reader<'_> {
     fn read_sections(&mut self, root: &dyn TableLike) {
         for (key, item) in entries(root) {
-            if self.parsed.faults.len() >= MAX_FAULTS {
+            if self.is_full() {
                 return;
             }
             let name = key.get();
             if migrate::is_version_key(name) {
                 continue;
             }
-            if !KEYS.iter().any(|spec| spec.section == name) {
+            if name != providers::SECTION && !KEYS.iter().any(|spec| spec.section == name) {
                 let nearest = match Catalog::nearest_section(name) {
                     Some(section) => Some(format!("[{section}]")),
                     None if item.is_table_like() => None,
@@ -178,6 +179,7 @@ impl Reader<'_> {
                 continue;
             }
             match item.as_table_like() {
+                Some(table) if name == providers::SECTION => self.read_providers(table),
                 Some(table) => self.read_section(name, table),
                 None => self.not_a_table(item, name),
             }
@@ -186,7 +188,7 @@ impl Reader<'_> {
 
     fn read_section(&mut self, section: &str, table: &dyn TableLike) {
         for (key, item) in entries(table) {
-            if self.parsed.faults.len() >= MAX_FAULTS {
+            if self.is_full() {
                 return;
             }
             let name = format!("{section}.{}", key.get());
@@ -203,9 +205,7 @@ impl Reader<'_> {
             };
             for (position, (key, item)) in entries(table).into_iter().enumerate() {
                 if position == MAX_SWITCHES {
-                    let reason = format!("`{name}` has more than {MAX_SWITCHES} entries");
-                    let hint = edit_hint(self.layer, self.path);
-                    self.fault(ErrorKind::TooLarge, self.at_key(key), reason, hint);
+                    self.too_many(key, &name, MAX_SWITCHES);
                     break;
                 }
                 self.read_value(key, item, &format!("{name}.{}", key.get()));
@@ -221,6 +221,10 @@ impl Reader<'_> {
                 return;
             }
         };
+        self.read_target(key, item, &target);
+    }
+
+    pub(crate) fn read_target(&mut self, key: &Key, item: &Item, target: &Target) {
         match target.read_item(item) {
             Ok(value) => {
                 let origin = self.at_key(key);
@@ -228,11 +232,17 @@ impl Reader<'_> {
                     .values
                     .insert(target.dotted(), Entry { value, origin });
             }
-            Err(refusal) => self.bad_value(item, &target, refusal),
+            Err(refusal) => self.bad_value(item, target, refusal),
         }
     }
 
-    fn unknown(&mut self, key: &Key, name: &str, reason: String, nearest: Option<String>) {
+    pub(crate) fn unknown(
+        &mut self,
+        key: &Key,
+        name: &str,
+        reason: String,
+        nearest: Option<String>,
+    ) {
         let origin = self.at_key(key);
         let remove = match self.layer {
             Layer::Policy => edit_hint(self.layer, self.path),
@@ -247,7 +257,7 @@ impl Reader<'_> {
         self.fault(ErrorKind::UnknownKey, origin, reason, hint);
     }
 
-    fn not_a_table(&mut self, item: &Item, name: &str) {
+    pub(crate) fn not_a_table(&mut self, item: &Item, name: &str) {
         let origin = self.at_item(item);
         self.fault(
             ErrorKind::WrongType,
@@ -261,13 +271,22 @@ impl Reader<'_> {
         let origin = self.at_item(item);
         let hint = match self.layer {
             Layer::Policy => edit_hint(self.layer, self.path),
-            Layer::Default | Layer::User | Layer::Environment | Layer::Flag => format!(
-                "cv config set {} {}",
-                target.dotted(),
-                target.spec.default_value()
-            ),
+            Layer::Default | Layer::User | Layer::Environment | Layer::Flag => {
+                format!("cv config set {} {}", target.typed(), target.spec.example())
+            }
         };
         self.fault(refusal.kind, origin, refusal.reason, hint);
+    }
+
+    /// There are more entries than anybody needs.
+    pub(crate) fn too_many(&mut self, key: &Key, name: &str, most: usize) {
+        let reason = format!("`{name}` has more than {most} entries");
+        let hint = edit_hint(self.layer, self.path);
+        self.fault(ErrorKind::TooLarge, self.at_key(key), reason, hint);
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.parsed.faults.len() >= MAX_FAULTS
     }
 
     fn fault(&mut self, kind: ErrorKind, origin: Origin, reason: String, hint: String) {
@@ -309,7 +328,7 @@ impl Reader<'_> {
 }
 
 /// The entries of a table with their keys, in the order of the file.
-fn entries(table: &dyn TableLike) -> Vec<(&Key, &Item)> {
+pub(crate) fn entries(table: &dyn TableLike) -> Vec<(&Key, &Item)> {
     table
         .iter()
         .filter_map(|(name, _)| table.get_key_value(name))

@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::forms::Form;
 use crate::keys::{KEYS, KeySpec, Kind, SWITCH_WORDS};
 use crate::migrate::CONFIG_VERSION;
+use crate::providers::{MODEL_KEYS, PROVIDER_KEYS, SECTION};
 
 /// A JSON Schema (2020-12) that accepts what `config.toml` may hold.
 pub fn json_schema() -> Value {
@@ -16,6 +18,7 @@ pub fn json_schema() -> Value {
             properties.insert(spec.name.to_owned(), property(spec));
         }
     }
+    sections.insert(SECTION.to_owned(), providers());
     sections.insert(
         "config_version".to_owned(),
         json!({
@@ -42,10 +45,60 @@ fn property(spec: &KeySpec) -> Value {
         Kind::Switches => {
             json!({"type": "object", "additionalProperties": {"enum": SWITCH_WORDS}})
         }
+        Kind::Text(form) => text(form),
+        Kind::List(form) => json!({"type": "array", "items": text(form)}),
     };
     property["description"] = json!(spec.doc);
-    if spec.kind != Kind::Switches {
+    if spec.kind != Kind::Switches && spec.default_value() != crate::value::Value::Unset {
         property["default"] = json!(spec.default_value());
     }
     property
+}
+
+fn text(form: Form) -> Value {
+    let pattern = match form {
+        Form::ModelRef => "^[A-Za-z0-9][A-Za-z0-9_-]*/.+$",
+        Form::ProviderName => PROVIDER_NAME_PATTERN,
+        Form::Usd => r"^[0-9]+(\.[0-9]{1,9})?$",
+        Form::Url => "^[Hh][Tt][Tt][Pp][Ss]?://[^?#@]+$",
+        Form::VariableName => "^[A-Za-z_][A-Za-z0-9_]*$",
+        Form::Command => r"^[^\r\n]+$",
+        Form::AbsolutePath => "^/",
+    };
+    json!({"type": "string", "pattern": pattern})
+}
+
+const PROVIDER_NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$";
+
+fn providers() -> Value {
+    let mut provider = object(PROVIDER_KEYS);
+    provider["properties"]["model"] = json!({
+        "type": "object",
+        "description": "What is known about single models, by their ids",
+        "additionalProperties": object(MODEL_KEYS),
+    });
+    json!({
+        "type": "object",
+        "description": "Who is asked for answers, by a name of your own",
+        "propertyNames": {"pattern": PROVIDER_NAME_PATTERN},
+        "additionalProperties": provider,
+    })
+}
+
+/// An object with these keys; `price.input` is `input` within `price`.
+fn object(keys: &[KeySpec]) -> Value {
+    let empty = || json!({"type": "object", "additionalProperties": false, "properties": {}});
+    let mut object = empty();
+    for spec in keys {
+        match spec.name.split_once('.') {
+            None => object["properties"][spec.name] = property(spec),
+            Some((table, name)) => {
+                if object["properties"].get(table).is_none() {
+                    object["properties"][table] = empty();
+                }
+                object["properties"][table]["properties"][name] = property(spec);
+            }
+        }
+    }
+    object
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::catalog::{Catalog, Target};
-use crate::error::{ConfigError, Fault};
+use crate::catalog::{Catalog, Refusal, Target};
+use crate::error::{ConfigError, ErrorKind, Fault};
 use crate::keys::{KEYS, Key, Kind, REVIEW_RULES};
 use crate::parse::Values;
 use crate::value::{Entry, Layer, Origin, Value};
@@ -62,8 +62,9 @@ pub struct Explanation {
     pub doc: &'static str,
     /// The values it takes, in words.
     pub allowed: String,
-    /// The variable that sets it.
-    pub variable: String,
+    /// The variable that sets it; `None` for a provider's, which stand in
+    /// files only.
+    pub variable: Option<String>,
     /// What holds.
     pub value: Value,
     /// The layer that wins.
@@ -196,6 +197,13 @@ impl Settings {
         &self.warnings
     }
 
+    /// The layers that say something, weakest first, but for the built-in one.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = (Layer, &Values)> {
+        self.layers
+            .iter()
+            .map(|(layer, values)| (*layer, values.as_ref()))
+    }
+
     fn names(&self) -> BTreeSet<String> {
         let table = KEYS
             .iter()
@@ -208,7 +216,7 @@ impl Settings {
         table.chain(set).collect()
     }
 
-    fn entry(&self, name: &str) -> Option<(Layer, &Entry)> {
+    pub(crate) fn entry(&self, name: &str) -> Option<(Layer, &Entry)> {
         self.layers
             .iter()
             .rev()
@@ -267,6 +275,18 @@ pub(crate) fn find(
     })
 }
 
+/// Refuses keys that stand in files only.
+fn file_only(target: Target) -> Result<Target, Refusal> {
+    match target.variable() {
+        Some(_) => Ok(target),
+        None => Err(Refusal {
+            kind: ErrorKind::UnknownKey,
+            reason: format!("`{}` stands in the settings file only", target.dotted()),
+            nearest: None,
+        }),
+    }
+}
+
 /// The layer of one command's flags. A flag that is given twice has its last
 /// value.
 pub(crate) fn flags(flags: &[FlagSetting], catalog: &Catalog) -> Result<Values, ConfigError> {
@@ -275,13 +295,9 @@ pub(crate) fn flags(flags: &[FlagSetting], catalog: &Catalog) -> Result<Values, 
         let origin = Origin::Flag {
             name: flag.flag.clone(),
         };
-        let target = catalog.find(&flag.key);
+        let target = catalog.find(&flag.key).and_then(file_only);
         let hint = match &target {
-            Ok(target) => format!(
-                "for instance: {} {}",
-                flag.flag,
-                target.spec.default_value()
-            ),
+            Ok(target) => format!("for instance: {} {}", flag.flag, target.spec.example()),
             Err(_) => format!("leave out {}", flag.flag),
         };
         let value = target.and_then(|target| Ok((target.dotted(), target.read_text(&flag.value)?)));

@@ -13,8 +13,12 @@ pub enum Value {
     Boolean(bool),
     /// A whole number; its unit is the last word of the key's name.
     Integer(i64),
-    /// One of the key's allowed words.
+    /// One of the key's allowed words, or text of the key's form.
     Word(String),
+    /// Several texts of the key's form.
+    List(Vec<String>),
+    /// Nothing: no layer sets it and there is no built-in value.
+    Unset,
 }
 
 impl fmt::Display for Value {
@@ -23,6 +27,8 @@ impl fmt::Display for Value {
             Self::Boolean(value) => value.fmt(out),
             Self::Integer(value) => value.fmt(out),
             Self::Word(value) => value.fmt(out),
+            Self::List(values) => values.join(",").fmt(out),
+            Self::Unset => out.write_str("(not set)"),
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use crate::catalog::{Catalog, Refusal, Target, closest, variable_word};
+use crate::catalog::{Catalog, Place, Refusal, Target, closest, variable_word};
 use crate::error::{ErrorKind, Fault, quoted};
 use crate::keys::{KEYS, Kind};
 use crate::parse::{MAX_FAULTS, Parsed, activity};
+use crate::providers;
 use crate::value::{Entry, Layer, Origin};
 
 const PREFIX: &str = "CONVERGIO_";
@@ -67,7 +68,7 @@ pub(crate) fn read(
         };
         let hint = format!(
             "export {shown}={}, or: unset {shown}",
-            target.spec.default_value()
+            target.spec.example()
         );
         parsed
             .faults
@@ -114,7 +115,10 @@ fn find(name: &str, catalog: &Catalog) -> Lookup {
             };
         }
         if name == variable {
-            return Lookup::Found(Target { spec, switch: None });
+            return Lookup::Found(Target {
+                spec,
+                place: Place::Alone,
+            });
         }
     }
     let known: Vec<String> = KEYS
@@ -124,7 +128,9 @@ fn find(name: &str, catalog: &Catalog) -> Lookup {
     let nearest = closest(name, known.iter().map(String::as_str)).map(str::to_ascii_uppercase);
     let ours = KEYS
         .iter()
-        .any(|spec| name.starts_with(&format!("{PREFIX}{}_", spec.section.to_ascii_uppercase())));
+        .map(|spec| spec.section)
+        .chain([providers::SECTION])
+        .any(|section| name.starts_with(&format!("{PREFIX}{}_", section.to_ascii_uppercase())));
     if ours {
         Lookup::Unknown(nearest)
     } else {

@@ -379,6 +379,7 @@ mod any_document {
                         words.iter().map(|word| (*word).to_owned()).collect(),
                     )]
                 }
+                Kind::Text(_) | Kind::List(_) => vec![(spec.dotted(), vec![spec.example()])],
                 Kind::Switches => ["a", "b/c", "d.e"]
                     .iter()
                     .map(|id| {
