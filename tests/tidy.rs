@@ -141,6 +141,31 @@ fn lints_are_silenced_only_with_a_reason() {
 }
 
 #[test]
+fn permits_to_send_are_made_in_two_places() {
+    // Put together here, so that this file does not hold what it looks for.
+    let maker = ["granted_after", "_commit"].concat();
+    let allowed = [
+        "daemon/egress/src/permit.rs",
+        "models/remote/src/permit.rs",
+        "daemon/convergiod/src/egress.rs",
+    ];
+    let mut found = Vec::new();
+    for path in tracked("*.rs") {
+        let name = path.to_string_lossy().into_owned();
+        let gates_own_test = name.starts_with("daemon/egress/tests/");
+        let named = read(&path).contains(&maker);
+        if named && !gates_own_test && !allowed.contains(&name.as_str()) {
+            found.push(name);
+        }
+    }
+    assert!(found.is_empty(), "permits are made in {}", found.join(", "));
+    // The lint that says so where it is written knows the same name.
+    let lint = format!("convergio_egress::EgressPermit::{maker}");
+    assert!(read(Path::new("clippy.toml")).contains(&lint));
+    assert!(read(Path::new(allowed[0])).contains(&maker));
+}
+
+#[test]
 fn every_method_of_the_contract_has_its_body_where_the_resource_is() {
     let table = read(Path::new("ipc/contract/src/lib.rs"));
     let rows = table
