@@ -1,0 +1,522 @@
+//! The course of one call of a model, as data: inputs in, effects out. No clock, no I/O.
+
+use convergio_models_api::{ErrorClass, ModelError, ModelEvent, Phase, StopReason, Usage};
+
+use crate::ports::{Ask, Channel, Ending, Shown, Verdict};
+
+/// Bytes of one part of an answer; even where each byte needs six in JSON, a part fits an event.
+pub const PART_BYTES_MAX: usize = 128 * 1024;
+
+/// Bounds of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Attempts after the first on one route.
+    pub retries: u32,
+    /// The first wait, doubled with each retry of a route.
+    pub backoff_ms: u64,
+    /// No wait of our own is longer.
+    pub backoff_max_ms: u64,
+    /// A provider that wants a longer wait than this is not waited for.
+    pub retry_after_max_ms: u64,
+    /// All waits together.
+    pub wait_total_max_ms: u64,
+    /// Bytes of an answer, its reasoning included.
+    pub answer_max_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            retries: 2,
+            backoff_ms: 500,
+            backoff_max_ms: 8_000,
+            retry_after_max_ms: 20_000,
+            wait_total_max_ms: 45_000,
+            answer_max_bytes: 4 << 20,
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one at a time exists, and it moves rarely"
+)]
+pub enum Input {
+    /// The call begins.
+    Start,
+    /// The attempt that was asked for may be made.
+    Admitted {
+        /// Tokens that its answer may have at most.
+        max_output: u32,
+    },
+    /// It may not.
+    Refused {
+        /// Whether another route may be tried.
+        verdict: Verdict,
+        /// Why, in short.
+        reason: String,
+    },
+    /// The provider said something.
+    Event(ModelEvent),
+    /// The attempt failed.
+    Failed(ModelError),
+    /// The provider has nothing more to say.
+    StreamEnded,
+    /// The wait is over.
+    TimerFired,
+    /// Nobody wants the answer any more.
+    Cancelled,
+}
+
+/// What to do, in order.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one at a time exists, and it moves rarely"
+)]
+pub enum Effect {
+    /// Ask admission for one wire request.
+    Admit(Ask),
+    /// Make the wire request that was admitted.
+    Open,
+    /// Show a piece of the answer.
+    Show(Shown),
+    /// Settle the open attempt; its stream is dropped.
+    Settle {
+        /// How it ended.
+        ending: Ending,
+        /// Why.
+        stop: Result<StopReason, ErrorClass>,
+        /// The provider's name for the call.
+        request_id: Option<String>,
+        /// The model that answered.
+        model: Option<String>,
+        /// Somebody ended it.
+        cancelled: bool,
+    },
+    /// Commit the settlement, then wait before the next attempt.
+    Wait {
+        /// So long.
+        wait_ms: u64,
+    },
+    /// The call is over; the last effect.
+    Finish(Outcome),
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The provider said that it is done.
+    Answered(StopReason),
+    /// The last attempt failed; what came before is kept.
+    Failed(ModelError),
+    /// No route was admitted, or none was left after a failure that is told instead.
+    Refused,
+    /// Somebody ended it.
+    Cancelled,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum State {
+    New,
+    Admitting,
+    Streaming,
+    Waiting,
+    Done,
+}
+
+/// What came of the open attempt.
+#[derive(Clone, Debug, Default)]
+struct Open {
+    max_output: u32,
+    started: bool,
+    request_id: Option<String>,
+    model: Option<String>,
+    usage: Usage,
+    stop: Option<StopReason>,
+}
+
+/// The course of one call.
+#[derive(Debug)]
+pub struct Machine {
+    limits: Limits,
+    reasons: Vec<String>,
+    state: State,
+    route: usize,
+    attempt: u32,
+    retries: u32,
+    waited_ms: u64,
+    open: Open,
+    text: Vec<String>,
+    reasoning_part: u32,
+    reasoning_part_bytes: usize,
+    reasoning_bytes: usize,
+    failure: Option<ModelError>,
+    /// For the next attempt's event.
+    why_again: Option<String>,
+}
+
+impl Machine {
+    /// For a plan of as many routes as there are `reasons`, in order.
+    pub fn new(reasons: Vec<String>, limits: Limits) -> Self {
+        Self {
+            limits,
+            reasons,
+            state: State::New,
+            route: 0,
+            attempt: 0,
+            retries: 0,
+            waited_ms: 0,
+            open: Open::default(),
+            text: Vec::new(),
+            reasoning_part: 0,
+            reasoning_part_bytes: 0,
+            reasoning_bytes: 0,
+            failure: None,
+            why_again: None,
+        }
+    }
+
+    /// The answer so far, in parts.
+    pub fn parts(&self) -> &[String] {
+        &self.text
+    }
+
+    /// Gives the answer away.
+    pub fn into_parts(self) -> Vec<String> {
+        self.text
+    }
+
+    /// The answer has begun: nothing is tried again.
+    pub fn has_begun(&self) -> bool {
+        !self.text.is_empty() || self.reasoning_bytes > 0
+    }
+
+    /// One step. An input that does not fit the state changes nothing. `jitter` is from 0 to 1.
+    pub fn step(&mut self, input: Input, jitter: f64) -> Vec<Effect> {
+        match (&self.state, input) {
+            (State::New, Input::Start) => self.admit(),
+            (State::Admitting, Input::Admitted { max_output }) => {
+                self.state = State::Streaming;
+                self.open = Open {
+                    max_output,
+                    ..Open::default()
+                };
+                vec![Effect::Open]
+            }
+            (State::Admitting, Input::Refused { verdict, reason }) => self.refused(verdict, reason),
+            (State::Streaming, Input::Event(event)) => self.event(event),
+            (State::Streaming, Input::Failed(error)) => self.failed(error, jitter),
+            (State::Streaming, Input::StreamEnded) => self.stream_ended(jitter),
+            (State::Streaming, Input::Cancelled) => {
+                let ending = self.partial();
+                let mut effects = vec![self.settle(ending, Err(ErrorClass::ConnectionLost), true)];
+                effects.extend(self.finish(Outcome::Cancelled));
+                effects
+            }
+            (State::New | State::Admitting | State::Waiting, Input::Cancelled) => {
+                self.finish(Outcome::Cancelled)
+            }
+            (State::Waiting, Input::TimerFired) => self.admit(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn admit(&mut self) -> Vec<Effect> {
+        let Some(configured) = self.reasons.get(self.route) else {
+            let outcome = self
+                .failure
+                .take()
+                .map_or(Outcome::Refused, Outcome::Failed);
+            return self.finish(outcome);
+        };
+        let reason = self.why_again.take().unwrap_or_else(|| configured.clone());
+        self.attempt += 1;
+        self.state = State::Admitting;
+        vec![Effect::Admit(Ask {
+            route: self.route,
+            attempt: self.attempt,
+            reason,
+        })]
+    }
+
+    fn next_route(&mut self, why: String) -> Vec<Effect> {
+        self.route += 1;
+        self.retries = 0;
+        self.why_again = self
+            .reasons
+            .get(self.route)
+            .map(|reason| format!("{reason}: {why}"));
+        self.admit()
+    }
+
+    fn refused(&mut self, verdict: Verdict, reason: String) -> Vec<Effect> {
+        match verdict {
+            Verdict::NextRoute => self.next_route(reason),
+            Verdict::Stop => {
+                // What a provider said before it is what the person needs to know.
+                let outcome = self
+                    .failure
+                    .take()
+                    .map_or(Outcome::Refused, Outcome::Failed);
+                self.finish(outcome)
+            }
+        }
+    }
+
+    fn event(&mut self, event: ModelEvent) -> Vec<Effect> {
+        match event {
+            ModelEvent::Started { request_id, model } => {
+                self.open.started = true;
+                self.open.request_id = request_id.or(self.open.request_id.take());
+                self.open.model = model.or(self.open.model.take());
+                Vec::new()
+            }
+            ModelEvent::Usage(usage) => {
+                self.open.started = true;
+                self.open.usage = usage;
+                Vec::new()
+            }
+            ModelEvent::Stop(stop) => {
+                self.open.started = true;
+                self.open.stop = Some(stop);
+                Vec::new()
+            }
+            ModelEvent::Text(text) => self.more(Channel::Text, text),
+            ModelEvent::Reasoning(text) => self.more(Channel::Reasoning, text),
+        }
+    }
+
+    fn more(&mut self, channel: Channel, text: String) -> Vec<Effect> {
+        self.open.started = true;
+        if self.shown_bytes() + text.len() > self.limits.answer_max_bytes {
+            let error = self.own_error(
+                ErrorClass::TooLarge,
+                format!(
+                    "the answer is longer than {} bytes",
+                    self.limits.answer_max_bytes
+                ),
+            );
+            return self.failed(error, 0.0);
+        }
+        let mut effects = Vec::with_capacity(1);
+        let mut rest = text;
+        while !rest.is_empty() {
+            let room = self.room(channel);
+            let cut = rest.floor_char_boundary(room);
+            if cut == 0 {
+                self.next_part(channel);
+                continue;
+            }
+            let tail = rest.split_off(cut);
+            let part = self.append(channel, &rest);
+            effects.push(Effect::Show(Shown {
+                channel,
+                part,
+                text: rest,
+            }));
+            rest = tail;
+        }
+        effects
+    }
+
+    fn shown_bytes(&self) -> usize {
+        self.text.iter().map(String::len).sum::<usize>() + self.reasoning_bytes
+    }
+
+    fn room(&self, channel: Channel) -> usize {
+        let used = match channel {
+            Channel::Text => self.text.last().map_or(0, String::len),
+            Channel::Reasoning => self.reasoning_part_bytes,
+        };
+        PART_BYTES_MAX.saturating_sub(used)
+    }
+
+    fn next_part(&mut self, channel: Channel) {
+        match channel {
+            Channel::Text => self.text.push(String::new()),
+            Channel::Reasoning => {
+                self.reasoning_part += 1;
+                self.reasoning_part_bytes = 0;
+            }
+        }
+    }
+
+    fn append(&mut self, channel: Channel, text: &str) -> u32 {
+        match channel {
+            Channel::Text => {
+                if self.text.is_empty() {
+                    self.text.push(String::new());
+                }
+                if let Some(last) = self.text.last_mut() {
+                    last.push_str(text);
+                }
+                u32::try_from(self.text.len() - 1).unwrap_or(u32::MAX)
+            }
+            Channel::Reasoning => {
+                self.reasoning_part_bytes += text.len();
+                self.reasoning_bytes += text.len();
+                self.reasoning_part
+            }
+        }
+    }
+
+    fn stream_ended(&mut self, jitter: f64) -> Vec<Effect> {
+        let Some(stop) = self.open.stop.clone() else {
+            let error = self.own_error(
+                ErrorClass::BrokenStream,
+                "the answer ended without saying that it had".to_owned(),
+            );
+            return self.failed(error, jitter);
+        };
+        let usage = self.open.usage;
+        let told = usage.input_tokens().is_some() && usage.output_tokens().is_some();
+        let ending = if told {
+            Ending::Reported(usage)
+        } else {
+            self.partial()
+        };
+        let mut effects = vec![self.settle(ending, Ok(stop.clone()), false)];
+        effects.extend(self.finish(Outcome::Answered(stop)));
+        effects
+    }
+
+    fn own_error(&self, class: ErrorClass, message: String) -> ModelError {
+        ModelError {
+            provider: String::new(),
+            class,
+            message,
+            status: None,
+            code: None,
+            retry_after_ms: None,
+            request_id: self.open.request_id.clone(),
+        }
+    }
+
+    fn failed(&mut self, error: ModelError, jitter: f64) -> Vec<Effect> {
+        let ending = if self.open.started {
+            self.partial()
+        } else if error.class.nothing_sent() {
+            Ending::NothingSent
+        } else if error.class.refused_whole() {
+            Ending::RefusedWhole
+        } else {
+            self.partial()
+        };
+        if self.open.request_id.is_none() {
+            self.open.request_id.clone_from(&error.request_id);
+        }
+        let mut effects = vec![self.settle(ending, Err(error.class), false)];
+        if self.has_begun() || !may_go_elsewhere(error.class) {
+            effects.extend(self.finish(Outcome::Failed(error)));
+            return effects;
+        }
+        match self.wait(&error, jitter) {
+            Some(wait_ms) => {
+                self.retries += 1;
+                self.waited_ms += wait_ms;
+                self.state = State::Waiting;
+                self.why_again = Some(format!(
+                    "{}: waited {}.{} s",
+                    words(error.class),
+                    wait_ms / 1000,
+                    wait_ms % 1000 / 100
+                ));
+                self.failure = Some(error);
+                effects.push(Effect::Wait { wait_ms });
+            }
+            None => {
+                let why = words(error.class).to_owned();
+                self.failure = Some(error);
+                effects.extend(self.next_route(why));
+            }
+        }
+        effects
+    }
+
+    /// How long to wait before the same route is tried again; none where it is not.
+    fn wait(&self, error: &ModelError, jitter: f64) -> Option<u64> {
+        if !error.class.is_passing() || self.retries >= self.limits.retries {
+            return None;
+        }
+        let ours = self
+            .limits
+            .backoff_ms
+            .saturating_mul(1 << self.retries.min(16))
+            .min(self.limits.backoff_max_ms);
+        // From half of it to all of it, so that many who were refused at once come back apart.
+        let ours = ours / 2 + (ours as f64 / 2.0 * jitter.clamp(0.0, 1.0)) as u64;
+        let wait_ms = match error.retry_after_ms {
+            Some(asked) if asked > self.limits.retry_after_max_ms => return None,
+            Some(asked) => asked.max(ours),
+            None => ours,
+        };
+        (self.waited_ms + wait_ms <= self.limits.wait_total_max_ms).then_some(wait_ms)
+    }
+
+    /// What is owed for what came: every byte may be a token, and no answer has more than allowed.
+    fn partial(&self) -> Ending {
+        Ending::Partial {
+            usage: self.open.usage,
+            counted_output: (self.shown_bytes() as u64).min(self.open.max_output.into()),
+        }
+    }
+
+    fn settle(
+        &mut self,
+        ending: Ending,
+        stop: Result<StopReason, ErrorClass>,
+        cancelled: bool,
+    ) -> Effect {
+        Effect::Settle {
+            ending,
+            stop,
+            request_id: self.open.request_id.take(),
+            model: self.open.model.take(),
+            cancelled,
+        }
+    }
+
+    fn finish(&mut self, outcome: Outcome) -> Vec<Effect> {
+        self.state = State::Done;
+        vec![Effect::Finish(outcome)]
+    }
+}
+
+/// Another model, or the same one later, may do better.
+fn may_go_elsewhere(class: ErrorClass) -> bool {
+    !matches!(
+        class,
+        ErrorClass::TooLarge | ErrorClass::Denied | ErrorClass::BadRequest
+    )
+}
+
+/// For a person: what went wrong, in a few words.
+pub fn words(class: ErrorClass) -> &'static str {
+    match class {
+        ErrorClass::Auth => "the key was not accepted",
+        ErrorClass::Billing => "the provider's account has no money left",
+        ErrorClass::RateLimited => "rate limited",
+        ErrorClass::Overloaded => "overloaded",
+        ErrorClass::ContextOverflow => "longer than the model's context",
+        ErrorClass::BadRequest => "the request was not accepted",
+        ErrorClass::ModelNotFound => "no such model",
+        ErrorClass::ContentFilter => "refused by the provider's filter",
+        ErrorClass::Server => "the provider failed",
+        ErrorClass::Connect => "no connection",
+        ErrorClass::Tls => "the certificate is not to be trusted",
+        ErrorClass::Timeout(Phase::Connect) => "no connection in time",
+        ErrorClass::Timeout(Phase::FirstByte) => "no answer in time",
+        ErrorClass::Timeout(Phase::Idle | Phase::Total) => "the answer took too long",
+        ErrorClass::ConnectionLost => "the connection broke",
+        ErrorClass::BrokenStream => "the answer broke off",
+        ErrorClass::TooLarge => "the answer is too large",
+        ErrorClass::Redirect => "the provider wants us elsewhere",
+        ErrorClass::Denied => "the permit does not cover it",
+    }
+}
+
+#[cfg(test)]
+mod tests;

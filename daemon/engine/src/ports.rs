@@ -1,0 +1,131 @@
+//! What the engine needs of others: admission before every wire request, and the run's log.
+
+use std::{future::Future, sync::Arc};
+
+use convergio_models_api::{ErrorClass, ModelRequest, Permitted, Provider, StopReason, Usage};
+use uuid::Uuid;
+
+/// What is asked of admission: one wire request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// Which route of the plan, from 0.
+    pub route: usize,
+    /// Which attempt of this call it is, from 1.
+    pub attempt: u32,
+    /// Why this model, or why again, for a person.
+    pub reason: String,
+}
+
+/// Leave to make one wire request: its rows are committed.
+pub struct Admitted {
+    /// The request with its permit.
+    pub request: Permitted<ModelRequest>,
+    /// Who answers it.
+    pub provider: Arc<dyn Provider>,
+}
+
+/// What a refusal means for the rest of the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// This route does not go; another one may.
+    NextRoute,
+    /// No other route may be tried.
+    Stop,
+}
+
+/// Why a wire request may not be made. Nothing was written and nothing is held.
+#[derive(Debug)]
+pub struct Refusal<E> {
+    /// What it means for the plan.
+    pub verdict: Verdict,
+    /// Why, in short, for the event of the next attempt.
+    pub reason: String,
+    /// Why, in full.
+    pub error: E,
+}
+
+/// Decides about every wire request before it is made.
+pub trait Admission: Sync {
+    /// A refusal in full.
+    type Error: Send;
+
+    /// Admits one wire request; answers after the commit that holds its rows. Dropping the future
+    /// leaves it open whether they were written: who implements it settles them then.
+    fn admit(
+        &self,
+        ask: Ask,
+    ) -> impl Future<Output = Result<Admitted, Refusal<Self::Error>>> + Send;
+}
+
+/// What of an answer is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// The answer.
+    Text,
+    /// The model's reasoning.
+    Reasoning,
+}
+
+/// A piece of an answer, for readers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Of what.
+    pub channel: Channel,
+    /// The part that it belongs to, from 0; parts are counted per channel.
+    pub part: u32,
+    /// More of that part.
+    pub text: String,
+}
+
+/// How a wire request ended, as far as money is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one at a time exists, and it moves rarely"
+)]
+pub enum Ending {
+    /// The provider said what it used.
+    Reported(Usage),
+    /// It broke off, was cancelled, or the provider did not say.
+    Partial {
+        /// What the provider said so far.
+        usage: Usage,
+        /// Output tokens at most, by what came.
+        counted_output: u64,
+    },
+    /// Nothing of it can have reached the provider.
+    NothingSent,
+    /// The provider answered with an error instead of an answer.
+    RefusedWhole,
+}
+
+/// The end of one wire request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// The permit's attempt.
+    pub attempt_id: Uuid,
+    /// How it ended.
+    pub ending: Ending,
+    /// The provider's name for the call.
+    pub request_id: Option<String>,
+    /// The model that answered, where the provider named it.
+    pub model: Option<String>,
+    /// Why it ended.
+    pub stop: Result<StopReason, ErrorClass>,
+    /// Somebody ended it, or what it waited for is gone.
+    pub cancelled: bool,
+}
+
+/// A run's log, as a call of a model uses it.
+pub trait RunLog: Sync {
+    /// Shows a piece of the answer to whoever reads. Never waits.
+    fn show(&self, shown: Shown);
+
+    /// Takes the end of a wire request. It is in the run's next commit, at the latest in that of
+    /// its terminal event. Never waits and never fails: it is called where a future is dropped.
+    fn ended(&self, settlement: Settlement);
+
+    /// Commits what [`Self::ended`] took, before a wait. Where that does not work, the next commit
+    /// takes it.
+    fn settle(&self) -> impl Future<Output = ()> + Send;
+}
