@@ -1,0 +1,199 @@
+//! Which models a provider has.
+
+use convergio_egress::{Egress, EgressPermit, Method, Url};
+use convergio_models_api::{ErrorClass, ModelError};
+use serde_json::Value;
+
+use crate::{
+    decode::count,
+    endpoint::{Endpoint, Kind, is_cloud_model},
+    remote::{failures, refusal, request},
+    text::Redaction,
+};
+
+/// Models that are read from one list.
+const MAX_MODELS: usize = 10_000;
+
+/// Bytes that a list may have.
+const MAX_LIST_BYTES: u64 = 16 << 20;
+
+/// A model that a provider says it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedModel {
+    /// Its id, as requests name it.
+    pub id: String,
+    /// It runs on this machine: never so for providers in the cloud, nor for models that an Ollama
+    /// server here hands on to a cloud.
+    pub local: bool,
+    /// The machine to which an Ollama server hands it on.
+    pub remote_host: Option<String>,
+    /// What it takes on disk, in bytes.
+    pub size_bytes: Option<u64>,
+    /// Tokens of prompt and answer together, where the list says so.
+    pub context: Option<u64>,
+}
+
+/// The address that [`list_models`] asks.
+pub fn list_models_url(endpoint: &Endpoint) -> Url {
+    endpoint.url(path(endpoint.kind))
+}
+
+fn path(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Anthropic => &["v1", "models"],
+        Kind::Ollama => &["api", "tags"],
+        Kind::OpenAi | Kind::Azure | Kind::Gemini => &["models"],
+    }
+}
+
+/// Asks a provider for its models; with the endpoint's key where it has one, so a wrong key shows
+/// (but for providers that list to anybody). Sends once, to the endpoint's origin.
+///
+/// # Errors
+/// As a call: [`ModelError`] by class; `bad_request` for kinds that are not spoken yet.
+pub async fn list_models(
+    egress: &Egress,
+    permit: EgressPermit,
+    endpoint: &Endpoint,
+) -> Result<Vec<ListedModel>, ModelError> {
+    let mut failures = failures(endpoint);
+    if !endpoint.kind.is_supported() {
+        let why = crate::RemoteError::NotSupportedYet {
+            kind: endpoint.kind,
+        };
+        return Err(failures.error(ErrorClass::BadRequest, why.to_string()));
+    }
+    let request = request(endpoint, Method::Get, path(endpoint.kind))
+        .header("accept", "application/json")
+        .max_response_bytes(MAX_LIST_BYTES);
+    let answer = egress.send(permit, request).await;
+    let response = answer.map_err(|error| failures.egress(&error))?;
+    if !(200..300).contains(&response.status()) {
+        return Err(refusal(&failures, response).await);
+    }
+    let body = response.into_body().collect().await;
+    let body = body.map_err(|error| failures.egress(&error))?;
+    let list = serde_json::from_slice::<Value>(&body).ok();
+    let list = list.as_ref().and_then(|list| models(endpoint, list));
+    failures.request_id = None;
+    list.ok_or_else(|| {
+        let message = "what came is no list of models";
+        failures.error(ErrorClass::BrokenStream, message)
+    })
+}
+
+/// The models of a list; `None` when it is none.
+pub(crate) fn models(endpoint: &Endpoint, list: &Value) -> Option<Vec<ListedModel>> {
+    let field = match endpoint.kind {
+        Kind::Ollama => "models",
+        _ => "data",
+    };
+    let rows = match &list[field] {
+        Value::Array(rows) => rows.as_slice(),
+        // An Ollama without models says null.
+        Value::Null if list.get(field).is_some() => &[],
+        _ => return None,
+    };
+    let redaction = Redaction::new(endpoint.key.as_ref());
+    let models = rows.iter().take(MAX_MODELS).filter_map(|row| {
+        let id = ["id", "model", "name"]
+            .iter()
+            .find_map(|name| row[*name].as_str())?;
+        // An id that had to be changed to be shown could not be asked for.
+        if id.is_empty() || redaction.name(id) != id {
+            return None;
+        }
+        let remote_host = row["remote_host"].as_str().filter(|host| !host.is_empty());
+        let is_remote = remote_host.is_some()
+            || row["remote_model"]
+                .as_str()
+                .is_some_and(|it| !it.is_empty());
+        let mut ignored = convergio_models_api::Usage::default();
+        let context = [
+            "context_length",
+            "max_context_length",
+            "context_window",
+            "max_model_len",
+            "max_input_tokens",
+        ]
+        .iter()
+        .find_map(|name| count(row.get(*name), &mut ignored));
+        Some(ListedModel {
+            id: id.to_owned(),
+            local: endpoint.is_local_model(id) && !is_remote && !is_cloud_model(id),
+            remote_host: remote_host.map(|host| redaction.name(host)),
+            size_bytes: row["size"].as_u64(),
+            context,
+        })
+    });
+    Some(models.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::catalog::Catalog;
+
+    fn endpoint(name: &str) -> Endpoint {
+        Endpoint::from_row(Catalog::builtin().provider(name).unwrap())
+    }
+
+    #[test]
+    fn ollamas_cloud_models_are_not_local() {
+        let list = json!({"models": [
+            {"name": "llama3.2:1b", "model": "llama3.2:1b", "size": 1_321_098_329_u64},
+            {"name": "gpt-oss:120b-cloud", "model": "gpt-oss:120b-cloud",
+             "remote_model": "gpt-oss:120b", "remote_host": "https://ollama.com:443", "size": 384},
+            {"name": "mine", "model": "mine", "remote_host": "https://ollama.com:443"},
+            {"name": "glm-4.6:cloud", "model": "glm-4.6:cloud"},
+            {"name": "bad\u{1b}[2J"},
+            {"size": 3}
+        ]});
+        let models = models(&endpoint("ollama"), &list).unwrap();
+        let local: Vec<_> = models.iter().map(|it| (&*it.id, it.local)).collect();
+        assert_eq!(
+            local,
+            [
+                ("llama3.2:1b", true),
+                ("gpt-oss:120b-cloud", false),
+                ("mine", false),
+                ("glm-4.6:cloud", false)
+            ]
+        );
+        assert_eq!(models[0].size_bytes, Some(1_321_098_329));
+        assert_eq!(
+            models[1].remote_host.as_deref(),
+            Some("https://ollama.com:443")
+        );
+    }
+
+    #[test]
+    fn lists_of_every_kind_are_read() {
+        let list = json!({"object": "list", "data": [{"id": "gpt-test", "object": "model"},
+            {"id": "m", "max_model_len": 4096}]});
+        let found = models(&endpoint("openai"), &list).unwrap();
+        assert!(!found[0].local);
+        assert_eq!(found[1].context, Some(4096));
+        assert!(models(&endpoint("vllm"), &list).unwrap()[0].local);
+        assert_eq!(
+            models(&endpoint("anthropic"), &json!({"data": []})),
+            Some(vec![])
+        );
+        assert_eq!(
+            models(&endpoint("ollama"), &json!({"models": null})),
+            Some(vec![])
+        );
+        assert_eq!(models(&endpoint("openai"), &json!({"models": []})), None);
+        assert_eq!(models(&endpoint("openai"), &json!("x")), None);
+    }
+
+    #[test]
+    fn addresses_are_below_the_base() {
+        let url = |name: &str| list_models_url(&endpoint(name)).to_string();
+        assert_eq!(url("anthropic"), "https://api.anthropic.com/v1/models");
+        assert_eq!(url("openai"), "https://api.openai.com/v1/models");
+        assert_eq!(url("ollama"), "http://127.0.0.1:11434/api/tags");
+    }
+}

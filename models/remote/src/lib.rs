@@ -1,0 +1,34 @@
+//! Models over HTTP: a file per wire dialect, and the catalogue of who speaks which.
+//!
+//! - [`Remote`] answers a [`Permitted`](convergio_models_api::Permitted) request: one wire request,
+//!   no hidden retry, nothing sent that the permit does not cover.
+//! - An answer ends with `Stop` only behind the dialect's end marker. Whatever else ends it is an
+//!   error, behind everything that had been understood.
+//! - Decoders are pure ([`StreamDecoder`]): bytes in any pieces in, events out, everything bounded.
+//! - A provider that speaks Chat Completions is a row in `catalog.toml`; a dialect is a file here,
+//!   a [`Kind`] and its fixtures.
+
+mod anthropic;
+mod body;
+pub mod catalog;
+mod decode;
+mod discover;
+mod endpoint;
+mod failure;
+mod lines;
+mod ollama;
+mod openai;
+mod permit;
+mod remote;
+mod retry_after;
+mod schema;
+mod sse;
+mod text;
+
+pub use catalog::{Catalog, CatalogError, ModelRow, Price, PriceTier, ProviderRow};
+pub use decode::{DecodeError, Expectation, StreamDecoder};
+pub use discover::{ListedModel, list_models, list_models_url};
+pub use endpoint::{
+    Dialect, Endpoint, JsonSupport, Kind, MaxTokensField, ModelTraits, is_cloud_model,
+};
+pub use remote::{Remote, RemoteError};
