@@ -242,17 +242,12 @@ impl Target {
                 "inline table" => "an inline table".to_owned(),
                 other => format!("a {other}"),
             };
-            if self.spec.kind == Kind::Text(Form::Usd)
-                && let Some(number) = number(item)
-            {
-                let mut refusal = self.refuse(ErrorKind::WrongType, &found);
+            let mut refusal = self.refuse(ErrorKind::WrongType, &found);
+            if self.spec.kind == Kind::Text(Form::Usd) && (item.is_integer() || item.is_float()) {
                 // Binary fractions hold few amounts of money exactly.
-                refusal
-                    .reason
-                    .push_str(&format!("; put it in quotes: \"{number}\""));
-                return Err(refusal);
+                refusal.reason.push_str("; put it in quotes");
             }
-            return Err(self.refuse(ErrorKind::WrongType, &found));
+            return Err(refusal);
         };
         self.check(value)
     }
@@ -294,12 +289,6 @@ impl Target {
             nearest: None,
         }
     }
-}
-
-/// A number as it stands in the document.
-fn number(item: &toml_edit::Item) -> Option<String> {
-    let value = item.as_value()?;
-    (value.is_integer() || value.is_float()).then(|| value.clone().decorated("", "").to_string())
 }
 
 /// Whether a variable of the environment can have this name.

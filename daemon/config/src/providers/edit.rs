@@ -32,6 +32,16 @@ impl Editor {
     ) -> Result<PlannedEdit, ConfigError> {
         check_name(name)?;
         self.refuse_forbidden(name)?;
+        if fields.is_empty() {
+            return Err(Fault {
+                kind: ErrorKind::OutOfRange,
+                activity: ACTIVITY,
+                origin: None,
+                reason: format!("nothing is said about the provider \"{name}\""),
+                hint: "say at least its kind, for instance: openai".to_owned(),
+            }
+            .into());
+        }
         let mut values = Vec::with_capacity(fields.len());
         for (field, text) in fields {
             let target = settings::find(

@@ -141,16 +141,10 @@ fn every_fault_of_a_file_has_its_place_and_a_way_out() {
             "`[review]`",
         ),
         (
-            "[models]\ndefault = 'x'\n",
+            "[cloud]\ndefault = 'x'\n",
             ErrorKind::UnknownKey,
             "1:2",
-            "cv config unset models",
-        ),
-        (
-            "[provider.openai]\nx = 1\n",
-            ErrorKind::UnknownKey,
-            "1:2",
-            "cv config unset provider",
+            "cv config unset cloud",
         ),
         (
             "[review]\nstrict = 'yes'\n",

@@ -3,4 +3,5 @@
 mod edits;
 mod layers;
 mod managed;
+mod providers;
 mod support;

@@ -1,0 +1,658 @@
+//! Models, providers and money: what is read, what is refused, how it is
+//! edited, and what a policy can do about it.
+
+use crate::support::Home;
+use convergio_config::{
+    DEFAULT_DAILY_NANO_USD, ErrorKind, Layer, ModelPolicy, ModelRef, Price, ProviderKind,
+    ProviderTimeouts, Value, json_schema,
+};
+
+/// The form that stays stable.
+const STABLE: &str = r#"
+[models]
+default = "mock/gpt-test"
+review = "mock/vendor/big:8b.q4"
+fallback = ["ollama/llama3.2", "mock/gpt-test"]
+policy = "cloud-first"
+allowed_providers = ["mock", "ollama"]
+
+[provider.mock]
+kind = "openai"                 # anthropic | openai | azure | gemini | ollama
+base_url = "http://127.0.0.1:9000/v1"
+key_env = "MOCK_KEY"            # or key_cmd; or the keychain
+key_cmd = "pass show mock"
+ca_file = "/etc/mock.pem"
+local = true
+allow_plain_http = false
+concurrency = 3
+connect_timeout_ms = 1000
+first_byte_timeout_ms = 2000
+idle_timeout_ms = 3000
+
+[provider.mock.model."gpt-test"]
+price = { input = "3.00", output = "15.00", cache_read = "0.30", cache_write = "3.75" }
+context = 128000
+max_output = 4096
+json = true
+
+[provider.mock.model."vendor/big:8b.q4"]
+context = 8192
+
+[provider.ollama]
+concurrency = 1
+
+[budget]
+daily_usd = "2.00"
+"#;
+
+#[test]
+fn the_stable_form_is_read_whole() {
+    let home = Home::new().user(STABLE);
+    let settings = home.settings().unwrap();
+    let models = settings.models();
+    let model = |text: &str| text.parse::<ModelRef>().unwrap();
+    assert_eq!(models.default, Some(model("mock/gpt-test")));
+    let review = models.review.unwrap();
+    assert_eq!(
+        (review.provider.as_str(), review.model.as_str()),
+        ("mock", "vendor/big:8b.q4")
+    );
+    assert_eq!(
+        models.fallback,
+        [model("ollama/llama3.2"), model("mock/gpt-test")]
+    );
+    assert_eq!(models.policy, ModelPolicy::CloudFirst);
+    assert!(settings.provider_allowed("mock") && !settings.provider_allowed("openai"));
+    assert_eq!(settings.budget().daily_nano_usd, Some(2_000_000_000));
+    assert_eq!(settings.budget().layer, Layer::User);
+
+    let providers = settings.providers();
+    assert_eq!(providers.keys().collect::<Vec<_>>(), ["mock", "ollama"]);
+    let mock = &providers["mock"];
+    assert_eq!(mock.kind, ProviderKind::OpenAi);
+    assert_eq!(
+        mock.base_url.as_ref().unwrap().as_str(),
+        "http://127.0.0.1:9000/v1"
+    );
+    assert_eq!(mock.key_env.as_deref(), Some("MOCK_KEY"));
+    assert_eq!(mock.key_cmd.as_deref(), Some("pass show mock"));
+    assert_eq!(mock.ca_file.as_deref(), Some("/etc/mock.pem".as_ref()));
+    assert!(mock.local && !mock.allow_plain_http);
+    assert_eq!(mock.concurrency, Some(3));
+    assert_eq!(
+        mock.timeouts,
+        ProviderTimeouts {
+            connect_timeout_ms: Some(1_000),
+            first_byte_timeout_ms: Some(2_000),
+            idle_timeout_ms: Some(3_000),
+        }
+    );
+    assert_eq!(mock.origin.line(), Some(10));
+    let priced = &mock.models["gpt-test"];
+    assert_eq!(
+        priced.price,
+        Some(Price {
+            input: 3_000_000_000,
+            output: 15_000_000_000,
+            cache_read: Some(300_000_000),
+            cache_write: Some(3_750_000_000),
+        })
+    );
+    assert_eq!(priced.context_tokens, Some(128_000));
+    assert_eq!(priced.max_output_tokens, Some(4_096));
+    assert_eq!(priced.json, Some(true));
+    let other = &mock.models["vendor/big:8b.q4"];
+    assert_eq!((other.price, other.context_tokens), (None, Some(8_192)));
+
+    let schema = jsonschema::validator_for(&json_schema()).unwrap();
+    let document: toml_edit::DocumentMut = STABLE.parse().unwrap();
+    let document: serde_json::Value = toml_edit::de::from_document(document).unwrap();
+    let refusals: Vec<String> = schema
+        .iter_errors(&document)
+        .map(|error| error.to_string())
+        .collect();
+    assert!(refusals.is_empty(), "{refusals:?}");
+}
+
+#[test]
+fn where_nothing_is_set_that_can_be_told() {
+    let settings = Home::new().settings().unwrap();
+    let models = settings.models();
+    assert_eq!(
+        (models.default, models.review, models.policy),
+        (None, None, ModelPolicy::LocalFirst)
+    );
+    assert!(models.fallback.is_empty() && models.allowed_providers.is_none());
+    assert!(settings.provider_allowed("anything") && settings.providers().is_empty());
+    assert!(!settings.secrets_file());
+    let budget = settings.budget();
+    assert_eq!(budget.daily_nano_usd, None);
+    assert_eq!(budget.effective_daily_nano_usd(), DEFAULT_DAILY_NANO_USD);
+    let told = settings.get("models.default").unwrap();
+    assert_eq!((told.value, told.layer), (Value::Unset, Layer::Default));
+    // The dollar that is built in is told as such.
+    let told = settings.get("budget.daily_usd").unwrap();
+    assert_eq!(
+        (told.value.to_string().as_str(), told.layer),
+        ("1.00", Layer::Default)
+    );
+    let set = Home::new().user("[budget]\ndaily_usd = '1.00'\n");
+    let budget = set.settings().unwrap().budget();
+    assert_eq!(budget.daily_nano_usd, Some(DEFAULT_DAILY_NANO_USD));
+}
+
+#[test]
+fn every_fault_has_its_place_and_a_way_out() {
+    let provider = |rest: &str| format!("[provider.mock]\nkind = 'openai'\n{rest}\n");
+    let cases = [
+        (
+            "[budget]\ndaily_usd = 2.00\n".to_owned(),
+            ErrorKind::WrongType,
+            "2:13",
+            "put it in quotes",
+            "cv config set budget.daily_usd 1.00",
+        ),
+        (
+            "[budget]\ndaily_usd = 2\n".to_owned(),
+            ErrorKind::WrongType,
+            "2:13",
+            "put it in quotes",
+            "",
+        ),
+        (
+            "[budget]\ndaily_usd = '-1'\n".to_owned(),
+            ErrorKind::OutOfRange,
+            "2:13",
+            "daily_usd",
+            "",
+        ),
+        (
+            "[models]\ndefault = 'gpt'\n".to_owned(),
+            ErrorKind::OutOfRange,
+            "2:11",
+            "provider/model",
+            "models.default ollama/",
+        ),
+        (
+            "[models]\nfallback = 'a/b'\n".to_owned(),
+            ErrorKind::WrongType,
+            "2:12",
+            "a list",
+            "",
+        ),
+        (
+            "[models]\nfallback = ['a/b', 3]\n".to_owned(),
+            ErrorKind::WrongType,
+            "2:12",
+            "a list",
+            "",
+        ),
+        (
+            "[models]\npolicy = 'local'\n".to_owned(),
+            ErrorKind::OutOfRange,
+            "2:10",
+            "local-first",
+            "",
+        ),
+        (
+            provider("base_ulr = 'https://a/'"),
+            ErrorKind::UnknownKey,
+            "3:1",
+            "base_ulr",
+            "`provider.mock.base_url`",
+        ),
+        (
+            provider("base_url = 'a.example'"),
+            ErrorKind::OutOfRange,
+            "3:12",
+            "http or https",
+            "",
+        ),
+        (
+            provider("base_url = 'https://me:pw@a.example/'"),
+            ErrorKind::OutOfRange,
+            "3:12",
+            "without credentials",
+            "",
+        ),
+        (
+            provider("base_url = 'http://a.example/v1'"),
+            ErrorKind::OutOfRange,
+            "3:1",
+            "unencrypted",
+            "allow_plain_http true",
+        ),
+        (
+            provider("local = true\nbase_url = 'https://a.example/v1'"),
+            ErrorKind::OutOfRange,
+            "3:1",
+            "not on this machine",
+            "cv config unset provider.mock.local",
+        ),
+        (
+            provider("local = true"),
+            ErrorKind::OutOfRange,
+            "3:1",
+            "without `base_url`",
+            "cv config unset provider.mock.local",
+        ),
+        (
+            provider("local = 'yes'"),
+            ErrorKind::WrongType,
+            "3:9",
+            "true or false",
+            "",
+        ),
+        (
+            provider("key_env = 'A B'"),
+            ErrorKind::OutOfRange,
+            "3:11",
+            "variable",
+            "",
+        ),
+        (
+            provider("ca_file = 'mock.pem'"),
+            ErrorKind::OutOfRange,
+            "3:11",
+            "absolute",
+            "",
+        ),
+        (
+            provider("concurrency = 0"),
+            ErrorKind::OutOfRange,
+            "3:15",
+            "from 1 to 256",
+            "",
+        ),
+        (
+            "[provider.mock]\nkey_env = 'K'\n".to_owned(),
+            ErrorKind::OutOfRange,
+            "2:1",
+            "`kind`",
+            "cv config set provider.mock.kind openai",
+        ),
+        (
+            "[provider.x]\nkind = 'azure'\n".to_owned(),
+            ErrorKind::OutOfRange,
+            "2:1",
+            "`base_url`",
+            "",
+        ),
+        (
+            "[provider.x]\nkind = 'groq'\n".to_owned(),
+            ErrorKind::OutOfRange,
+            "2:8",
+            "\"openai\"",
+            "",
+        ),
+        (
+            "[provider.'a b']\nkind = 'openai'\n".to_owned(),
+            ErrorKind::UnknownKey,
+            "1:11",
+            "provider's name",
+            "",
+        ),
+        (
+            "[provider]\nmock = 3\n".to_owned(),
+            ErrorKind::WrongType,
+            "2:8",
+            "table",
+            "",
+        ),
+        (
+            provider("[provider.mock.model.'a b']\njson = true"),
+            ErrorKind::UnknownKey,
+            "4:1",
+            "model's id",
+            "",
+        ),
+        (
+            provider("[provider.mock.model.m]\nprice = { input = 3.0, output = '1' }"),
+            ErrorKind::WrongType,
+            "4:19",
+            "put it in quotes",
+            "",
+        ),
+        (
+            provider("[provider.mock.model.m]\nprice = { input = '3.0' }"),
+            ErrorKind::OutOfRange,
+            "4:11",
+            "price.output",
+            "cv config set 'provider.mock.model.\"m\".price.output'",
+        ),
+        (
+            provider("[provider.mock.model.m]\nprice = '3'"),
+            ErrorKind::WrongType,
+            "4:9",
+            "table",
+            "",
+        ),
+        (
+            provider("[provider.mock.model.m]\ncontxt = 3"),
+            ErrorKind::UnknownKey,
+            "4:1",
+            "contxt",
+            "context",
+        ),
+        (
+            "[provder.mock]\nkind = 'openai'\n".to_owned(),
+            ErrorKind::UnknownKey,
+            "1:2",
+            "provder",
+            "`[provider]`",
+        ),
+    ];
+    for (text, kind, place, reason, hint) in cases {
+        let home = Home::new().user(&text);
+        let error = home.load().unwrap_err();
+        assert_eq!(error.kind(), kind, "{text}: {error}");
+        let place = format!("{}:{place}:", home.config_file().display());
+        assert!(error.to_string().contains(&place), "{text}: {error}");
+        assert!(error.to_string().contains(reason), "{text}: {error}");
+        assert!(error.hint().contains(hint), "{text}: {}", error.hint());
+    }
+}
+
+#[test]
+fn a_local_provider_is_on_this_machine_or_refused() {
+    let local = |text: &str| {
+        let settings = Home::new().user(text).settings().unwrap();
+        settings.providers().values().next().unwrap().local
+    };
+    assert!(local("[provider.ollama]\nconcurrency = 1\n"));
+    assert!(local(
+        "[provider.x]\nkind = 'ollama'\nbase_url = 'http://[::1]:11434'\n"
+    ));
+    assert!(!local("[provider.ollama]\nlocal = false\n"));
+    assert!(!local(
+        "[provider.x]\nkind = 'ollama'\nbase_url = 'https://a.example'\n"
+    ));
+    // What listens on loopback may well pass on: only its user knows.
+    assert!(!local(
+        "[provider.x]\nkind = 'openai'\nbase_url = 'http://127.0.0.1:1'\n"
+    ));
+    assert!(local(
+        "[provider.x]\nkind = 'openai'\nlocal = true\nbase_url = 'http://localhost:1'\n"
+    ));
+}
+
+#[test]
+fn providers_stand_in_files_and_nowhere_else() {
+    let home = Home::new().variable("CONVERGIO_PROVIDER_MOCK_BASE_URL", "http://127.0.0.1/");
+    let error = home.settings().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnknownKey);
+    let flag = convergio_config::FlagSetting {
+        flag: "--set".to_owned(),
+        key: "provider.mock.base_url".to_owned(),
+        value: "http://127.0.0.1/".to_owned(),
+    };
+    let home = Home::new();
+    let error = home
+        .load()
+        .unwrap()
+        .settings(&home.environment.variables, &[flag])
+        .unwrap_err();
+    assert!(error.to_string().contains("settings file only"), "{error}");
+    // The rest is as any setting.
+    let home = Home::new()
+        .variable("CONVERGIO_MODELS_FALLBACK", "a/b, c/d")
+        .variable("CONVERGIO_BUDGET_DAILY_USD", "0.50");
+    let settings = home.settings().unwrap();
+    assert_eq!(settings.models().fallback.len(), 2);
+    assert_eq!(settings.budget().daily_nano_usd, Some(500_000_000));
+    assert_eq!(settings.budget().layer, Layer::Environment);
+}
+
+#[test]
+fn single_keys_are_set_explained_and_unset() {
+    let home = Home::new();
+    for (key, value) in [
+        ("provider.mock.kind", "openai"),
+        ("provider.mock.base_url", "http://127.0.0.1:9000/v1"),
+        ("models.default", "mock/gpt-4.1"),
+        ("models.fallback", "mock/a,mock/b"),
+        ("provider.mock.model.gpt-4.1.context", "1000"),
+        ("provider.mock.model.\"gpt-4.1\".max_output", "10"),
+        ("provider.mock.model.v/x:8b.price.input", "1.5"),
+        ("provider.mock.model.v/x:8b.price.output", "2"),
+    ] {
+        let plan = home.editor().set(key, value, None);
+        plan.unwrap_or_else(|error| panic!("{key}: {error}"))
+            .apply()
+            .unwrap();
+    }
+    let settings = home
+        .settings()
+        .unwrap_or_else(|error| panic!("{error}\n{}", home.text()));
+    let models = &settings.providers()["mock"].models;
+    assert_eq!(models["gpt-4.1"].context_tokens, Some(1_000));
+    assert_eq!(models["gpt-4.1"].max_output_tokens, Some(10));
+    assert_eq!(models["v/x:8b"].price.unwrap().input, 1_500_000_000);
+    assert!(!home.text().contains("[provider]"), "{}", home.text());
+    let told = settings
+        .explain("provider.mock.model.gpt-4.1.context")
+        .unwrap();
+    assert_eq!(told.key, "provider.mock.model.\"gpt-4.1\".context");
+    assert_eq!((told.winner, told.variable), (Layer::User, None));
+    let listed: Vec<String> = settings.list().into_iter().map(|row| row.key).collect();
+    assert!(
+        listed.contains(&"provider.mock.model.\"v/x:8b\".price.output".to_owned()),
+        "{listed:?}"
+    );
+    for key in [
+        "provider.mock.model.\"gpt-4.1\".context",
+        "provider.mock.model.gpt-4.1",
+        "provider.mock.model.\"v/x:8b\"",
+        "provider.mock.base_url",
+    ] {
+        let plan = home.editor().unset(key, None).unwrap();
+        assert!(plan.changes_anything(), "{key}: {}", home.text());
+        plan.apply().unwrap();
+    }
+    let settings = home.settings().unwrap();
+    assert!(settings.providers()["mock"].models.is_empty());
+    assert_eq!(settings.providers()["mock"].base_url, None);
+    assert_eq!(
+        settings.get("provider.mock").unwrap_err().kind(),
+        ErrorKind::WrongType
+    );
+}
+
+#[test]
+fn a_change_that_cannot_hold_is_refused_before_it_is_written() {
+    let text = "[provider.mock]\nkind = 'openai'\nbase_url = 'https://a.example/v1'\n";
+    let home = Home::new().user(text);
+    for (key, value) in [
+        ("provider.mock.local", "true"),
+        ("provider.mock.base_url", "http://a.example/v1"),
+        ("provider.other.local", "true"),
+    ] {
+        let outcome = home.editor().set(key, value, None);
+        if key.contains("other") {
+            // Its kind is missing yet: that is for the next change.
+            outcome.unwrap();
+            continue;
+        }
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutOfRange, "{key}");
+        assert_eq!(home.text(), text);
+    }
+    // A file that is wrong already can be mended.
+    let home = Home::new().user(&text.replace("https", "http"));
+    home.load().unwrap_err();
+    for (key, value) in [
+        ("log.level", "warn"),
+        ("provider.mock.allow_plain_http", "true"),
+    ] {
+        home.editor()
+            .set(key, value, None)
+            .unwrap()
+            .apply()
+            .unwrap();
+    }
+    home.load().unwrap();
+}
+
+#[test]
+fn whole_providers_are_added_and_removed_and_both_can_be_undone() {
+    let before = "# mine\n[log]\nlevel = 'warn' # loud\n";
+    let home = Home::new().user(before);
+    let fields = [
+        ("kind", "openai"),
+        ("base_url", "http://127.0.0.1:9000/v1"),
+        ("model.gpt-4.1.context", "1000"),
+    ];
+    let added = home.editor().add_provider("mock", &fields, None).unwrap();
+    added.apply().unwrap();
+    assert!(home.text().starts_with(before), "{}", home.text());
+    let with = home.text();
+    assert_eq!(
+        home.settings().unwrap().providers()["mock"].models["gpt-4.1"].context_tokens,
+        Some(1_000)
+    );
+    let error = home
+        .editor()
+        .add_provider("mock", &fields, None)
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    home.editor()
+        .add_provider("other", &[("kind", "anthropic")], None)
+        .unwrap()
+        .apply()
+        .unwrap();
+    let both = home.text();
+    let removed = home.editor().remove_provider("mock", None).unwrap();
+    removed.apply().unwrap();
+    let settings = home.settings().unwrap();
+    assert_eq!(settings.providers().keys().collect::<Vec<_>>(), ["other"]);
+    assert!(home.text().starts_with(before), "{}", home.text());
+    let back = convergio_config::restore(
+        &home.paths,
+        &home.environment,
+        removed.before.clone(),
+        &removed.after_rev,
+    );
+    back.unwrap().apply().unwrap();
+    assert_eq!(home.text(), both);
+    assert_ne!(both, with);
+
+    let editor = home.editor();
+    let refused = |fields: &[(&str, &str)]| editor.add_provider("new", fields, None).unwrap_err();
+    assert_eq!(
+        refused(&[("base_url", "https://a/")]).kind(),
+        ErrorKind::OutOfRange
+    );
+    assert_eq!(refused(&[]).kind(), ErrorKind::OutOfRange);
+    let plain = [("kind", "openai"), ("base_url", "http://a.example/")];
+    assert!(refused(&plain).to_string().contains("unencrypted"));
+    assert_eq!(refused(&[("knd", "openai")]).kind(), ErrorKind::UnknownKey);
+    assert_eq!(
+        editor.add_provider("a/b", &[], None).unwrap_err().kind(),
+        ErrorKind::OutOfRange
+    );
+    assert_eq!(
+        editor.remove_provider("nobody", None).unwrap_err().kind(),
+        ErrorKind::UnknownKey
+    );
+}
+
+#[test]
+fn a_policy_fixes_models_money_and_providers() {
+    let policy = "[models]\npolicy = 'local-only'\nallowed_providers = ['corp', 'mock']\n\
+                  [budget]\ndaily_usd = '0.10'\n\
+                  [provider.corp]\nkind = 'openai'\nbase_url = 'https://corp.example/v1'\n\
+                  [provider.mock]\nkind = 'openai'\nallow_plain_http = false\n";
+    let home = Home::new()
+        .policy(policy)
+        .user(
+            "[models]\npolicy = 'cloud-first'\n[budget]\ndaily_usd = '9'\n\
+             [provider.corp]\nbase_url = 'https://evil.example/v1'\nkey_env = 'CORP'\n",
+        )
+        .variable("CONVERGIO_MODELS_POLICY", "cheapest");
+    let settings = home.settings().unwrap();
+    assert_eq!(settings.models().policy, ModelPolicy::LocalOnly);
+    assert_eq!(settings.budget().daily_nano_usd, Some(100_000_000));
+    assert_eq!(settings.budget().layer, Layer::Policy);
+    assert!(settings.provider_allowed("corp") && !settings.provider_allowed("ollama"));
+    let corp = &settings.providers()["corp"];
+    assert_eq!(
+        corp.base_url.as_ref().unwrap().host_str(),
+        Some("corp.example")
+    );
+    assert_eq!(corp.key_env.as_deref(), Some("CORP"));
+
+    let editor = home.editor();
+    for key in [
+        "models.policy",
+        "budget.daily_usd",
+        "provider.corp.base_url",
+    ] {
+        let error = editor.unset(key, None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::FixedByPolicy, "{key}");
+    }
+    let refused = editor
+        .add_provider("ollama", &[("kind", "ollama")], None)
+        .unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::FixedByPolicy);
+    let fields = [("allow_plain_http", "true")];
+    let refused = editor.add_provider("mock", &fields, None).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::FixedByPolicy);
+    // Across the two files, too.
+    let fields = [("base_url", "http://a.example/")];
+    let refused = editor.add_provider("mock", &fields, None).unwrap_err();
+    assert!(refused.to_string().contains("unencrypted"), "{refused}");
+}
+
+#[test]
+fn a_policys_own_fault_is_the_administrators() {
+    let home = Home::new().policy("[provider.corp]\nbase_url = 'https://corp.example/v1'\n");
+    let error = home.load().unwrap_err();
+    assert_eq!(error.path(), Some(home.environment.policy_file.as_path()));
+    assert!(error.hint().contains("administrator"), "{}", error.hint());
+}
+
+#[test]
+fn tables_made_to_exhaust_are_refused() {
+    let many = |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect();
+    let providers: String = many(65, &|n| format!("[provider.p{n}]\nkind = 'openai'\n"));
+    let models: String = many(501, &|n| format!("[provider.p.model.m{n}]\njson = true\n"));
+    for text in [
+        providers,
+        format!("[provider.p]\nkind = 'openai'\n{models}"),
+    ] {
+        let error = Home::new().user(&text).load().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
+    }
+}
+
+mod any_name {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn any_model_id_is_set_read_and_removed(
+            id in "[!#-&(-\\[\\]-_a-~]{1,40}", key in proptest::sample::select(vec!["context", "max_output"]),
+        ) {
+            let home = Home::new().user("[provider.p]\nkind = 'openai'\n");
+            let quoted = format!("provider.p.model.\"{id}\".{key}");
+            home.editor().set(&quoted, "7", None).unwrap().apply().unwrap();
+            let settings = home.settings().unwrap();
+            prop_assert_eq!(settings.get(&quoted).unwrap().value, Value::Integer(7));
+            let models = settings.providers().remove("p").unwrap().models;
+            prop_assert_eq!(models.keys().collect::<Vec<_>>(), vec![&id]);
+            home.editor().unset(&quoted, None).unwrap().apply().unwrap();
+            prop_assert_eq!(home.settings().unwrap().providers()["p"].models.len(), 0);
+        }
+
+        #[test]
+        fn no_name_upsets_the_lookup(name in "provider[ -~]{0,40}") {
+            let home = Home::new();
+            let settings = home.settings().unwrap();
+            if let Ok(told) = settings.get(&name) {
+                prop_assert_eq!(settings.get(&told.key).unwrap().key, told.key);
+            }
+        }
+    }
+}
