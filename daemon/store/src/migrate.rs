@@ -20,11 +20,18 @@ pub struct Migration {
 }
 
 /// The daemon's migrations. A new one is a file in `migrations/` and a row here.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "0001_runs",
-    sql: include_str!("../migrations/0001_runs.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "0001_runs",
+        sql: include_str!("../migrations/0001_runs.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "0002_models",
+        sql: include_str!("../migrations/0002_models.sql"),
+    },
+];
 
 /// The newest schema that this release knows.
 pub const KNOWN_VERSION: i64 = newest(MIGRATIONS);

@@ -13,10 +13,16 @@ use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
 /// Migrations that were released, and their SHA-256: they never change again.
-const FROZEN: &[(&str, &str)] = &[(
-    "0001_runs",
-    "b1d747b67f6bad3fa994f947efc1b5ef210c6e79e21a34d876d0f503fe78dbb6",
-)];
+const FROZEN: &[(&str, &str)] = &[
+    (
+        "0001_runs",
+        "b1d747b67f6bad3fa994f947efc1b5ef210c6e79e21a34d876d0f503fe78dbb6",
+    ),
+    (
+        "0002_models",
+        "48f5a160c3ce6e6d4aefbc0afc4f1d9f6a21769c805371c4de2b62e7eb37414c",
+    ),
+];
 
 fn compat(version: i64) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -15,3 +15,27 @@ INSERT INTO undo (tenant_id, id, verb, root, path, before_image, before_mode, af
 SELECT id, x'01900000000070008000000000000005', 'fix', '/home/ada/shop', '/home/ada/shop/pay.py', x'00ff', 420, zeroblob(32), x'01900000000070008000000000000002', 'f1', 'recorded', 1760000002000, 1760000002000, 1762592002000 FROM tenant;
 INSERT INTO review_silence (tenant_id, root, fingerprint, rule, reason, created_ms)
 SELECT id, '/home/ada/shop', 'f2', 'secrets/aws', 'a fixture', 1760000003000 FROM tenant;
+UPDATE session SET root = '/home/ada/shop', title = 'hello', active_ms = 1760000001000;
+INSERT INTO egress (tenant_id, id, run_id, attempt_id, at_ms, destination, bytes, purpose, redactions, policy, model)
+SELECT id, x'01900000000070008000000000000006', x'01900000000070008000000000000003', x'01900000000070008000000000000009', 1760000001000, 'https://api.example.com', 512, 'chat', 1, 'local-first', 'example/large' FROM tenant;
+INSERT INTO template (tenant_id, name, system, prompt, created_ms)
+SELECT id, 'explain', 'Be brief.', 'Explain {{input}}', 1760000004000 FROM tenant;
+INSERT INTO price_version (tenant_id, id, effective_from_ms, sha256, source, created_ms)
+SELECT id, x'01900000000070008000000000000007', 1750000000000, zeroblob(32), 'config', 1760000000000 FROM tenant;
+INSERT INTO price (version_id, provider, model, resource, tier_mode, nano_per_million)
+VALUES (x'01900000000070008000000000000007', 'example', 'large', 'in_uncached', 'whole_request', 3000000000),
+    (x'01900000000070008000000000000007', 'example', 'large', 'out_text', 'whole_request', 15000000000);
+INSERT INTO budget (tenant_id, id, scope, scope_key, window, tz, unit, limit_amount, mode, created_ms, changed_ms)
+SELECT id, x'01900000000070008000000000000008', 'tenant', '', 'day', 'Europe/Rome', 'nano_usd', 1000000000, 'stop', 1760000000000, 1760000000000 FROM tenant;
+INSERT INTO attempt (tenant_id, id, run_id, n, session_id, subject_id, client, root, provider, model, local, policy, state, price_version_id, input_ceiling, max_output, est_nano, cost_nano, usage_json, lines_json, usage_source, started_ms, ended_ms)
+SELECT tenant.id, x'01900000000070008000000000000009', x'01900000000070008000000000000003', 1, x'01900000000070008000000000000001', profile.subject_id, 'cv', '/home/ada/shop', 'example', 'large', 0, 'local-first', 'settled', x'01900000000070008000000000000007', 100, 256, 4140000, 450000, '{"in_uncached":100,"out_text":10}', '{"in_uncached":300000,"out_text":150000}', 'reported', 1760000001000, 1760000001500 FROM tenant, profile;
+INSERT INTO transfer (tenant_id, id, seq, kind, pending_id, debit, credit, unit, amount, attempt_id, wall_ms, boot_id, mono_ns, prev_hash, hash)
+SELECT id, x'0190000000007000800000000000000a', 1, 'pending', NULL, 'spent/example/large', 'owed/example', 'nano_usd', 4140000, x'01900000000070008000000000000009', 1760000001000, zeroblob(16), 1, zeroblob(32), zeroblob(32) FROM tenant;
+INSERT INTO transfer (tenant_id, id, seq, kind, pending_id, debit, credit, unit, amount, attempt_id, wall_ms, boot_id, mono_ns, prev_hash, hash)
+SELECT id, x'0190000000007000800000000000000b', 2, 'post', x'0190000000007000800000000000000a', 'spent/example/large', 'owed/example', 'nano_usd', 450000, x'01900000000070008000000000000009', 1760000001500, zeroblob(16), 2, zeroblob(32), zeroblob(32) FROM tenant;
+INSERT INTO budget_window (budget_id, start_ms, end_ms, posted)
+VALUES (x'01900000000070008000000000000008', 1759960800000, 1760047200000, 450000);
+INSERT INTO transfer_window (transfer_id, budget_id, start_ms, end_ms)
+VALUES (x'0190000000007000800000000000000a', x'01900000000070008000000000000008', 1759960800000, 1760047200000);
+INSERT INTO idempotency (tenant_id, key, request_hash, run_id, expires_ms)
+SELECT id, 'key', zeroblob(32), x'01900000000070008000000000000002', 1760086400000 FROM tenant;

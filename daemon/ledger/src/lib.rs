@@ -1,0 +1,51 @@
+//! What was used, what it cost, and who allowed it: asked before any byte leaves.
+//!
+//! The functions take a [`convergio_store::Tx`] or a connection; an adapter composes them with
+//! those of other crates into one commit. What holds, whatever the order of calls:
+//!
+//! - **Permission before effect.** [`admit`] is the one maker of a
+//!   [`convergio_models_api::Permitted`] request, and what it hands out is written down as
+//!   dispatched in the transaction that hands it out.
+//! - **No budget is passed.** What was posted and what is held never exceed a limit when a call is
+//!   admitted. What a provider bills beyond its hold is recorded, and stops the budget.
+//! - **One attempt, one end.** A hold is resolved once: by [`settle`], or by [`recover`] after a
+//!   crash.
+//! - **Transfers are never changed**, each carries the hash of the one before, and the figures that
+//!   budgets are asked by are a cache of them.
+//!
+//! Money is `i64` nano-USD, rates are nano-USD for a million units, and there are no floats.
+
+mod admit;
+mod attempt;
+mod budget;
+mod clock;
+mod error;
+mod money;
+mod price;
+mod rates;
+mod recover;
+mod settle;
+mod text_enum;
+mod transfer;
+mod usage;
+mod verify;
+mod window;
+
+pub use admit::{Admission, OUTPUT_FLOOR, Preview, admit, preview};
+pub use attempt::{AttemptState, UsageSource};
+pub use budget::{
+    BudgetName, BudgetState, Scope, Window, budgets, remove_day_budget, set_day_budget,
+};
+pub use clock::Now;
+pub use error::{BudgetDenied, Denied, LedgerError, PolicyReason};
+pub use money::{MoneyError, line, line_up, parse_usd, usd, usd_cents};
+pub use price::{PriceRow, PriceSheet, PriceVersion, Simple, TierMode, pin, rates};
+pub use rates::{Cost, Rates};
+pub use recover::{Recovered, RecoveredAttempt, recover};
+pub use settle::{AttemptEnding, Settled, Settlement, settle};
+pub use usage::{
+    AttemptDetail, GroupBy, UsageQuery, UsageReport, UsageRow, UsageTotals, attempts_of_run,
+    cost_of_run, forget_details, median_run_cost, usage,
+};
+pub use verify::{Bad, Verified, verify};
+pub use window::{WindowDifference, local_zone};

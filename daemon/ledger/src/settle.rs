@@ -1,0 +1,309 @@
+//! The one end of an attempt.
+
+use convergio_models_api::{Resource, Usage};
+use convergio_store::Tx;
+use uuid::Uuid;
+
+use crate::admit::HOLD_MAX_NANO;
+use crate::attempt::{self, Attempt, AttemptState, End, QUANTITY_MAX, UsageSource};
+use crate::budget::{self, BudgetState};
+use crate::clock::Now;
+use crate::error::LedgerError;
+use crate::price;
+use crate::rates::{Cost, Rates};
+use crate::transfer::{self, Kind, NewTransfer};
+use crate::window;
+
+/// A provider's own words that are kept at most, in bytes.
+const WORDS_BYTES_MAX: usize = 256;
+
+/// How a call ended, as far as money goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttemptEnding {
+    /// The provider said what it used. Where it left out the input or the output, the most that it
+    /// can have been is taken, and flagged as an estimate.
+    Reported(Usage),
+    /// It broke off, was cancelled, or never said: the dearer of the provider's last word and of
+    /// what was counted here.
+    Partial {
+        /// The last cumulative usage, if any came.
+        usage: Usage,
+        /// Output tokens that were counted here.
+        counted_output: u64,
+        /// Input tokens at most.
+        input_ceiling: u64,
+    },
+    /// No byte of the request was sent.
+    NothingSent,
+    /// The provider answered with an error before any output: it bills nothing.
+    RefusedWhole,
+}
+
+/// The end of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// Which.
+    pub attempt_id: Uuid,
+    /// How.
+    pub ending: AttemptEnding,
+    /// The provider's name for the call; its first 256 bytes are kept.
+    pub provider_req_id: Option<String>,
+    /// The model that answered, where it said so; its first 256 bytes are kept.
+    pub model: Option<String>,
+    /// Why it stopped: a stop reason or an error's class; its first 256 bytes are kept.
+    pub stop: Option<String>,
+}
+
+/// What an attempt came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// Which.
+    pub attempt_id: Uuid,
+    /// The run that pays.
+    pub run_id: Uuid,
+    /// What it cost, overage included, nano-USD.
+    pub amount_nano: i64,
+    /// What of that was beyond the hold, nano-USD.
+    pub overage_nano: i64,
+    /// What was held, nano-USD.
+    pub hold_nano: i64,
+    /// Where the figures come from.
+    pub source: UsageSource,
+    /// What was used, estimates included.
+    pub usage: Usage,
+    /// What was used and has no price: not in the amount.
+    pub unpriced: Vec<Resource>,
+    /// The budgets that it counted in, as they are after it.
+    pub budgets: Vec<BudgetState>,
+}
+
+/// Ends an attempt: posts what it cost, records what is beyond the hold, frees the rest.
+///
+/// # Errors
+/// [`LedgerError::AlreadyEnded`] for the second end of an attempt, [`LedgerError::NotFound`], or
+/// what the store said.
+pub fn settle(tx: &Tx<'_>, settlement: &Settlement, now: Now) -> Result<Settled, LedgerError> {
+    let attempt = attempt::open(tx, settlement.attempt_id)?;
+    let (mut usage, mut source) = match &settlement.ending {
+        AttemptEnding::Reported(usage) => whole(usage, attempt.input_ceiling, attempt.max_output),
+        AttemptEnding::Partial {
+            usage,
+            counted_output,
+            input_ceiling,
+        } => {
+            let (usage, _) = whole(usage, *input_ceiling, *counted_output);
+            (at_least(usage, *counted_output), UsageSource::Estimate)
+        }
+        AttemptEnding::NothingSent | AttemptEnding::RefusedWhole => {
+            (Usage::default(), UsageSource::Nothing)
+        }
+    };
+    bound(&mut usage);
+    let (state, cost) = if source == UsageSource::Nothing {
+        (AttemptState::Voided, nothing())
+    } else if attempt.local {
+        (AttemptState::Settled, nothing())
+    } else {
+        let cost = rates(tx, &attempt)?.cost(&usage);
+        match cost {
+            Ok(cost) if cost.total_nano <= HOLD_MAX_NANO => (AttemptState::Settled, cost),
+            // Nobody bills a million dollars for a call: the figures are wrong, the hold is not.
+            _ => {
+                usage.inconsistent = true;
+                source = UsageSource::EstimateCeiling;
+                let held = Cost {
+                    total_nano: attempt.hold_nano,
+                    ..nothing()
+                };
+                (AttemptState::Settled, held)
+            }
+        }
+    };
+    let paid = resolve(tx, &attempt, state, cost.total_nano, now)?;
+    attempt::end(
+        tx,
+        attempt.id,
+        &End {
+            state,
+            source,
+            cost_nano: cost.total_nano,
+            usage: &usage,
+            lines: &cost.lines,
+            provider_req_id: words(settlement.provider_req_id.as_deref()),
+            answered_by: words(settlement.model.as_deref()),
+            stop: words(settlement.stop.as_deref()),
+        },
+        now.wall_ms,
+    )?;
+    Ok(Settled {
+        attempt_id: attempt.id,
+        run_id: attempt.run_id,
+        amount_nano: cost.total_nano,
+        overage_nano: paid.overage_nano,
+        hold_nano: attempt.hold_nano,
+        source,
+        usage,
+        unpriced: cost.unpriced,
+        budgets: paid.budgets,
+    })
+}
+
+/// What resolving a hold did.
+pub(crate) struct Paid {
+    pub(crate) overage_nano: i64,
+    pub(crate) budgets: Vec<BudgetState>,
+}
+
+/// Resolves an attempt's hold: posted with what it cost, or void.
+pub(crate) fn resolve(
+    tx: &Tx<'_>,
+    attempt: &Attempt,
+    state: AttemptState,
+    cost_nano: i64,
+    now: Now,
+) -> Result<Paid, LedgerError> {
+    let mut paid = Paid {
+        overage_nano: 0,
+        budgets: Vec::new(),
+    };
+    let Some((hold_id, hold_nano)) = transfer::hold_of(tx, attempt.id)? else {
+        if attempt.local {
+            return Ok(paid);
+        }
+        return Err(LedgerError::Damaged {
+            detail: format!("attempt {} has no hold", attempt.id),
+        });
+    };
+    let write = |kind, amount_nano| {
+        transfer::append(
+            tx,
+            &NewTransfer {
+                tenant_id: attempt.tenant_id,
+                kind,
+                pending_id: Some(hold_id),
+                attempt_id: attempt.id,
+                provider: &attempt.provider,
+                model: &attempt.model,
+                amount_nano,
+            },
+            now,
+        )
+    };
+    let mut over_seq = None;
+    if state == AttemptState::Voided {
+        write(Kind::Void, hold_nano)?;
+    } else {
+        write(Kind::Post, cost_nano.min(hold_nano))?;
+        paid.overage_nano = cost_nano.saturating_sub(hold_nano).max(0);
+        if paid.overage_nano > 0 {
+            over_seq = Some(write(Kind::Overage, paid.overage_nano)?.seq);
+        }
+    }
+    for key in window::of_hold(tx, hold_id)? {
+        window::resolve(tx, &key, hold_nano, cost_nano, over_seq)?;
+        let budget = budget::get(tx, key.budget_id)?;
+        let figures = window::read(tx, &key)?.unwrap_or_default();
+        let mut state = budget.state(&key, &figures);
+        let before = figures.posted.saturating_sub(cost_nano);
+        state.crossed_80 = !is_80(before, budget.limit) && is_80(figures.posted, budget.limit);
+        paid.budgets.push(state);
+    }
+    Ok(paid)
+}
+
+fn is_80(posted: i64, limit: i64) -> bool {
+    limit > 0 && i128::from(posted) * 100 >= i128::from(limit) * 80
+}
+
+fn nothing() -> Cost {
+    Cost {
+        total_nano: 0,
+        lines: Vec::new(),
+        unpriced: Vec::new(),
+    }
+}
+
+fn rates(tx: &Tx<'_>, attempt: &Attempt) -> Result<Rates, LedgerError> {
+    let rates = match attempt.prices {
+        Some(version) => price::rates(tx, version, &attempt.provider, &attempt.model)?,
+        None => None,
+    };
+    rates.ok_or_else(|| LedgerError::Damaged {
+        detail: format!("attempt {} lost its prices", attempt.id),
+    })
+}
+
+/// A usage that knows both its input and its output: what it lacks is filled with the most.
+fn whole(usage: &Usage, input: u64, output: u64) -> (Usage, UsageSource) {
+    let (mut usage, mut source) = (*usage, UsageSource::Reported);
+    if usage.input_tokens().is_none() {
+        usage.set(Resource::InUncached, Some(input));
+        source = UsageSource::Estimate;
+    }
+    if usage.output_tokens().is_none() {
+        usage.set(Resource::OutText, Some(output));
+        source = UsageSource::Estimate;
+    }
+    (usage, source)
+}
+
+/// A usage of no less output than was counted.
+fn at_least(mut usage: Usage, counted: u64) -> Usage {
+    let missing = counted.saturating_sub(usage.output_tokens().unwrap_or(0));
+    if missing > 0 {
+        let text = usage.get(Resource::OutText).unwrap_or(0);
+        usage.set(Resource::OutText, Some(text.saturating_add(missing)));
+    }
+    usage
+}
+
+/// No quantity is beyond what can be added up.
+fn bound(usage: &mut Usage) {
+    for &resource in Resource::ALL {
+        if usage.get(resource).is_some_and(|n| n > QUANTITY_MAX) {
+            usage.set(resource, Some(QUANTITY_MAX));
+            usage.inconsistent = true;
+        }
+    }
+}
+
+fn words(text: Option<&str>) -> Option<&str> {
+    text.map(|text| {
+        let end = text.floor_char_boundary(WORDS_BYTES_MAX.min(text.len()));
+        &text[..end]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_said_is_taken_for_the_most() {
+        let said = Usage::default().with(Resource::InUncached, 3);
+        let (usage, source) = whole(&said, 100, 50);
+        assert_eq!(usage, said.with(Resource::OutText, 50));
+        assert_eq!(source, UsageSource::Estimate);
+        let zero = said.with(Resource::OutText, 0);
+        assert_eq!(whole(&zero, 100, 50), (zero, UsageSource::Reported));
+    }
+
+    #[test]
+    fn counted_output_is_a_floor() {
+        let said = Usage::default()
+            .with(Resource::OutText, 5)
+            .with(Resource::OutReasoning, 20);
+        assert_eq!(at_least(said, 25), said);
+        assert_eq!(at_least(said, 30), said.with(Resource::OutText, 10));
+    }
+
+    #[test]
+    fn words_are_cut_between_characters() {
+        let long = "é".repeat(300);
+        assert_eq!(words(Some(&long)).map(str::len), Some(256));
+        let odd = format!("x{long}");
+        assert_eq!(words(Some(&odd)).map(str::len), Some(255));
+        assert_eq!(words(Some("short")), Some("short"));
+        assert_eq!(words(None), None);
+    }
+}

@@ -1,0 +1,172 @@
+//! Transfers: two accounts each, never changed, each with the hash of the one before.
+
+use convergio_store::{Connection, Tx, at};
+use rusqlite::{OptionalExtension, params};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::clock::Now;
+use crate::error::LedgerError;
+
+/// The unit of money; the others are quotas.
+pub(crate) const NANO_USD: &str = "nano_usd";
+
+const APPEND: &str = "append a transfer";
+
+/// What a transfer does. Expiries, corrections and grants have rows in the schema and nobody who
+/// writes them yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Held.
+    Pending,
+    /// A hold, or a part of it, was spent; the rest is free again.
+    Post,
+    /// A hold is free again.
+    Void,
+    /// Spent beyond the hold.
+    Overage,
+}
+
+impl Kind {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Post => "post",
+            Self::Void => "void",
+            Self::Overage => "overage",
+        }
+    }
+}
+
+/// A transfer before it is written.
+pub(crate) struct NewTransfer<'a> {
+    pub(crate) tenant_id: Uuid,
+    pub(crate) kind: Kind,
+    pub(crate) pending_id: Option<Uuid>,
+    pub(crate) attempt_id: Uuid,
+    pub(crate) provider: &'a str,
+    pub(crate) model: &'a str,
+    pub(crate) amount_nano: i64,
+}
+
+/// What was written.
+pub(crate) struct Appended {
+    pub(crate) id: Uuid,
+    pub(crate) seq: i64,
+}
+
+/// A row as it is hashed: keys in alphabetical order, no spaces.
+#[derive(Serialize)]
+pub(crate) struct Canonical<'a> {
+    pub(crate) amount: i64,
+    pub(crate) attempt_id: Option<Uuid>,
+    pub(crate) boot_id: Uuid,
+    pub(crate) credit: &'a str,
+    pub(crate) debit: &'a str,
+    pub(crate) id: Uuid,
+    pub(crate) kind: &'a str,
+    pub(crate) mono_ns: i64,
+    pub(crate) pending_id: Option<Uuid>,
+    pub(crate) seq: i64,
+    pub(crate) tenant_id: Uuid,
+    pub(crate) unit: &'a str,
+    pub(crate) wall_ms: i64,
+}
+
+impl Canonical<'_> {
+    pub(crate) fn hash(&self, previous: &[u8; 32]) -> Result<[u8; 32], LedgerError> {
+        let json = serde_json::to_vec(self).map_err(|error| LedgerError::Damaged {
+            detail: format!("a transfer is no JSON: {error}"),
+        })?;
+        Ok(Sha256::new()
+            .chain_update(previous)
+            .chain_update(json)
+            .finalize()
+            .into())
+    }
+}
+
+/// What precedes the first transfer.
+pub(crate) const GENESIS: [u8; 32] = [0; 32];
+
+pub(crate) fn append(
+    tx: &Tx<'_>,
+    new: &NewTransfer<'_>,
+    now: Now,
+) -> Result<Appended, LedgerError> {
+    let head: Option<(i64, [u8; 32])> = tx
+        .prepare_cached(
+            "SELECT seq, hash FROM transfer WHERE tenant_id = ?1 ORDER BY seq DESC LIMIT 1",
+        )
+        .and_then(|mut statement| {
+            statement
+                .query_row([new.tenant_id], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()
+        })
+        .map_err(at(tx, APPEND))?;
+    let (last, previous) = head.unwrap_or((0, GENESIS));
+    let (id, seq) = (Uuid::now_v7(), last + 1);
+    // What the provider is owed, and what it is owed for.
+    let debit = format!("spent/{}/{}", new.provider, new.model);
+    let credit = format!("owed/{}", new.provider);
+    let hash = Canonical {
+        amount: new.amount_nano,
+        attempt_id: Some(new.attempt_id),
+        boot_id: now.boot_id,
+        credit: &credit,
+        debit: &debit,
+        id,
+        kind: new.kind.as_str(),
+        mono_ns: now.mono_ns,
+        pending_id: new.pending_id,
+        seq,
+        tenant_id: new.tenant_id,
+        unit: NANO_USD,
+        wall_ms: now.wall_ms,
+    }
+    .hash(&previous)?;
+    tx.prepare_cached(
+        "INSERT INTO transfer (tenant_id, id, seq, kind, pending_id, debit, credit, unit, amount, \
+         attempt_id, wall_ms, boot_id, mono_ns, prev_hash, hash) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    )
+    .and_then(|mut statement| {
+        statement.execute(params![
+            new.tenant_id,
+            id,
+            seq,
+            new.kind.as_str(),
+            new.pending_id,
+            debit,
+            credit,
+            NANO_USD,
+            new.amount_nano,
+            new.attempt_id,
+            now.wall_ms,
+            now.boot_id,
+            now.mono_ns,
+            previous.as_slice(),
+            hash.as_slice()
+        ])
+    })
+    .map_err(at(tx, APPEND))?;
+    Ok(Appended { id, seq })
+}
+
+/// An attempt's hold; none for a model on this machine.
+pub(crate) fn hold_of(
+    conn: &Connection,
+    attempt_id: Uuid,
+) -> Result<Option<(Uuid, i64)>, LedgerError> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT id, amount FROM transfer WHERE attempt_id = ?1 AND kind = 'pending'",
+        )
+        .and_then(|mut statement| {
+            statement
+                .query_row([attempt_id], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()
+        })
+        .map_err(at(conn, "find a hold"))?)
+}

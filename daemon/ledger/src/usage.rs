@@ -1,0 +1,428 @@
+//! What was used, by day, model, agent, client, folder or run.
+
+use std::collections::BTreeMap;
+
+use convergio_models_api::{Resource, Usage};
+use convergio_store::{Connection, Tx, at};
+use jiff::Timestamp;
+use rusqlite::{Row, params};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::attempt::{AttemptState, UsageSource};
+use crate::error::LedgerError;
+use crate::text_enum::text_enum;
+use crate::window;
+
+/// Rows of one report at most.
+const ROWS_MAX: usize = 1_000;
+/// Attempts of one run that are listed at most.
+const ATTEMPTS_MAX: i64 = 10_000;
+/// Attempts that the median looks back over.
+const MEDIAN_ATTEMPTS: i64 = 5_000;
+/// Every zone's midnight lies on a quarter of an hour.
+const QUARTER_MS: i64 = 15 * 60 * 1_000;
+
+const READ: &str = "read usage";
+
+/// What a report's rows are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GroupBy {
+    /// Days of the zone's calendar, the latest first: `2026-11-20`.
+    Day,
+    /// Models, the dearest first: `provider/model`.
+    Model,
+    /// Agents, the dearest first; empty for none.
+    Agent,
+    /// Clients, the dearest first; empty for unknown ones.
+    Client,
+    /// Folders, the dearest first; empty for none.
+    Cwd,
+    /// Runs, the dearest first.
+    Run,
+}
+
+text_enum!(GroupBy {
+    Day = "day",
+    Model = "model",
+    Agent = "agent",
+    Client = "client",
+    Cwd = "cwd",
+    Run = "run",
+});
+
+/// Which usage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageQuery {
+    /// Of attempts from then on, UTC.
+    pub since_ms: Option<i64>,
+    /// Of attempts before then, UTC.
+    pub until_ms: Option<i64>,
+    /// Its rows.
+    pub by: GroupBy,
+    /// The zone of its days, by IANA name.
+    pub zone: String,
+    /// Rows at most, and never more than 1,000.
+    pub limit: usize,
+}
+
+/// Sums over attempts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UsageTotals {
+    /// Wire requests, and calls of models on this machine.
+    pub attempts: u64,
+    /// Of them under way.
+    pub open: u64,
+    /// Of them with a cost that is an estimate.
+    pub estimated: u64,
+    /// Input tokens of all classes.
+    pub input_tokens: u64,
+    /// Of them read from a provider's cache.
+    pub cached_tokens: u64,
+    /// Output tokens, reasoning included.
+    pub output_tokens: u64,
+    /// What it cost, nano-USD.
+    pub cost_nano: i64,
+    /// What is held for those under way, nano-USD.
+    pub held_nano: i64,
+}
+
+impl UsageTotals {
+    fn add(&mut self, other: Self) {
+        self.attempts += other.attempts;
+        self.open += other.open;
+        self.estimated += other.estimated;
+        self.input_tokens += other.input_tokens;
+        self.cached_tokens += other.cached_tokens;
+        self.output_tokens += other.output_tokens;
+        self.cost_nano = self.cost_nano.saturating_add(other.cost_nano);
+        self.held_nano = self.held_nano.saturating_add(other.held_nano);
+    }
+
+    fn from_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        let count = |offset: usize| row.get::<_, i64>(first + offset).map(i64::unsigned_abs);
+        Ok(Self {
+            attempts: count(0)?,
+            open: count(1)?,
+            estimated: count(2)?,
+            input_tokens: count(3)?,
+            cached_tokens: count(4)?,
+            output_tokens: count(5)?,
+            cost_nano: row.get(first + 6)?,
+            held_nano: row.get(first + 7)?,
+        })
+    }
+}
+
+/// A row of a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageRow {
+    /// What it is of; see [`GroupBy`].
+    pub key: String,
+    /// Its sums.
+    pub totals: UsageTotals,
+}
+
+/// A report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageReport {
+    /// In the order of [`GroupBy`].
+    pub rows: Vec<UsageRow>,
+    /// Over all, also what is not among the rows.
+    pub total: UsageTotals,
+    /// There are more rows.
+    pub more: bool,
+}
+
+/// One attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptDetail {
+    /// Its id.
+    pub attempt_id: Uuid,
+    /// Its number within the run, from 1.
+    pub n: u32,
+    /// The provider's configured name.
+    pub provider: String,
+    /// The model that was asked.
+    pub model: String,
+    /// The model that answered, where it said so.
+    pub answered_by: Option<String>,
+    /// The model runs on this machine.
+    pub local: bool,
+    /// Where it stands.
+    pub state: AttemptState,
+    /// Why it stopped.
+    pub stop: Option<String>,
+    /// The provider's name for the call.
+    pub provider_req_id: Option<String>,
+    /// What was held, nano-USD.
+    pub hold_nano: i64,
+    /// What it cost, nano-USD; none while it is under way.
+    pub cost_nano: Option<i64>,
+    /// Where the figures come from.
+    pub source: Option<UsageSource>,
+    /// What was used.
+    pub usage: Usage,
+    /// What that cost, nano-USD by resource.
+    pub lines: Vec<(Resource, i64)>,
+    /// When it was admitted, UTC.
+    pub started_ms: i64,
+    /// When it ended, UTC.
+    pub ended_ms: Option<i64>,
+}
+
+const SUMS: &str = "count(*), \
+     coalesce(sum(ended_ms IS NULL), 0), \
+     coalesce(sum(usage_source IN ('estimate', 'estimate_ceiling')), 0), \
+     coalesce(sum(coalesce(usage_json ->> '$.in_uncached', 0) \
+        + coalesce(usage_json ->> '$.in_cache_read', 0) \
+        + coalesce(usage_json ->> '$.in_cache_write_5m', 0) \
+        + coalesce(usage_json ->> '$.in_cache_write_1h', 0)), 0), \
+     coalesce(sum(usage_json ->> '$.in_cache_read'), 0), \
+     coalesce(sum(coalesce(usage_json ->> '$.out_text', 0) \
+        + coalesce(usage_json ->> '$.out_reasoning', 0)), 0), \
+     coalesce(sum(cost_nano), 0), \
+     coalesce(sum(CASE WHEN ended_ms IS NULL THEN est_nano END), 0)";
+
+const SPAN: &str = "tenant_id = ?1 AND started_ms >= ?2 AND started_ms < ?3";
+
+/// What was used.
+///
+/// # Errors
+/// [`LedgerError::TimeZone`] for a zone that is unknown here, or what the store said.
+pub fn usage(
+    conn: &Connection,
+    tenant_id: Uuid,
+    query: &UsageQuery,
+) -> Result<UsageReport, LedgerError> {
+    let span = (
+        query.since_ms.unwrap_or(i64::MIN),
+        query.until_ms.unwrap_or(i64::MAX),
+    );
+    let limit = query.limit.clamp(1, ROWS_MAX);
+    let total = conn
+        .prepare_cached(&format!("SELECT {SUMS} FROM attempt WHERE {SPAN}"))
+        .and_then(|mut statement| {
+            statement.query_row(params![tenant_id, span.0, span.1], |row| {
+                UsageTotals::from_row(row, 0)
+            })
+        })
+        .map_err(at(conn, READ))?;
+    let mut rows = match query.by {
+        GroupBy::Day => days(conn, tenant_id, span, &query.zone)?,
+        by => groups(conn, tenant_id, span, by, limit + 1)?,
+    };
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    Ok(UsageReport { rows, total, more })
+}
+
+fn groups(
+    conn: &Connection,
+    tenant_id: Uuid,
+    span: (i64, i64),
+    by: GroupBy,
+    limit: usize,
+) -> Result<Vec<UsageRow>, LedgerError> {
+    let key = match by {
+        GroupBy::Model => "provider || '/' || model",
+        GroupBy::Agent => "coalesce(agent, '')",
+        GroupBy::Client => "coalesce(client, '')",
+        GroupBy::Cwd => "coalesce(root, '')",
+        GroupBy::Run | GroupBy::Day => "lower(hex(run_id))",
+    };
+    let sql = format!(
+        "SELECT {key} AS key, {SUMS} FROM attempt WHERE {SPAN} \
+         GROUP BY key ORDER BY coalesce(sum(cost_nano), 0) DESC, count(*) DESC, key LIMIT ?4"
+    );
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows: Vec<UsageRow> = conn
+        .prepare_cached(&sql)
+        .and_then(|mut statement| {
+            statement
+                .query_map(params![tenant_id, span.0, span.1, limit], |row| {
+                    Ok(UsageRow {
+                        key: row.get(0)?,
+                        totals: UsageTotals::from_row(row, 1)?,
+                    })
+                })?
+                .collect()
+        })
+        .map_err(at(conn, READ))?;
+    if by == GroupBy::Run {
+        for row in &mut rows {
+            if let Ok(id) = Uuid::try_parse(&row.key) {
+                row.key = id.to_string();
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn days(
+    conn: &Connection,
+    tenant_id: Uuid,
+    span: (i64, i64),
+    zone: &str,
+) -> Result<Vec<UsageRow>, LedgerError> {
+    let zone = window::zone(zone)?;
+    let sql = format!(
+        "SELECT started_ms / {QUARTER_MS} AS quarter, {SUMS} FROM attempt WHERE {SPAN} \
+         GROUP BY quarter"
+    );
+    let quarters: Vec<(i64, UsageTotals)> = conn
+        .prepare_cached(&sql)
+        .and_then(|mut statement| {
+            statement
+                .query_map(params![tenant_id, span.0, span.1], |row| {
+                    Ok((row.get(0)?, UsageTotals::from_row(row, 1)?))
+                })?
+                .collect()
+        })
+        .map_err(at(conn, READ))?;
+    let mut days: BTreeMap<String, UsageTotals> = BTreeMap::new();
+    for (quarter, totals) in quarters {
+        let begin = Timestamp::from_millisecond(quarter.saturating_mul(QUARTER_MS));
+        let day = begin.map_err(|error| LedgerError::Damaged {
+            detail: format!("an attempt's time: {error}"),
+        })?;
+        let day = day.to_zoned(zone.clone()).date().to_string();
+        days.entry(day).or_default().add(totals);
+    }
+    Ok(days
+        .into_iter()
+        .rev()
+        .map(|(key, totals)| UsageRow { key, totals })
+        .collect())
+}
+
+/// A run's attempts, in their order; 10,000 at most.
+///
+/// # Errors
+/// What the store said; an unknown run has none.
+pub fn attempts_of_run(
+    conn: &Connection,
+    tenant_id: Uuid,
+    run_id: Uuid,
+) -> Result<Vec<AttemptDetail>, LedgerError> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT id, n, provider, model, answered_by, local, state, stop, provider_req_id, \
+             est_nano, cost_nano, usage_source, usage_json, lines_json, inconsistent, started_ms, \
+             ended_ms FROM attempt WHERE tenant_id = ?1 AND run_id = ?2 ORDER BY n LIMIT ?3",
+        )
+        .and_then(|mut statement| {
+            statement
+                .query_map(params![tenant_id, run_id, ATTEMPTS_MAX], detail)?
+                .collect()
+        })
+        .map_err(at(conn, READ))?)
+}
+
+fn detail(row: &Row<'_>) -> rusqlite::Result<AttemptDetail> {
+    let object = |column: usize| -> rusqlite::Result<Map<String, Value>> {
+        let text: Option<String> = row.get(column)?;
+        let Some(text) = text else {
+            return Ok(Map::new());
+        };
+        serde_json::from_str(&text).map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(
+                column,
+                rusqlite::types::Type::Text,
+                error.into(),
+            )
+        })
+    };
+    let mut usage = Usage::default();
+    usage.inconsistent = row.get(14)?;
+    for (name, quantity) in object(12)? {
+        if let Some(resource) = Resource::from_name(&name) {
+            usage.set(resource, quantity.as_u64());
+        }
+    }
+    let lines = object(13)?
+        .into_iter()
+        .filter_map(|(name, nano)| Some((Resource::from_name(&name)?, nano.as_i64()?)))
+        .collect();
+    Ok(AttemptDetail {
+        attempt_id: row.get(0)?,
+        n: row.get(1)?,
+        provider: row.get(2)?,
+        model: row.get(3)?,
+        answered_by: row.get(4)?,
+        local: row.get(5)?,
+        state: row.get(6)?,
+        stop: row.get(7)?,
+        provider_req_id: row.get(8)?,
+        hold_nano: row.get(9)?,
+        cost_nano: row.get(10)?,
+        source: row.get(11)?,
+        usage,
+        lines,
+        started_ms: row.get(15)?,
+        ended_ms: row.get(16)?,
+    })
+}
+
+/// A run's sums.
+///
+/// # Errors
+/// What the store said; an unknown run has none.
+pub fn cost_of_run(
+    conn: &Connection,
+    tenant_id: Uuid,
+    run_id: Uuid,
+) -> Result<UsageTotals, LedgerError> {
+    Ok(conn
+        .prepare_cached(&format!(
+            "SELECT {SUMS} FROM attempt WHERE tenant_id = ?1 AND run_id = ?2"
+        ))
+        .and_then(|mut statement| {
+            statement.query_row(params![tenant_id, run_id], |row| {
+                UsageTotals::from_row(row, 0)
+            })
+        })
+        .map_err(at(conn, READ))?)
+}
+
+/// What half of the last `runs` runs that asked a cloud model cost at most, nano-USD; `None`
+/// before the first.
+///
+/// # Errors
+/// What the store said.
+pub fn median_run_cost(
+    conn: &Connection,
+    tenant_id: Uuid,
+    runs: usize,
+) -> Result<Option<i64>, LedgerError> {
+    let limit = i64::try_from(runs).unwrap_or(i64::MAX);
+    let mut costs: Vec<i64> = conn
+        .prepare_cached(
+            "SELECT sum(cost_nano) FROM (SELECT run_id, cost_nano, started_ms FROM attempt \
+             WHERE tenant_id = ?1 AND local = 0 AND cost_nano IS NOT NULL \
+             ORDER BY started_ms DESC LIMIT ?3) \
+             GROUP BY run_id ORDER BY max(started_ms) DESC LIMIT ?2",
+        )
+        .and_then(|mut statement| {
+            statement
+                .query_map(params![tenant_id, limit, MEDIAN_ATTEMPTS], |row| row.get(0))?
+                .collect()
+        })
+        .map_err(at(conn, READ))?;
+    costs.sort_unstable();
+    Ok(costs.get(costs.len().saturating_sub(1) / 2).copied())
+}
+
+/// Forgets what a deleted run's attempts say of a person: folder and client. The money stays.
+///
+/// # Errors
+/// What the store said.
+pub fn forget_details(tx: &Tx<'_>, tenant_id: Uuid, run_id: Uuid) -> Result<(), LedgerError> {
+    tx.execute(
+        "UPDATE attempt SET root = NULL, client = NULL, session_id = NULL \
+         WHERE tenant_id = ?1 AND run_id = ?2",
+        params![tenant_id, run_id],
+    )
+    .map_err(at(tx, "forget a run's details"))?;
+    Ok(())
+}
