@@ -3,7 +3,8 @@
 //! Pure: no I/O, no clock, no environment. The same bytes and options give the same findings.
 //! The order of work is [`diff`] (bytes to files, hunks, lines) → [`view`] (what a rule sees:
 //! comments and strings told apart, old and new side) → [`rules`] (one file per rule) →
-//! [`engine`] (which rules look where, silences, fingerprints, coverage).
+//! [`engine`] (which rules look where, silences, fingerprints, coverage) → [`model`] (what a
+//! language model is asked, and what of its answers stands).
 
 pub mod coverage;
 pub mod diff;
@@ -12,6 +13,7 @@ pub mod finding;
 pub mod language;
 mod masking;
 pub mod matching;
+pub mod model;
 pub mod rule;
 pub mod rules;
 pub mod silence;

@@ -2,11 +2,13 @@
 //! fingerprints, coverage.
 
 mod check;
+mod fingerprint;
 mod mask;
 mod matcher;
 mod novelty;
 mod place;
 mod run;
+pub(crate) mod secrets;
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +23,9 @@ use crate::{
     finding::{Finding, Severity},
     silence::{AllowFile, AllowFileError},
 };
+pub(crate) use fingerprint::Fingerprints;
 use matcher::{RuleSet, Table, bit, table};
+pub(crate) use run::Seen;
 
 /// What a review looks for.
 #[derive(Clone, Debug)]
@@ -241,6 +245,14 @@ impl<'d> Review<'d> {
             masking,
             unknown_rules,
         })
+    }
+
+    pub(crate) fn options(&self) -> &ReviewOptions {
+        &self.options
+    }
+
+    pub(crate) fn allow_file(&self) -> &AllowFile {
+        &self.allow_file
     }
 
     /// The diff as text, without colour codes, for [`diff::parse`].

@@ -10,10 +10,8 @@ use std::{
     },
 };
 
-use sha2::{Digest, Sha256};
-
 use super::{
-    FileOutcome, HeldBack, Review, ReviewSummary, Silenced, SilencedBy,
+    FileOutcome, Fingerprints, HeldBack, Review, ReviewSummary, Silenced, SilencedBy,
     check::{Candidate, Checked, is_valid},
     mask::Secrets,
     novelty::Removed,
@@ -39,7 +37,17 @@ const FAILURES_MAX: usize = 20;
 impl Review<'_> {
     /// Reviews every file and hands each outcome to `each` as soon as it is final, in the
     /// diff's order. If `each` breaks, the run stops and the summary says that it is incomplete.
-    pub fn run(&self, mut each: impl FnMut(FileOutcome) -> ControlFlow<()>) -> ReviewSummary {
+    pub fn run(&self, each: impl FnMut(FileOutcome) -> ControlFlow<()>) -> ReviewSummary {
+        self.run_then(each, |_, _| ()).0
+    }
+
+    /// As `run`, then lets `look` see what the rules have seen, without another parse; unless the
+    /// run was stopped.
+    pub(crate) fn run_then<T>(
+        &self,
+        mut each: impl FnMut(FileOutcome) -> ControlFlow<()>,
+        look: impl FnOnce(&DiffView<'_>, Seen) -> T,
+    ) -> (ReviewSummary, Option<T>) {
         let diff = diff::parse(self.text());
         let mut summary = ReviewSummary {
             unparsed: diff.unparsed.clone(),
@@ -53,7 +61,8 @@ impl Review<'_> {
         let mut emission = Emission {
             review: self,
             by_change: AllowFile::of_change(&diff),
-            seen: HashMap::new(),
+            fingerprints: Fingerprints::default(),
+            seen: Seen::default(),
             summary: &mut summary,
             each: &mut each,
             stopped: false,
@@ -64,10 +73,13 @@ impl Review<'_> {
         } else {
             self.sequential(&diff, &mut emission)
         };
+        let view = DiffView { files };
         if !emission.stopped {
-            self.across(&DiffView { files }, &mut emission);
+            self.across(&view, &mut emission);
         }
-        summary
+        let (stopped, seen) = (emission.stopped, std::mem::take(&mut emission.seen));
+        let looked = (!stopped).then(|| look(&view, seen));
+        (summary, looked)
     }
 
     /// Reviews everything and collects the outcomes.
@@ -211,13 +223,22 @@ impl Review<'_> {
     }
 }
 
+/// What the rules have seen of a diff, whether it was shown or silenced.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// Every fault that was found.
+    pub(crate) findings: Vec<Finding>,
+    /// Files (by their index) that show a defect of a rule.
+    pub(crate) failed: Vec<usize>,
+}
+
 /// Gives findings their fingerprints in the diff's order, applies silences, counts.
 struct Emission<'r> {
     review: &'r Review<'r>,
     /// Silences that the change itself adds.
     by_change: AllowFile,
-    /// How often a (path, rule, text) was seen.
-    seen: HashMap<[u8; 32], u32>,
+    fingerprints: Fingerprints,
+    seen: Seen,
     summary: &'r mut ReviewSummary,
     each: &'r mut dyn FnMut(FileOutcome) -> ControlFlow<()>,
     stopped: bool,
@@ -235,6 +256,8 @@ impl Emission<'_> {
     fn file(&mut self, view: &FileView<'_>, checked: Checked) {
         if checked.failed {
             self.failed(format!("{}: a rule failed on this file", view.path));
+            let index = usize::try_from(self.summary.coverage.files).unwrap_or(usize::MAX);
+            self.seen.failed.push(index);
         }
         let coverage = &mut self.summary.coverage;
         coverage.files += 1;
@@ -294,7 +317,10 @@ impl Emission<'_> {
             inline,
             rule,
         } = raw;
-        finding.fingerprint = self.fingerprint(&finding, &matched);
+        finding.fingerprint = self
+            .fingerprints
+            .next(&finding.path, &finding.rule, &matched);
+        self.seen.findings.push(finding.clone());
         let options = &self.review.options;
         if silence::is_recorded(&options.allowed_fingerprints, &finding) {
             outcome.silenced.push(Silenced {
@@ -353,27 +379,6 @@ impl Emission<'_> {
             return;
         }
         outcome.findings.push(finding);
-    }
-
-    fn fingerprint(&mut self, finding: &Finding, matched: &str) -> String {
-        let mut hash = Sha256::new();
-        for part in [&finding.path, &finding.rule, matched] {
-            hash.update(part.as_bytes());
-            hash.update([0]);
-        }
-        let key: [u8; 32] = hash.clone().finalize().into();
-        let ordinal = self.seen.entry(key).or_insert(0);
-        hash.update(ordinal.to_le_bytes());
-        *ordinal += 1;
-        let digest: [u8; 32] = hash.finalize().into();
-        digest
-            .iter()
-            .fold(String::with_capacity(64), |mut hex, byte| {
-                const DIGITS: &[u8; 16] = b"0123456789abcdef";
-                hex.push(char::from(DIGITS[usize::from(byte >> 4)]));
-                hex.push(char::from(DIGITS[usize::from(byte & 15)]));
-                hex
-            })
     }
 }
 

@@ -1,6 +1,6 @@
 //! From parsed files to what rules see.
 
-use super::{FileView, HunkView, LineKind, LineView, Side, SideLine, test_code};
+use super::{Change, FileView, HunkView, LineKind, LineView, Side, SideLine, test_code};
 use crate::{
     coverage,
     diff::{FileDiff, Hunk},
@@ -51,6 +51,25 @@ impl<'d> FileView<'d> {
     }
 }
 
+impl FileView<'static> {
+    /// A file without a name and without content, for text that belongs to none.
+    pub(crate) fn nameless() -> Self {
+        Self {
+            path: "",
+            name: "",
+            old_path: None,
+            language: Language::Unknown,
+            role: Role::Source,
+            change: Change::Modified,
+            new_mode: None,
+            old_mode: None,
+            binary: None,
+            left_out: None,
+            hunks: Vec::new(),
+        }
+    }
+}
+
 impl<'d> HunkView<'d> {
     fn build(hunk: &Hunk<'d>, language: Language, role: Role, sides: bool) -> Self {
         let (new, old) = if sides {
@@ -74,7 +93,7 @@ impl<'d> HunkView<'d> {
 /// match and line must not add up on a forged one.
 pub(crate) const LINE_MAX_BYTES: usize = 16 * 1024;
 
-fn side(
+pub(crate) fn side(
     lines: &[LineView<'_>],
     section: &str,
     language: Language,
