@@ -10,6 +10,7 @@
 )]
 
 mod arrows;
+mod ask;
 mod cli;
 mod crash;
 mod daemon_life;

@@ -1,0 +1,99 @@
+//! A question goes out and an answer comes back in every dialect, with its key, limit and usage.
+
+use convergio_fake_provider::{Dialect, Reply, Script};
+use serde_json::json;
+
+use super::{House, KEY, file, json_of};
+
+#[test]
+fn every_dialect_answers_and_is_paid_by_its_own_count() {
+    for dialect in [
+        Dialect::OpenAi,
+        Dialect::Anthropic,
+        Dialect::Gemini,
+        Dialect::Ollama,
+    ] {
+        let reply = Reply::text("Hello there.").usage(1_000, 100);
+        let house = House::speaking(dialect, Script::always(reply));
+        let ran = house.cv(&["ask", "hi", "--system", "Be brief."]);
+        assert_eq!(ran.code, Some(0), "{dialect:?}: {ran:?}");
+        assert_eq!(ran.out.trim_end(), "Hello there.", "{dialect:?}");
+        let call = &house.provider.calls()[0];
+        assert!(call.is_stream(), "{dialect:?}");
+        assert!(call.prompt().contains("Be brief.") && call.prompt().contains("hi"));
+        assert!(
+            call.max_output().is_some_and(|tokens| tokens > 0),
+            "{dialect:?}: no limit"
+        );
+        assert_eq!(call.model().as_deref(), Some("gpt-test"), "{dialect:?}");
+        let total = house.settled();
+        assert_eq!(total["input_tokens"], 1_000, "{dialect:?}: {total}");
+        assert_eq!(total["output_tokens"], 100, "{dialect:?}: {total}");
+        if dialect != Dialect::Ollama {
+            assert_eq!(call.key(), Some(KEY), "{dialect:?}");
+            assert_eq!(total["amount_nano_usd"], 4_500_000, "{dialect:?}: {total}");
+        }
+    }
+}
+
+#[test]
+fn cached_input_is_in_one_class_only() {
+    let reply = Reply::text("x").usage(3, 550).cache(0, 12_304, 0);
+    let house = House::speaking(Dialect::Anthropic, Script::always(reply));
+    let ran = house.cv(&["ask", "hi", "--format", "ndjson"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let lines = super::lines_of(&ran);
+    let usage = lines.iter().find(|line| line["type"] == "usage").unwrap();
+    let resources = &usage["resources"];
+    assert_eq!(resources["in_uncached"], 3, "{usage}");
+    assert_eq!(resources["in_cache_write_5m"], 12_304, "{usage}");
+    assert_eq!(resources["out_text"], 550, "{usage}");
+    house.settled();
+}
+
+#[test]
+fn an_answer_can_have_a_schema() {
+    let schema = json!({
+        "type": "object",
+        "properties": { "city": { "type": "string" } },
+        "required": ["city"],
+        "additionalProperties": false,
+    });
+    let answer = json!({ "city": "Zürich" });
+    for dialect in [Dialect::OpenAi, Dialect::Ollama] {
+        let script = Script::always(Reply::json(&answer));
+        let house = House::speaking(dialect, script);
+        let path = file(&house, "schema.json", &schema.to_string());
+        let path = path.to_str().expect("a plain path");
+        let ran = house.cv(&["ask", "Where?", "--schema", path]);
+        assert_eq!(ran.code, Some(0), "{dialect:?}: {ran:?}");
+        assert_eq!(json_of(&ran), answer, "{dialect:?}");
+        let sent = house.provider.calls()[0].json().to_string();
+        assert!(
+            sent.contains("\"city\""),
+            "{dialect:?}: the schema goes along: {sent}"
+        );
+        house.settled();
+    }
+}
+
+#[test]
+fn keys_in_the_environment_are_found_without_a_configuration() {
+    // The built-in providers live elsewhere: what is looked at is what would be sent.
+    let house = House::new(Script::new());
+    house.configure("");
+    for (variable, provider) in [
+        ("ANTHROPIC_API_KEY", "anthropic"),
+        ("OPENAI_API_KEY", "openai"),
+    ] {
+        let mut command = house
+            .home
+            .cv_command(&house.folder, &["ask", "hi", "--dry-run"]);
+        command.env(variable, KEY);
+        let ran = crate::harness::process::run(&mut command, b"");
+        let said = format!("{}{}", ran.out, ran.err);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert!(said.contains(&format!("{provider}/")), "{ran:?}");
+        assert!(!said.contains(KEY), "{ran:?}");
+    }
+}

@@ -1,0 +1,226 @@
+//! `cv ask` from the outside: the real programs before a provider on loopback that speaks the
+//! real wire formats.
+
+mod dialects;
+mod endings;
+mod faults;
+mod money;
+mod stdin;
+mod terminals;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use convergio_fake_provider::{Dialect, FakeProvider, Script};
+use serde_json::{Value, json};
+
+use crate::harness::{
+    binaries,
+    home::{Home, Ran},
+    process::{finish, run},
+    wire::Wire,
+};
+
+/// What the client has for its key; it must turn up at the provider and nowhere else.
+const KEY: &str = "sk-canary-4f1d9a";
+
+/// A home whose only model is a fake's.
+struct House {
+    home: Home,
+    folder: PathBuf,
+    provider: FakeProvider,
+}
+
+/// The configuration's word for a dialect.
+fn kind(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Anthropic => "anthropic",
+        Dialect::OpenAi => "openai",
+        Dialect::Gemini => "gemini",
+        Dialect::Ollama => "ollama",
+    }
+}
+
+impl House {
+    /// The provider speaks as OpenAI does.
+    fn new(script: Script) -> Self {
+        Self::speaking(Dialect::OpenAi, script)
+    }
+
+    fn speaking(dialect: Dialect, script: Script) -> Self {
+        Self::with(dialect, script, "")
+    }
+
+    /// With further lines in the provider's table.
+    fn with(dialect: Dialect, script: Script, more: &str) -> Self {
+        let provider = FakeProvider::start(script);
+        let base = provider.base_url(dialect);
+        Self::before(provider, dialect, &base, more)
+    }
+
+    /// The provider is reached under another address than its own.
+    fn before(provider: FakeProvider, dialect: Dialect, base: &str, more: &str) -> Self {
+        let home = Home::new();
+        let house = Self {
+            folder: home.folder("w"),
+            home,
+            provider,
+        };
+        let kind = kind(dialect);
+        house.configure(&format!(
+            "[models]\ndefault = \"mock/gpt-test\"\n\
+             [provider.mock]\nkind = \"{kind}\"\nbase_url = \"{base}\"\nkey_env = \"MOCK_KEY\"\n\
+             {more}\n\
+             [provider.mock.model.\"gpt-test\"]\n\
+             price = {{ input = \"3.00\", output = \"15.00\" }}\ncontext = 128000\n"
+        ));
+        house
+    }
+
+    /// Replaces the configuration file.
+    fn configure(&self, text: &str) {
+        let folder = self.home.convergio().join("config");
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join("config.toml"), text).expect("a file");
+    }
+
+    /// `cv` with a key in its environment.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.home.cv_command(&self.folder, arguments);
+        command.env("MOCK_KEY", KEY);
+        command
+    }
+
+    /// `cv` with `/dev/null` on stdin.
+    fn cv(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.command(arguments);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        finish(command.spawn().expect("cv starts"), &command)
+    }
+
+    fn cv_with_input(&self, arguments: &[&str], input: &[u8]) -> Ran {
+        run(&mut self.command(arguments), input)
+    }
+
+    /// A script for bash whose `$0` is `cv`.
+    fn bash(&self, script: &str) -> Ran {
+        let mut command = self.home.command("bash");
+        command
+            .env("MOCK_KEY", KEY)
+            .arg("-c")
+            .arg(script)
+            .arg(binaries().join("cv"))
+            .current_dir(&self.folder);
+        run(&mut command, b"")
+    }
+
+    /// The latest run, once it has ended.
+    fn last_run(&self) -> Value {
+        let mut wire = Wire::open(&self.home);
+        let runs = wire.result("run.list", json!({"limit": 1}));
+        let run_id = runs["runs"][0]["run_id"].clone();
+        wire.result("run.subscribe", json!({"run_id": run_id, "after_seq": 0}));
+        wire.events_to_end();
+        wire.result("run.get", json!({"run_id": run_id}))
+    }
+
+    /// The durable events of the latest run.
+    fn last_events(&self) -> Vec<Value> {
+        let mut wire = Wire::open(&self.home);
+        let runs = wire.result("run.list", json!({"limit": 1}));
+        let run_id = runs["runs"][0]["run_id"].clone();
+        wire.result("run.subscribe", json!({"run_id": run_id, "after_seq": 0}));
+        let mut events = wire.events_to_end();
+        events.retain(|event| !event["seq"].is_null());
+        events
+    }
+
+    /// What `cv usage` says of all runs. Waits for the latest run's end first, because a client
+    /// that left does not.
+    fn usage(&self) -> Value {
+        self.last_run();
+        let ran = self.cv(&["usage", "--format", "json"]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        json_of(&ran)
+    }
+
+    /// Every call that reached the provider was settled exactly once, and nothing is held.
+    /// Gives the sum.
+    fn settled(&self) -> Value {
+        let usage = self.usage();
+        let total = &usage["total"];
+        let calls = self.provider.calls().len();
+        assert_eq!(total["attempts"], calls, "{usage}");
+        assert_eq!(total["open"], 0, "{usage}");
+        for budget in usage["budgets"].as_array().expect("budgets") {
+            assert_eq!(budget["pending_nano_usd"], 0, "{usage}");
+        }
+        let settlements = self
+            .last_events()
+            .iter()
+            .filter(|event| event["type"] == "usage")
+            .count();
+        let plans = self
+            .last_events()
+            .iter()
+            .filter(|event| event["type"] == "plan")
+            .count();
+        assert_eq!(settlements, plans, "each attempt ends once");
+        total.clone()
+    }
+}
+
+/// The one JSON document on stdout.
+fn json_of(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
+}
+
+/// The lines of NDJSON on stdout: each has its version, and the last is the only terminal one.
+fn lines_of(ran: &Ran) -> Vec<Value> {
+    let lines: Vec<Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}: {ran:?}")))
+        .collect();
+    assert!(lines.iter().all(|line| line["v"] == 1), "{ran:?}");
+    let ends: Vec<usize> = lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| crate::harness::wire::is_terminal(line))
+        .map(|(at, _)| at)
+        .collect();
+    assert_eq!(ends, [lines.len() - 1], "one end, and last: {ran:?}");
+    lines
+}
+
+/// The three lines of an error are the last of stderr.
+fn three_lines(ran: &Ran, code: i32) {
+    assert_eq!(ran.code, Some(code), "{ran:?}");
+    let lines: Vec<&str> = ran.err.lines().collect();
+    let at = lines
+        .iter()
+        .position(|line| line.starts_with("error: "))
+        .unwrap_or_else(|| panic!("no error is said: {ran:?}"));
+    assert!(
+        lines.len() >= at + 3
+            && lines[at + 1].starts_with("  why: ")
+            && lines[at + 2].starts_with("  try: "),
+        "{ran:?}"
+    );
+    assert!(!ran.err.contains("panicked"), "{ran:?}");
+    assert!(!ran.err.contains(KEY) && !ran.out.contains(KEY), "{ran:?}");
+}
+
+/// A file in the house's folder.
+fn file(house: &House, name: &str, text: &str) -> PathBuf {
+    let path: &Path = &house.folder;
+    let path = path.join(name);
+    fs::write(&path, text).expect("a file");
+    path
+}
