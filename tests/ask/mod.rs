@@ -71,7 +71,7 @@ impl House {
         };
         let kind = kind(dialect);
         house.configure(&format!(
-            "[models]\ndefault = \"mock/gpt-test\"\n\
+            "[models]\ndefault = \"mock/gpt-test\"\n[budget]\ndaily_usd = \"2.00\"\n\
              [provider.mock]\nkind = \"{kind}\"\nbase_url = \"{base}\"\nkey_env = \"MOCK_KEY\"\n\
              {more}\n\
              [provider.mock.model.\"gpt-test\"]\n\
@@ -90,7 +90,10 @@ impl House {
     /// `cv` with a key in its environment.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.home.cv_command(&self.folder, arguments);
-        command.env("MOCK_KEY", KEY);
+        command
+            .env("MOCK_KEY", KEY)
+            // Whoever runs the tests may have a terminal, and must not be asked there.
+            .env("CONVERGIO_NO_PROMPT", "1");
         command
     }
 

@@ -52,6 +52,25 @@ fn capped(script: Script, daily_usd: &str) -> House {
 }
 
 #[test]
+fn a_cap_that_nobody_chose_is_a_dollar_and_is_said() {
+    let house = House::new(Script::always(Reply::text("Hello.").usage(1_000, 100)));
+    let base = house.provider.base_url(Dialect::OpenAi);
+    house.configure(&format!(
+        "{}[provider.mock.model.\"gpt-test\"]\n\
+         price = {{ input = \"3.00\", output = \"15.00\" }}\ncontext = 128000\n",
+        unpriced(&base, "")
+    ));
+    let ran = house.cv(&["ask", "hi"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.err.contains("cv budget set daily"), "{ran:?}");
+    let usage = house.usage();
+    let budget = &usage["budgets"][0];
+    assert_eq!(budget["limit_nano_usd"], 1_000_000_000, "{usage}");
+    assert_eq!(budget["chosen"], false, "{usage}");
+    assert_eq!(budget["posted_nano_usd"], 4_500_000, "{usage}");
+}
+
+#[test]
 fn a_used_up_budget_sends_nothing() {
     let house = capped(Script::always(Reply::text("never")), "0");
     three_lines(&house.cv(&["ask", "hi"]), 4);
