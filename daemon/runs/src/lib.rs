@@ -1,4 +1,5 @@
-//! Runs and what hangs on them: the durable event log, undo entries, silenced findings.
+//! Runs and what hangs on them: the durable event log, conversations, what left the machine,
+//! templates, undo entries, silenced findings.
 //!
 //! Two layers. The functions that take a [`convergio_store::Tx`] or a connection are the SQL; an
 //! adapter composes several of them (and other crates') into one commit. [`Runs`] is the async
@@ -14,6 +15,7 @@
 //! Payloads are JSON that this crate never looks into.
 
 mod accept;
+mod egress;
 mod error;
 mod event;
 mod facade;
@@ -22,10 +24,16 @@ mod query;
 mod recovery;
 mod retention;
 mod run;
+mod session;
 mod silence;
+mod template;
 mod undo;
 
 pub use accept::{Accepted, NewRun, accept};
+pub use egress::{
+    Egress, EgressCursor, EgressFilter, EgressPage, NewEgress, egress_of_run, list_egress,
+    record_egress,
+};
 pub use error::RunsError;
 pub use event::{Event, EventPage, EventType};
 pub use facade::Runs;
@@ -36,10 +44,19 @@ pub use log::{
 pub use query::{FINDINGS_MAX, ListFilter, RunCursor, RunPage, get, latest_review, list};
 pub use recovery::recover;
 pub use retention::{Pruned, Retention, delete, prune};
-pub use run::{Run, RunKind, RunState, Tenant, local_tenant};
+pub use run::{Run, RunKind, RunState, Tenant, local_profile, local_tenant};
+pub use session::{
+    MESSAGE_BYTES_MAX, Message, MessageRole, NewMessage, NewSession, SESSION_MESSAGES_MAX, Session,
+    SessionCursor, SessionFilter, SessionPage, append_message, create_session, delete_session,
+    get_session, latest_session, list_sessions, messages,
+};
 pub use silence::{
     NewSilence, SILENCES_MAX, Silence, add as add_silence, list as list_silences,
     remove as remove_silence,
+};
+pub use template::{
+    NewTemplate, TEMPLATE_BYTES_MAX, TEMPLATES_MAX, Template, get_template, list_templates,
+    remove_template, save_template,
 };
 pub use undo::{
     IMAGE_BYTES_MAX, NewUndo, Undo, UndoEntry, UndoState, get as get_undo, latest as latest_undo,

@@ -15,7 +15,7 @@ const PRUNE: &str = "remove what has expired";
 pub struct Retention {
     /// A run's events, after its end.
     pub content_ms: i64,
-    /// A run's row, after its end.
+    /// A run's row, after its end; and what it sent out of the machine, after that left.
     pub run_ms: i64,
     /// An undo entry, after its making.
     pub undo_ms: i64,
@@ -43,13 +43,25 @@ pub struct Pruned {
     pub runs: usize,
     /// Undo entries.
     pub undos: usize,
+    /// Messages of deleted sessions.
+    pub messages: usize,
+    /// Rows of deleted sessions.
+    pub sessions: usize,
+    /// Rows of what left the machine.
+    pub egress: usize,
 }
 
 impl Pruned {
     /// Rows touched.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.events + self.purged + self.runs + self.undos
+        self.events
+            + self.purged
+            + self.runs
+            + self.undos
+            + self.messages
+            + self.sessions
+            + self.egress
     }
 
     pub(crate) fn add(&mut self, other: Self) {
@@ -57,6 +69,9 @@ impl Pruned {
         self.purged += other.purged;
         self.runs += other.runs;
         self.undos += other.undos;
+        self.messages += other.messages;
+        self.sessions += other.sessions;
+        self.egress += other.egress;
     }
 }
 
@@ -92,7 +107,8 @@ pub fn delete(tx: &Tx<'_>, tenant: Tenant, run_id: Uuid) -> Result<(), RunsError
 }
 
 /// Removes at most about `limit` rows that have expired: events of ended runs, then rows of runs
-/// long past, then undo entries. A slice that removes nothing says that all is done.
+/// long past, then undo entries, deleted sessions with their messages, and what left the machine
+/// long ago. A slice that removes nothing says that all is done.
 ///
 /// # Errors
 /// What the store said.
@@ -162,7 +178,38 @@ pub fn prune(
         "DELETE FROM undo WHERE rowid IN (SELECT rowid FROM undo WHERE expires_ms <= ?1 LIMIT ?2)",
         params![now_ms, as_limit(left)],
     )?;
+    left -= pruned.undos.min(left);
+    prune_sessions(tx, &mut pruned, left)?;
+    left -= (pruned.messages + pruned.sessions).min(left);
+    pruned.egress += execute(
+        tx,
+        "DELETE FROM egress WHERE id IN (SELECT e.id FROM tenant t \
+         JOIN egress e ON e.tenant_id = t.id AND e.at_ms <= ?1 LIMIT ?2)",
+        params![now_ms.saturating_sub(retention.run_ms), as_limit(left)],
+    )?;
     Ok(pruned)
+}
+
+/// The messages of deleted sessions, the last ones first, and the rows of those that have neither
+/// messages nor runs left.
+fn prune_sessions(tx: &Tx<'_>, pruned: &mut Pruned, limit: usize) -> Result<(), RunsError> {
+    pruned.messages += execute(
+        tx,
+        "DELETE FROM message WHERE rowid IN (SELECT m.rowid FROM session s \
+         JOIN message m ON m.session_id = s.id WHERE s.deleted_ms IS NOT NULL \
+         ORDER BY s.id, m.seq DESC LIMIT ?1)",
+        params![as_limit(limit)],
+    )?;
+    let left = limit - pruned.messages.min(limit);
+    pruned.sessions += execute(
+        tx,
+        "DELETE FROM session WHERE id IN (SELECT s.id FROM session s \
+         WHERE s.deleted_ms IS NOT NULL \
+           AND NOT EXISTS (SELECT 1 FROM message WHERE session_id = s.id) \
+           AND NOT EXISTS (SELECT 1 FROM run WHERE session_id = s.id) LIMIT ?1)",
+        params![as_limit(left)],
+    )?;
+    Ok(())
 }
 
 fn execute(tx: &Tx<'_>, sql: &str, params: impl rusqlite::Params) -> Result<usize, RunsError> {

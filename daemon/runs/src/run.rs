@@ -35,6 +35,20 @@ pub fn local_tenant(conn: &Connection) -> Result<Tenant, RunsError> {
     Ok(Tenant(id))
 }
 
+/// The one profile of that tenant.
+///
+/// # Errors
+/// What the store said.
+pub fn local_profile(conn: &Connection, tenant: Tenant) -> Result<Uuid, RunsError> {
+    Ok(conn
+        .query_row(
+            "SELECT id FROM profile WHERE tenant_id = ?1 ORDER BY id LIMIT 1",
+            [tenant.0],
+            |row| row.get(0),
+        )
+        .map_err(at(conn, "find the local profile"))?)
+}
+
 /// Stores an enum as the text of its one table, and refuses any other text on the way back.
 macro_rules! text_enum {
     ($name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
