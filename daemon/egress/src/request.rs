@@ -217,3 +217,26 @@ impl fmt::Debug for Request {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_secret_headers_are_marked_and_nothing_shows_a_value() {
+        let request = Request::new(
+            Method::Get,
+            Url::parse("https://a.test/?q=hunter2").unwrap(),
+        )
+        .header("x-plain", "hunter2")
+        .secret_header("x-key", "hunter2".to_owned().into())
+        .body("hunter2");
+        let map = request.header_map().unwrap();
+        assert!(map["x-key"].is_sensitive() && !map["x-plain"].is_sensitive());
+        let shown = format!("{request:?}");
+        assert!(
+            shown.contains("x-key") && !shown.contains("hunter2"),
+            "{shown}"
+        );
+    }
+}

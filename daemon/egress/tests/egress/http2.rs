@@ -1,7 +1,7 @@
 //! The same promises where requests share a connection.
 
 use bytes::Bytes;
-use convergio_egress::{EgressError, Phase, Request, Timeouts};
+use convergio_egress::{EgressError, Method, Phase, Reach, Request, Timeouts};
 use h2::server::SendResponse;
 use hyper::http;
 use tokio::{net::TcpListener, sync::mpsc};
@@ -84,7 +84,13 @@ async fn a_stream_that_is_refused_is_not_asked_for_again() {
     let mut asks = serve(listener, &authority);
     let gate = gate();
     let refused = tokio::spawn({
-        let (gate, request) = (gate.clone(), ask(&authority, address.port()));
+        // Without a body, which could not be sent twice anyhow.
+        let target = url(&format!("https://localhost:{}/", address.port()));
+        let request = Request::new(Method::Get, target)
+            .reach(Reach::Configured)
+            .timeouts(PATIENT)
+            .extra_roots(Some(authority.roots()));
+        let gate = gate.clone();
         async move { send(&gate, request).await }
     });
     let (_, mut respond) = asks.recv().await.unwrap();

@@ -75,6 +75,34 @@ async fn an_issuer_that_nobody_knows_is_refused() {
 }
 
 #[tokio::test]
+async fn what_one_endpoint_trusts_another_does_not() {
+    let authority = Authority::new();
+    let tls = authority.acceptor("localhost", &["http/1.1"], |_| {});
+    let (listener, address) = listen().await;
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = tls.accept(stream).await.unwrap();
+        read_request(&mut stream).await;
+        stream.write_all(&ok("secure")).await.unwrap();
+        // The connection stays open, for whoever would take it.
+        let (other, _) = listener.accept().await.unwrap();
+        let refused = tls.accept(other).await.is_err();
+        (stream, refused)
+    });
+    let gate = gate();
+    let target = url(&format!("https://localhost:{}/", address.port()));
+    let trusted = post(&target).extra_roots(Some(authority.roots()));
+    let answer = send(&gate, trusted).await.unwrap();
+    assert_eq!(answer.into_body().collect().await.unwrap(), b"secure");
+    let stranger = post(&target).extra_roots(Some(Authority::new().roots()));
+    let error = send(&gate, stranger).await.unwrap_err();
+    let why = TlsFailure::UnknownIssuer;
+    assert_eq!(error, EgressError::Tls { why });
+    let (_, refused) = server.await.unwrap();
+    assert!(refused);
+}
+
+#[tokio::test]
 async fn a_self_signed_certificate_is_refused() {
     let key = rcgen::KeyPair::generate().unwrap();
     let parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();

@@ -77,11 +77,14 @@ async fn headers_without_a_body_are_still_no_first_byte() {
 #[tokio::test]
 async fn a_stream_that_falls_silent_is_an_idle_timeout_that_keeps_what_came() {
     let (listener, address) = listen().await;
+    let (waits, waited_for) = oneshot::channel::<()>();
     let server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         read_request(&mut stream).await;
-        let part = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf";
-        stream.write_all(part).await.unwrap();
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n";
+        stream.write_all(head).await.unwrap();
+        waited_for.await.unwrap();
+        stream.write_all(b"half").await.unwrap();
         read_request(&mut stream).await
     });
     let request = post(&url(&format!("http://{address}/"))).timeouts(Timeouts {
@@ -89,7 +92,9 @@ async fn a_stream_that_falls_silent_is_an_idle_timeout_that_keeps_what_came() {
         ..PATIENT
     });
     let mut body = send(&gate(), request).await.unwrap().into_body();
-    assert_eq!(body.next().await.unwrap().unwrap(), "half");
+    // The wait for the first byte has begun, and must not go on as the next one's.
+    let (first, ()) = tokio::join!(body.next(), async { waits.send(()).unwrap() });
+    assert_eq!(first.unwrap().unwrap(), "half");
     assert_eq!(body.next().await, Some(Err(timed_out(Phase::Idle))));
     assert_eq!(body.next().await, None);
     assert_eq!(body.received_bytes(), 4);
