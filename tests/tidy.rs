@@ -166,6 +166,25 @@ fn permits_to_send_are_made_in_two_places() {
 }
 
 #[test]
+fn model_calls_are_permitted_by_the_admission_alone() {
+    let maker = ["granted_by", "_admission"].concat();
+    let allowed = ["models/api/src/permit.rs", "daemon/ledger/src/admit.rs"];
+    let found: Vec<String> = tracked("*.rs")
+        .iter()
+        // Tests of providers and of the engine have no books to ask.
+        .filter(|path| !is_test(path) && read(path).contains(&maker))
+        .map(|path| path.to_string_lossy().into_owned())
+        .filter(|name| !allowed.contains(&name.as_str()))
+        .collect();
+    assert!(found.is_empty(), "permits are made in {}", found.join(", "));
+    for place in allowed {
+        assert!(read(Path::new(place)).contains(&maker), "{place}");
+    }
+    let lint = format!("convergio_models_api::permit::Permitted::{maker}");
+    assert!(read(Path::new("clippy.toml")).contains(&lint));
+}
+
+#[test]
 fn every_method_of_the_contract_has_its_body_where_the_resource_is() {
     let table = read(Path::new("ipc/contract/src/lib.rs"));
     let rows = table

@@ -1,5 +1,9 @@
 //! Who is admitted, who is denied, and that nobody passes a limit.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 #[expect(dead_code, reason = "used in part here, in full by other tests")]
 mod support;
