@@ -68,7 +68,9 @@ impl ErrorClass {
         )
     }
 
-    /// The provider answered with an error instead of an answer, so nothing is billed.
+    /// The provider answered with an error instead of an answer, so nothing is billed. An error of
+    /// such a class may also end an answer that began: behind any event the call is partial,
+    /// whatever the class.
     pub fn refused_whole(self) -> bool {
         matches!(
             self,

@@ -131,10 +131,11 @@ pub(crate) fn models(endpoint: &Endpoint, list: &Value) -> Option<Vec<ListedMode
 
 #[cfg(test)]
 mod tests {
+    use convergio_fake_provider::{FakeProvider, Script};
     use serde_json::json;
 
     use super::*;
-    use crate::catalog::Catalog;
+    use crate::{catalog::Catalog, permit};
 
     fn endpoint(name: &str) -> Endpoint {
         Endpoint::from_row(Catalog::builtin().provider(name).unwrap())
@@ -195,5 +196,36 @@ mod tests {
         assert_eq!(url("anthropic"), "https://api.anthropic.com/v1/models");
         assert_eq!(url("openai"), "https://api.openai.com/v1/models");
         assert_eq!(url("ollama"), "http://127.0.0.1:11434/api/tags");
+    }
+
+    #[tokio::test]
+    async fn lists_are_asked_for_with_the_key_and_errors_have_their_class() {
+        let egress = Egress::new(convergio_egress::ProxySettings::default());
+        for (name, path) in [
+            ("anthropic", "/v1/models"),
+            ("openai", "/v1/models"),
+            ("ollama", "/api/tags"),
+        ] {
+            let script = Script::new().models(["gpt-test"]).require_key("sk-canary");
+            let server = FakeProvider::start(script);
+            let mut endpoint = endpoint(name);
+            let mut base_url = Url::parse(&server.url()).unwrap();
+            base_url.set_path(endpoint.base_url.path());
+            endpoint.base_url = base_url;
+            endpoint.key = Some("sk-canary".to_owned().into());
+            let list = async |endpoint: &Endpoint| {
+                let permit = permit::for_tests(endpoint);
+                list_models(&egress, permit, endpoint).await
+            };
+            let models = list(&endpoint).await.unwrap();
+            assert_eq!(models[0].id, "gpt-test", "{name}");
+            let asked = server.request(0).unwrap();
+            assert_eq!((&*asked.method, &*asked.path), ("GET", path));
+            assert_eq!(asked.key(), Some("sk-canary"), "{name}");
+            assert_eq!(list_models_url(&endpoint).path(), path);
+            endpoint.key = Some("sk-wrong-key".to_owned().into());
+            let error = list(&endpoint).await.unwrap_err();
+            assert_eq!(error.class, ErrorClass::Auth, "{name}: {error}");
+        }
     }
 }

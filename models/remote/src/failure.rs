@@ -339,12 +339,15 @@ pub(crate) fn classify(status: Option<u16>, said: &Said) -> ErrorClass {
     }
     let words = said.message.as_deref().unwrap_or("").to_lowercase();
     let phrased = BY_PHRASE.iter().find(|(statuses, phrases, _)| {
-        statuses.contains(&status.unwrap_or(0)) && phrases.iter().any(|it| words.contains(it))
+        statuses.contains(&status.filter(|&it| it >= 400).unwrap_or(0))
+            && phrases.iter().any(|it| words.contains(it))
     });
     if let Some((_, _, class)) = phrased {
         return *class;
     }
     match status {
+        // An error inside an answer that began well.
+        None | Some(200..=299) => named.unwrap_or(ErrorClass::Server),
         Some(401 | 403 | 407) => ErrorClass::Auth,
         Some(402) => ErrorClass::Billing,
         Some(404) if words.contains("model") => ErrorClass::ModelNotFound,
@@ -354,7 +357,6 @@ pub(crate) fn classify(status: Option<u16>, said: &Said) -> ErrorClass {
         Some(498 | 503 | 529) => ErrorClass::Overloaded,
         Some(408 | 500..) => ErrorClass::Server,
         Some(_) => ErrorClass::BadRequest,
-        None => named.unwrap_or(ErrorClass::Server),
     }
 }
 

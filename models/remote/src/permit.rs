@@ -63,11 +63,18 @@ fn egress(
         .ok_or("no row tells of the call")?
         .to_string();
     let purpose = format!("model call, attempt {}", permit.attempt_id);
-    #[allow(
+    #[expect(
         clippy::disallowed_methods,
         reason = "the permit was consumed above, and its rows are committed"
     )]
     Ok(EgressPermit::granted_after_commit(id, origin, purpose))
+}
+
+/// What the daemon's adapter hands to discovery.
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "stands for the row's commit")]
+pub(crate) fn for_tests(endpoint: &Endpoint) -> EgressPermit {
+    EgressPermit::granted_after_commit("row", endpoint.egress_origin().unwrap(), "a test")
 }
 
 #[cfg(test)]

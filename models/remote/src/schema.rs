@@ -158,7 +158,7 @@ mod tests {
         let mut open = good.clone();
         open["properties"]["a"]["items"] = json!({"type": "object", "properties": {}});
         assert!(!is_strict(&open));
-        let mut optional = good.clone();
+        let mut optional = good;
         optional["properties"]["b"] = json!({"type": "string"});
         assert!(!is_strict(&optional));
     }
