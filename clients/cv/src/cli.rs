@@ -80,6 +80,12 @@ pub fn run_id(text: &str) -> Result<uuid::Uuid, String> {
         .map_err(|_| "use a run's id; `cv runs list` names them".to_owned())
 }
 
+/// The name of a conversation.
+pub fn session_id(text: &str) -> Result<uuid::Uuid, String> {
+    text.parse()
+        .map_err(|_| "use a conversation's id; `cv sessions` names them".to_owned())
+}
+
 /// The whole command line, for help, completions and man pages.
 pub fn command() -> clap::Command {
     Cli::command()

@@ -37,6 +37,12 @@ pub enum Kind {
     Interrupted,
     /// `--timeout` passed.
     Timeout,
+    /// Less came than was asked for.
+    Incomplete,
+    /// A model or its provider declined to answer.
+    Declined,
+    /// An answer came that is not what was asked for.
+    Unfit,
 }
 
 impl Kind {
@@ -55,6 +61,8 @@ impl Kind {
             Self::ReaderGone => Exit::Ok,
             Self::Interrupted => Exit::Interrupted,
             Self::Timeout => Exit::Timeout,
+            Self::Incomplete => Exit::Incomplete,
+            Self::Declined | Self::Unfit => Exit::Provider,
         }
     }
 
@@ -75,6 +83,9 @@ impl Kind {
             Self::ReaderGone => "reader_gone",
             Self::Interrupted => "interrupted",
             Self::Timeout => "timeout",
+            Self::Incomplete => "incomplete",
+            Self::Declined => "declined",
+            Self::Unfit => "unfit",
         }
     }
 
@@ -254,11 +265,11 @@ const fn defaults(code: ErrorCode) -> (&'static str, Hint) {
         | ErrorCode::ConfirmationRequired
         | ErrorCode::QuotaExhausted
         | ErrorCode::LicenseRequired
-        | ErrorCode::PriceUnknown => ("it costs more than was agreed", Hint::CONFIG_KEYS),
+        | ErrorCode::PriceUnknown => ("it costs more than was agreed", Hint::BUDGETS),
         ErrorCode::ConsentRequired => ("a person must agree first, at a terminal", Hint::HELP),
         ErrorCode::EgressDenied => ("policy keeps it on this machine", Hint::CONFIG_KEYS),
         ErrorCode::ProviderError | ErrorCode::ModelUnavailable | ErrorCode::KeyUnavailable => {
-            ("the model could not be used", Hint::DOCTOR)
+            ("the model could not be used", Hint::PROVIDERS)
         }
         ErrorCode::PluginTrapped => ("a plugin failed", Hint::LOGS),
         ErrorCode::StorageError => ("the database could not be read or written", Hint::DOCTOR),

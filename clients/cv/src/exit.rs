@@ -18,7 +18,7 @@ pub enum Exit {
     Money,
     /// Approval or consent is needed and nobody is there to give it.
     Consent,
-    /// Something that should have been read was not.
+    /// Something that should have been read was not, or output ended at its limit.
     Incomplete,
     /// The daemon: unreachable, overloaded, of another version.
     Daemon,
@@ -76,7 +76,9 @@ impl Exit {
             Self::Provider => "a provider or a model failed",
             Self::Money => "a budget, a quota, a price or a licence stands in the way",
             Self::Consent => "approval or consent is needed and nobody is there to give it",
-            Self::Incomplete => "incomplete: something that should have been read was not",
+            Self::Incomplete => {
+                "incomplete: something that should have been read was not, or an answer was cut"
+            }
             Self::Daemon => "the daemon is unreachable, overloaded or of another version",
             Self::Denied => "denied by policy",
             Self::Internal => "internal fault, storage, or the output could not be written",

@@ -78,7 +78,7 @@ hints! {
     /// The output went nowhere.
     OTHER_OUTPUT = "write elsewhere or free some space; `cv doctor` says how much is left";
     /// More time.
-    MORE_TIME = "give it more, for instance `cv review --timeout 60s`";
+    MORE_TIME = "give it more, for instance `--timeout 60s`";
     /// Interrupted.
     AGAIN = "`cv runs list` shows what ran";
     /// A run that lives on.
@@ -107,6 +107,36 @@ hints! {
     HOOK_HELP = "`cv hook --help`";
     /// The file is outside what we may write.
     NOT_OURS = "change the file by hand";
+    /// How to ask.
+    ASK_HELP = "`cv ask --help`";
+    /// A question without words.
+    ASK_SOMETHING = "`cv ask \"what is a monad?\"`, or `git diff | cv ask \"explain this\"`";
+    /// Piped text that comes late.
+    WAIT_FOR_STDIN = "`git log | cv ask \"what changed?\" -` waits for all of it; --no-stdin never reads";
+    /// Only text can be asked about.
+    TEXT_ONLY = "turn it into text first, for instance `file NAME | cv ask \"what is this?\"`";
+    /// A question or a file beyond the limit.
+    LESS_INPUT = "send less, for instance `head -n 500 FILE | cv ask \"explain this\"`";
+    /// An answer that ended at its limit.
+    MORE_OUTPUT = "`cv ask -c \"go on\"`, or ask again with `cv ask --max-output 16000 \"…\"`";
+    /// A model that does not want to.
+    OTHER_MODEL = "ask another: `cv models`, then `cv ask -m MODEL \"…\"`";
+    /// The daily cap.
+    SET_BUDGET = "`cv budget set daily 2.00`";
+    /// What budgets allow.
+    BUDGETS = "`cv budget list`";
+    /// What was set up.
+    SETUP = "`cv setup`";
+    /// Where a setting of providers is looked up.
+    PROVIDERS = "`cv provider list`";
+    /// How to give a key.
+    GIVE_KEY = "`cv provider set-key NAME` at a terminal, or pipe it: `pass show key | cv provider set-key NAME`";
+    /// A saved prompt.
+    TEMPLATES = "`cv template list`";
+    /// Conversations.
+    SESSIONS = "`cv sessions`";
+    /// What left.
+    EGRESS = "`cv privacy egress`";
     /// A folder that does not exist.
     MAKE_FOLDER = "`cv man --out DIR` with a folder that you may write";
 }

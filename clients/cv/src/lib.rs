@@ -4,6 +4,7 @@
 //!
 //! A library with a thin binary, so that everything but the process's edge is tested in place.
 
+pub mod ask;
 pub mod cli;
 pub mod cmd;
 pub mod context;
@@ -14,11 +15,15 @@ pub mod error;
 pub mod exit;
 pub mod git;
 pub mod hint;
+pub mod keys;
+pub mod markdown;
+pub mod money;
 pub mod output;
 pub mod render;
 pub mod spinner;
 pub mod stdin;
 pub mod table;
+pub mod terminal;
 pub mod waiting;
 pub mod wire;
 

@@ -3,6 +3,7 @@
 use std::{fs::File, io::Read};
 
 use rustix::fs::{FileType, Stat, fstat};
+use tokio::sync::oneshot;
 
 use crate::{
     error::{Failure, Kind, describe},
@@ -68,4 +69,53 @@ pub fn too_large(max: usize) -> Failure {
         format!("a review takes {} MiB at most", max / 1024 / 1024),
         Hint::NARROWER,
     )
+}
+
+/// stdin while it is read on a thread of its own.
+pub struct Pipe {
+    /// True with the first byte, false at an end without one.
+    pub first: oneshot::Receiver<bool>,
+    /// Everything, at the end; none where it is more than was allowed.
+    pub all: oneshot::Receiver<Result<Option<Vec<u8>>, Failure>>,
+}
+
+/// Begins to read stdin, at most `max` bytes. The thread ends with stdin or with the process.
+pub fn watch(max: usize) -> Result<Pipe, Failure> {
+    let unreadable = |error: &std::io::Error| {
+        Failure::new(
+            Kind::Io,
+            "stdin could not be read",
+            describe(error),
+            Hint::ASK_HELP,
+        )
+    };
+    let stdin =
+        rustix::io::dup(rustix::stdio::stdin()).map_err(|error| unreadable(&error.into()))?;
+    let (some, first) = oneshot::channel();
+    let (done, all) = oneshot::channel();
+    let read = move || {
+        let mut stdin = File::from(stdin).take(max as u64 + 1);
+        let mut bytes = vec![0; 64 * 1024];
+        let began = loop {
+            match stdin.read(&mut bytes) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                other => break other,
+            }
+        };
+        let outcome = began.and_then(|count| {
+            bytes.truncate(count);
+            // Nobody may wait for either any more.
+            let _ = some.send(count > 0);
+            if count > 0 {
+                stdin.read_to_end(&mut bytes)?;
+            }
+            Ok((bytes.len() <= max).then_some(bytes))
+        });
+        let _ = done.send(outcome.map_err(|error| unreadable(&error)));
+    };
+    std::thread::Builder::new()
+        .name("cv-stdin".to_owned())
+        .spawn(read)
+        .map_err(|error| unreadable(&error))?;
+    Ok(Pipe { first, all })
 }

@@ -1,6 +1,7 @@
 //! The verbs: one file and one row each.
 
 pub mod allow;
+pub mod ask;
 pub mod attach;
 pub mod backup;
 pub mod card;
@@ -13,6 +14,7 @@ pub mod latest;
 pub mod logs;
 pub mod man;
 pub mod piped;
+pub mod preview;
 pub mod printer;
 pub mod restore;
 pub mod review;
@@ -52,6 +54,7 @@ macro_rules! verbs {
 }
 
 verbs! {
+    Ask => ask;
     Review => review;
     Fix => fix;
     Allow => allow;

@@ -435,7 +435,8 @@ async fn cancel(client: &Client, run_id: Uuid) {
         .await;
 }
 
-fn now_ms() -> i64 {
+/// Now, UTC milliseconds.
+pub fn now_ms() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .ok()

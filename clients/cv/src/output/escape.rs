@@ -81,6 +81,51 @@ pub fn json(value: &impl serde::Serialize) -> Result<String, serde_json::Error> 
     Ok(escaped)
 }
 
+/// Several lines of a model's for a terminal: newlines and tabs stay, and the joiners that
+/// scripts and emoji are written with; every other unsafe character becomes visible.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    escape(text, |c| {
+        !matches!(c, '\n' | '\t' | '\u{200c}' | '\u{200d}') && is_unsafe(c)
+    })
+}
+
+/// A model's text on its way into a pipe, piece by piece: as it came, but for control characters,
+/// which would drive a terminal behind the pipe. Those become visible; newlines and tabs stay.
+#[derive(Clone, Debug, Default)]
+pub struct Piped {
+    /// A carriage return that waits for its newline.
+    held: bool,
+}
+
+impl Piped {
+    /// What the next piece of text puts out.
+    pub fn push(&mut self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len() + 2);
+        for c in text.chars() {
+            if self.held {
+                self.held = false;
+                out.push_str(if c == '\n' { "\r" } else { "\\r" });
+            }
+            match c {
+                '\r' => self.held = true,
+                '\n' | '\t' => out.push(c),
+                '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' => out.push_str(&visible(c)),
+                c => out.push(c),
+            }
+        }
+        out
+    }
+
+    /// What is left at the end.
+    pub fn end(&mut self) -> String {
+        if std::mem::take(&mut self.held) {
+            "\\r".to_owned()
+        } else {
+            String::new()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,5 +147,15 @@ mod tests {
         assert!(!text.chars().any(is_unsafe), "{text}");
         let back: String = serde_json::from_str(&text).expect("parses");
         assert_eq!(back, hostile);
+    }
+
+    #[test]
+    fn a_models_text_passes_a_pipe_as_it_is_but_for_controls() {
+        let mut piped = Piped::default();
+        let mut out = piped.push("a\tb \u{202e}👩‍👩‍👧\r");
+        out.push_str(&piped.push("\nc\rd\u{1b}[2J\u{9b}\r"));
+        out.push_str(&piped.end());
+        assert_eq!(out, "a\tb \u{202e}👩‍👩‍👧\r\nc\\rd\\u{1b}[2J\\u{9b}\\r");
+        assert_eq!(shown("👩‍👩‍👧\t\u{202e}\u{1b}"), "👩‍👩‍👧\t\\u{202e}\\u{1b}");
     }
 }

@@ -71,6 +71,10 @@ pub enum Role {
     Removed,
     /// An added line of a diff.
     Added,
+    /// Code in running text, or a block of it.
+    Code,
+    /// What a writer stresses.
+    Emphasis,
 }
 
 impl Role {
@@ -92,6 +96,8 @@ impl Role {
             Self::Good | Self::Added => {
                 style.fg_color(Some(anstyle::Color::Ansi(AnsiColor::Green)))
             }
+            Self::Code => style.fg_color(Some(anstyle::Color::Ansi(AnsiColor::Cyan))),
+            Self::Emphasis => style.italic(),
             Self::Removed => style.fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red))),
         }
     }

@@ -1,0 +1,162 @@
+//! What is said about an answer on stderr: what it cost, what was less than wanted.
+
+use convergio_contract::usage::BudgetInfo;
+
+use super::Reply;
+use crate::{
+    money,
+    output::{escape, layout::Piece, paint::Role},
+    render::words::{duration, grouped},
+};
+
+/// `claude-… · 1,204 in, 310 out · $0.0083 · 2.1 s`. Empty where no model was asked.
+pub fn cost(reply: &Reply, took_ms: u64) -> Vec<Piece> {
+    let Some(model) = reply.model() else {
+        return Vec::new();
+    };
+    let mut parts = vec![escape::line(model).into_owned()];
+    let (input, output) = reply.tokens();
+    let counted = |tokens: Option<u64>, way: &str| tokens.map(|n| format!("{} {way}", grouped(n)));
+    let tokens: Vec<String> = [counted(input, "in"), counted(output, "out")]
+        .into_iter()
+        .flatten()
+        .collect();
+    if !tokens.is_empty() {
+        parts.push(tokens.join(", "));
+    }
+    if reply.is_local() {
+        parts.extend(["on this machine".to_owned(), "free".to_owned()]);
+    } else if reply.summary.is_none() && reply.usage.is_empty() {
+        parts.push("cost not settled yet".to_owned());
+    } else {
+        parts.push(amount(reply.amount_nano_usd(), reply.is_estimated()));
+    }
+    parts.push(duration(took_ms));
+    if reply.summary.as_ref().is_some_and(|summary| !summary.saved) {
+        parts.push("not saved".to_owned());
+    }
+    line(parts)
+}
+
+/// `$0.0083`, or `about $0.0083` where a provider did not say.
+pub fn amount(nano_usd: i64, estimated: bool) -> String {
+    let shown = money::shown(nano_usd);
+    if estimated && nano_usd > 0 {
+        format!("about {shown}")
+    } else {
+        shown
+    }
+}
+
+/// Parts with points between them, all of them quiet.
+pub fn line(parts: Vec<String>) -> Vec<Piece> {
+    parts
+        .into_iter()
+        .enumerate()
+        .map(|(i, part)| Piece::new(if i == 0 { "" } else { " · " }, part, Role::Dim))
+        .collect()
+}
+
+/// What else a person should know: budgets, and what was less than wanted.
+pub fn remarks(reply: &Reply) -> Vec<String> {
+    let mut remarks: Vec<String> = reply
+        .downgraded
+        .iter()
+        .map(|(from, to, why)| {
+            format!(
+                "{} instead of {}: {}",
+                escape::line(to),
+                escape::line(from),
+                escape::line(why)
+            )
+        })
+        .collect();
+    if let Some(budget) = &reply.budget {
+        remarks.push(format!(
+            "budget: {} of {} used this {}",
+            money::shown(
+                budget
+                    .posted_nano_usd
+                    .saturating_add(budget.pending_nano_usd)
+            ),
+            money::shown(budget.limit_nano_usd),
+            escape::line(&budget.window)
+        ));
+    }
+    for (from, to) in &reply.gaps {
+        remarks.push(format!(
+            "events {from} to {to} of this run are no longer kept"
+        ));
+    }
+    remarks
+}
+
+/// The cap that nobody chose, where money was spent under it.
+pub fn unchosen_cap(budgets: &[BudgetInfo]) -> Option<String> {
+    let day = budgets
+        .iter()
+        .find(|budget| budget.window == "day" && !budget.chosen)?;
+    Some(format!(
+        "daily cap {} (default): cv budget set daily 2.00",
+        money::shown(day.limit_nano_usd)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use convergio_contract::chat::Stop;
+
+    use super::*;
+    use crate::{ask::reply::tests as samples, output::layout::Layout};
+
+    fn shown(reply: &Reply) -> String {
+        Layout::default().pieces(&cost(reply, 2_100), 0)
+    }
+
+    #[test]
+    fn the_cost_is_one_quiet_line() {
+        let mut reply = Reply::default();
+        assert!(cost(&reply, 1).is_empty());
+        reply.take(&samples::completed(Stop::End));
+        assert_eq!(
+            shown(&reply),
+            "gpt-test · 1,204 in, 310 out · $0.0083 · 2.1 s\n"
+        );
+        if let Some(summary) = &mut reply.summary {
+            summary.estimated = true;
+            summary.input_tokens = None;
+            summary.saved = false;
+        }
+        assert_eq!(
+            shown(&reply),
+            "gpt-test · 310 out · about $0.0083 · 2.1 s · not saved\n"
+        );
+        if let Some(summary) = &mut reply.summary {
+            summary.local = true;
+            summary.saved = true;
+        }
+        assert_eq!(
+            shown(&reply),
+            "gpt-test · 310 out · on this machine · free · 2.1 s\n"
+        );
+    }
+
+    #[test]
+    fn only_a_cap_that_nobody_chose_is_told() {
+        let mut budget = BudgetInfo {
+            window: "day".to_owned(),
+            limit_nano_usd: 1_000_000_000,
+            posted_nano_usd: 1,
+            pending_nano_usd: 0,
+            resets_ms: 0,
+            chosen: false,
+            frozen: false,
+        };
+        assert_eq!(
+            unchosen_cap(std::slice::from_ref(&budget)).as_deref(),
+            Some("daily cap $1.00 (default): cv budget set daily 2.00")
+        );
+        budget.chosen = true;
+        assert_eq!(unchosen_cap(&[budget]), None);
+    }
+}

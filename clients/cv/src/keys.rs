@@ -1,0 +1,183 @@
+//! The caller's own provider keys, and what a refused start needs to be tried once more.
+
+use std::{collections::BTreeMap, io::Write};
+
+use convergio_client::{Client, ClientError};
+use convergio_contract::{
+    ErrorCode, SecretText,
+    method::Empty,
+    run::RunOptions,
+    secret::KEY_VARIABLES,
+    usage::{BudgetList, BudgetSet, BudgetSetParams},
+};
+
+use crate::{
+    context::Context,
+    daemon,
+    error::{Failure, describe},
+    hint::Hint,
+    money, terminal, waiting,
+};
+
+/// Variables that a daemon may ask for by name.
+const ASKED_MAX: usize = 16;
+/// What the cap is where nothing is said.
+const CAP_USD: &str = "1.00";
+/// How often a cap that cannot be read is asked for.
+const QUESTIONS_MAX: u32 = 3;
+
+/// The keys that are set in the environment, of those that the built-in catalogue names.
+pub fn exported() -> BTreeMap<String, SecretText> {
+    KEY_VARIABLES
+        .iter()
+        .filter_map(|&name| Some((name.to_owned(), variable(name)?)))
+        .collect()
+}
+
+fn variable(name: &str) -> Option<SecretText> {
+    let value = std::env::var(name).ok()?;
+    (!value.trim().is_empty()).then(|| SecretText::new(value))
+}
+
+/// Adds the variables that the daemon asks for and that are set here. False where there is none
+/// that it has not got already.
+pub fn add_asked(error: &ClientError, keys: &mut BTreeMap<String, SecretText>) -> bool {
+    let ClientError::Rpc(error) = error else {
+        return false;
+    };
+    if error.kind() != Some(ErrorCode::KeyUnavailable) {
+        return false;
+    }
+    let mut added = false;
+    let names = error.data.iter().flat_map(|data| &data.env_names);
+    for name in names.take(ASKED_MAX) {
+        if !keys.contains_key(name)
+            && let Some(value) = variable(name)
+        {
+            keys.insert(name.clone(), value);
+            added = true;
+        }
+    }
+    added
+}
+
+/// Mends what a start was refused for, each thing once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mending {
+    keys: bool,
+    cap: bool,
+}
+
+impl Mending {
+    /// Changes the options so that the same start may succeed, or gives the refusal back. The
+    /// run's id stays, so nothing can start twice.
+    pub async fn mend(
+        &mut self,
+        error: ClientError,
+        options: &mut RunOptions,
+        client: &Client,
+        context: &mut Context,
+    ) -> Result<(), Failure> {
+        if !self.keys && add_asked(&error, &mut options.keys) {
+            self.keys = true;
+            return Ok(());
+        }
+        let unconfirmed = matches!(
+            &error,
+            ClientError::Rpc(error) if error.kind() == Some(ErrorCode::ConfirmationRequired)
+        );
+        if unconfirmed && !self.cap && options.can_ask {
+            let budgets = client
+                .call::<BudgetList>(&Empty {})
+                .await
+                .map_err(daemon::failure)?
+                .budgets;
+            if budgets
+                .iter()
+                .any(|budget| budget.window == "day" && !budget.chosen)
+            {
+                self.cap = true;
+                let Some(limit_usd) = ask_for_cap(context).await? else {
+                    return Err(daemon::failure(error));
+                };
+                let params = BudgetSetParams {
+                    window: "day".to_owned(),
+                    limit_usd: limit_usd.clone(),
+                };
+                client
+                    .call::<BudgetSet>(&params)
+                    .await
+                    .map_err(daemon::failure)?;
+                context
+                    .notes
+                    .note(&format!("Daily cap: ${limit_usd} · back: cv undo"));
+                return Ok(());
+            }
+        }
+        Err(daemon::failure(error))
+    }
+}
+
+/// Asks at the terminal for the daily cap, whatever stdin is. None where the person declines.
+async fn ask_for_cap(context: &mut Context) -> Result<Option<String>, Failure> {
+    context.notes.still();
+    let asked = waiting::on_thread(|| {
+        let failed = |error: &std::io::Error| {
+            Failure::new(
+                crate::error::Kind::Io,
+                "The terminal cannot be asked",
+                describe(error),
+                Hint::SET_BUDGET,
+            )
+        };
+        let mut terminal = terminal::open().map_err(|error| failed(&error))?;
+        for _ in 0..QUESTIONS_MAX {
+            write!(
+                terminal,
+                "Cloud models cost money. At most how much a day, in US dollars? [{CAP_USD}, n for none] "
+            )
+            .map_err(|error| failed(&error))?;
+            let Some(line) = terminal::line(&mut terminal).map_err(|error| failed(&error))? else {
+                return Ok(None);
+            };
+            match line.trim() {
+                "" => return Ok(Some(CAP_USD.to_owned())),
+                "n" | "no" | "N" => return Ok(None),
+                text => match money::parse(text) {
+                    Ok(nano) => return Ok(Some(money::decimal(nano))),
+                    Err(why) => {
+                        writeln!(terminal, "{why}").map_err(|error| failed(&error))?;
+                    }
+                },
+            }
+        }
+        Ok(None)
+    });
+    asked.await
+}
+
+#[cfg(test)]
+mod tests {
+    use convergio_contract::RpcError;
+
+    use super::*;
+
+    #[test]
+    fn only_a_missing_key_that_is_set_here_is_worth_another_try() {
+        let mut error = RpcError::new(ErrorCode::KeyUnavailable, "no key");
+        if let Some(data) = &mut error.data {
+            // PATH stands for a key that is set wherever tests run.
+            data.env_names = vec!["CONVERGIO_TEST_NOT_SET".to_owned(), "PATH".to_owned()];
+        }
+        let error = ClientError::Rpc(error);
+        let mut keys = BTreeMap::new();
+        assert!(add_asked(&error, &mut keys));
+        assert_eq!(
+            keys.keys().map(String::as_str).collect::<Vec<_>>(),
+            ["PATH"]
+        );
+        assert!(!add_asked(&error, &mut keys), "it was sent already");
+        let other = ClientError::Rpc(RpcError::new(ErrorCode::ProviderError, "no"));
+        assert!(!add_asked(&other, &mut BTreeMap::new()));
+    }
+}
