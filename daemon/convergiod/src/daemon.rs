@@ -9,14 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use convergio_contract::{RpcError, health::StartedBy};
+use convergio_contract::{RpcError, Uuid, health::StartedBy};
 use convergio_runs::Runs;
 use convergio_store::Store;
 use tokio::sync::{Notify, watch};
 
 use crate::{
     Surroundings, accept::Connections, background::Background, bus::live::LiveRuns,
-    configuration::Configuration, failure, log::Log,
+    configuration::Configuration, failure, log::Log, providers::ModelHouse,
 };
 
 /// Where the daemon stands in its life.
@@ -65,7 +65,9 @@ pub(crate) struct Daemon {
     /// The wish above was made.
     pub(crate) wish: Notify,
     /// Set when the database was opened and recovered, before anybody is served.
-    pub(crate) bound_runs: OnceLock<Runs>,
+    pub(crate) bound_runs: OnceLock<(Runs, Uuid)>,
+    /// What models are asked with.
+    pub(crate) models: ModelHouse,
     pub(crate) timing: RunsTiming,
 }
 
@@ -85,7 +87,16 @@ impl Daemon {
         reason = "set before the first connection is accepted"
     )]
     pub(crate) fn runs(&self) -> &Runs {
-        self.bound_runs.get().expect("the database was opened")
+        &self.bound_runs.get().expect("the database was opened").0
+    }
+
+    /// The profile of the machine's user.
+    #[expect(
+        clippy::expect_used,
+        reason = "set before the first connection is accepted"
+    )]
+    pub(crate) fn profile_id(&self) -> Uuid {
+        self.bound_runs.get().expect("the database was opened").1
     }
 
     /// The daemon for a task that outlives its caller.

@@ -126,17 +126,12 @@ impl Outbox {
     }
 
     /// How much of `line` is on the socket; none where the peer is gone.
-    fn write_now(&self, mut socket: &StdStream, line: &[u8]) -> Option<usize> {
+    fn write_now(&self, socket: &StdStream, line: &[u8]) -> Option<usize> {
         let state = self.state();
         if state.writing || !state.control.is_empty() || !state.stream.is_empty() {
             return Some(0);
         }
-        match socket.write(line) {
-            Ok(count) => Some(count),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(0),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Some(0),
-            Err(_) => None,
-        }
+        write_some(socket, line)
     }
 
     /// Queues a notice that nobody waits for: it does not count as unanswered.
@@ -160,7 +155,8 @@ impl Outbox {
         self.state().stalls
     }
 
-    /// Queues an event as soon as the stream lane has room.
+    /// Sends an event: at once where nothing stands before it, else as soon as the stream lane has
+    /// room.
     pub(crate) async fn send_event(&self, line: &Arc<[u8]>, opened: u64) -> Result<(), StreamEnd> {
         loop {
             let emptied = self.emptied.notified();
@@ -173,6 +169,24 @@ impl Outbox {
                 }
                 if state.stalls != opened {
                     return Err(StreamEnd::Stalled);
+                }
+                let idle = !state.writing && state.control.is_empty() && state.stream.is_empty();
+                if let (true, Some(socket)) = (idle, self.direct.get()) {
+                    match write_some(socket, line) {
+                        Some(count) if count == line.len() => return Ok(()),
+                        Some(0) => {}
+                        Some(count) => {
+                            // The rest of a line goes before anything else.
+                            drop(state);
+                            self.push(Message::Notice(line[count..].to_vec()));
+                            return Ok(());
+                        }
+                        None => {
+                            drop(state);
+                            self.close();
+                            return Err(StreamEnd::Closed);
+                        }
+                    }
                 }
                 if state.stream_bytes < STREAM_FULL_BYTES {
                     state.stream_bytes += line.len();
@@ -322,6 +336,16 @@ impl Outbox {
     }
 }
 
+/// How many of the bytes the socket takes now; none where the peer is gone.
+fn write_some(mut socket: &StdStream, line: &[u8]) -> Option<usize> {
+    match socket.write(line) {
+        Ok(count) => Some(count),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(0),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Some(0),
+        Err(_) => None,
+    }
+}
+
 /// Writes what the outbox holds until the connection ends.
 pub(crate) async fn write_out(outbox: Arc<Outbox>, mut socket: impl AsyncWrite + Unpin) {
     let mut buffer = Vec::new();
@@ -375,123 +399,4 @@ async fn write_all(
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::AsyncReadExt;
-
-    use super::*;
-
-    fn event(text: &str) -> Arc<[u8]> {
-        Arc::from(format!("{text}\n").into_bytes())
-    }
-
-    async fn read_all(mut reader: impl tokio::io::AsyncRead + Unpin) -> String {
-        let mut text = String::new();
-        reader.read_to_string(&mut text).await.unwrap();
-        text
-    }
-
-    #[tokio::test]
-    async fn responses_pass_events_and_keep_their_own_order() {
-        let outbox = Arc::new(Outbox::new(STALL));
-        outbox.send_event(&event("e1"), 0).await.unwrap();
-        outbox.send_event(&event("e2"), 0).await.unwrap();
-        outbox.respond(b"r1\n".to_vec());
-        outbox.respond(b"r2\n".to_vec());
-        let (near, far) = tokio::io::duplex(1024);
-        let writer = tokio::spawn(write_out(Arc::clone(&outbox), near));
-        outbox.flushed().await;
-        outbox.close();
-        writer.await.unwrap();
-        assert_eq!(read_all(far).await, "r1\nr2\ne1\ne2\n");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_stalled_stream_ends_its_subscription_and_not_the_connection() {
-        let outbox = Arc::new(Outbox::new(STALL));
-        let (near, mut far) = tokio::io::duplex(16);
-        let writer = tokio::spawn(write_out(Arc::clone(&outbox), near));
-        let line = event(&"x".repeat(10_000));
-        let opened = outbox.stalls();
-        let mut sent = 0;
-        let end = loop {
-            match outbox.send_event(&line, opened).await {
-                Ok(()) => sent += 1,
-                Err(end) => break end,
-            }
-        };
-        assert_eq!(end, StreamEnd::Stalled);
-        assert!(sent < 60, "held {sent} events of 10 kB");
-        assert!(!outbox.is_closed());
-        // The peer wakes up: what was begun is finished, then the connection goes on.
-        outbox.respond(b"pong\n".to_vec());
-        let mut seen = Vec::new();
-        while !seen.ends_with(b"pong\n") {
-            let mut chunk = [0; 4096];
-            let count = far.read(&mut chunk).await.unwrap();
-            assert!(count > 0);
-            seen.extend_from_slice(&chunk[..count]);
-        }
-        let lines: Vec<&[u8]> = seen.split(|byte| *byte == b'\n').collect();
-        assert!(
-            lines[..lines.len() - 2]
-                .iter()
-                .all(|line| line.len() == 10_000)
-        );
-        outbox.close();
-        writer.await.unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_response_that_nobody_reads_ends_the_connection() {
-        let outbox = Arc::new(Outbox::new(STALL));
-        let (near, _far) = tokio::io::duplex(16);
-        outbox.respond(vec![b'x'; 1000]);
-        let begun = tokio::time::Instant::now();
-        write_out(Arc::clone(&outbox), near).await;
-        assert!(outbox.is_closed());
-        assert_eq!(begun.elapsed().as_secs(), 30);
-    }
-
-    #[tokio::test]
-    async fn a_response_that_nothing_stands_before_is_written_at_once_as_far_as_there_is_room() {
-        let outbox = Arc::new(Outbox::new(STALL));
-        let (near, mut far) = StdStream::pair().unwrap();
-        near.set_nonblocking(true).unwrap();
-        let (_read, write) = convergio_transport::stream::split(near).unwrap();
-        outbox.write_directly_to(write.socket());
-        // Nobody has polled a writer yet.
-        outbox.respond(b"at once\n".to_vec());
-        let mut seen = [0; 8];
-        io::Read::read_exact(&mut far, &mut seen).unwrap();
-        assert_eq!(&seen, b"at once\n");
-        let long = vec![b'x'; 1 << 20];
-        outbox.respond(long.clone());
-        outbox.respond(b"last\n".to_vec());
-        assert!(!outbox.has_room_now(), "the rest of the long one waits");
-        let writer = tokio::spawn(write_out(Arc::clone(&outbox), write));
-        let reader = std::thread::spawn(move || {
-            let mut all = Vec::new();
-            io::Read::read_to_end(&mut far, &mut all).unwrap();
-            all
-        });
-        outbox.flushed().await;
-        outbox.close();
-        writer.await.unwrap();
-        let all = tokio::task::spawn_blocking(|| reader.join().unwrap())
-            .await
-            .unwrap();
-        assert_eq!(all.len(), long.len() + 5);
-        assert!(all.ends_with(b"last\n"));
-    }
-
-    #[tokio::test]
-    async fn a_long_control_lane_has_no_room() {
-        let outbox = Outbox::new(STALL);
-        outbox.has_room().await;
-        outbox.respond(vec![b'x'; CONTROL_FULL_BYTES]);
-        let soon = timeout(Duration::from_millis(20), outbox.has_room()).await;
-        assert!(soon.is_err());
-        outbox.close();
-        outbox.has_room().await;
-    }
-}
+mod tests;

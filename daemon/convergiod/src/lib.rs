@@ -14,6 +14,7 @@ mod conn;
 mod daemon;
 mod dispatch;
 mod doctor;
+mod egress;
 mod failure;
 mod lanes;
 mod lifecycle;
@@ -21,6 +22,8 @@ mod log;
 mod memory;
 mod offline;
 pub mod program;
+mod providers;
+mod recovery;
 mod redact;
 mod rpc;
 mod run_kinds;
@@ -49,8 +52,10 @@ use crate::{
 };
 
 pub use crate::{
-    boot_error::BootError, daemon::RunsTiming, service::notify::Notifier,
-    surroundings::Surroundings,
+    boot_error::BootError,
+    daemon::RunsTiming,
+    service::notify::Notifier,
+    surroundings::{Keys, Surroundings},
 };
 
 /// Threads of the runtime's own pool end so long after their last job.

@@ -8,9 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use convergio_config::{DAEMON_IDLE_EXIT_MS, LOG_KEEP_FILES, LOG_MAX_BYTES, Paths};
+use convergio_config::{
+    DAEMON_IDLE_EXIT_MS, LOG_KEEP_FILES, LOG_MAX_BYTES, Paths, secrets::Secrets,
+};
 use convergio_contract::{ErrorCode, RpcError, Uuid, health::StartedBy};
-use convergio_runs::{Runs, RunsError};
+use convergio_runs::Runs;
 use convergio_store::{Store, StoreError, StoreOptions};
 use convergio_transport::{
     Endpoint, folder,
@@ -33,6 +35,8 @@ use crate::{
     daemon::{Daemon, Phase, RunsTiming, Shown},
     log::{Log, LogOptions},
     memory,
+    providers::ModelHouse,
+    recovery::recover,
     service::{notify::Notifier, predecessor::released},
     socket_file::{Place, Watch, place},
     tick::Timer,
@@ -157,6 +161,9 @@ pub(crate) fn open(options: &mut BootOptions) -> Result<Opened, BootError> {
         log_file: log.path().display().to_string(),
         config_file: configuration.paths.config_file.display().to_string(),
     };
+    let keys = &options.surroundings.keys;
+    let sources = keys.sources(&configuration.environment, &configuration.paths);
+    let models = ModelHouse::new(Secrets::new(sources), keys.proxies());
     let daemon = Arc::new_cyclic(|this| Daemon {
         this: this.clone(),
         surroundings,
@@ -165,6 +172,7 @@ pub(crate) fn open(options: &mut BootOptions) -> Result<Opened, BootError> {
         started_by,
         started: Instant::now(),
         bound_runs: std::sync::OnceLock::new(),
+        models,
         peer_uid,
         socket,
         configuration,
@@ -240,20 +248,14 @@ async fn begin(opened: &Opened) -> Result<Begun, BootError> {
         false => None,
     };
     let runs = Runs::new(daemon.store.clone(), retention(&daemon.configuration.own())).await?;
-    match runs.recover(crate::rpc::interrupted_payload()).await {
-        Ok(interrupted) if interrupted.is_empty() => {}
-        Ok(interrupted) => tracing::warn!(
-            runs = interrupted.len(),
-            "a former daemon left runs: failed, interrupted"
-        ),
-        // On a full disk they are ended by the next start that can write.
-        Err(RunsError::Store(error)) if error.is_unwritable() => {
-            tracing::warn!(%error, "interrupted runs could not be ended");
-        }
-        Err(error) => return Err(error.into()),
-    }
+    recover(&runs).await?;
+    let tenant = runs.tenant();
+    let profile = daemon.store.read("find the local profile", move |conn| {
+        convergio_runs::local_profile(conn, tenant)
+    });
+    let profile_id = profile.await?;
     // Set once, here.
-    let _ = daemon.bound_runs.set(runs);
+    let _ = daemon.bound_runs.set((runs, profile_id));
     Ok((Arc::new(listener), timer, signals))
 }
 

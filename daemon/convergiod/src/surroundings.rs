@@ -1,11 +1,16 @@
 //! Everything outside of the program that decides what it does, taken once.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
 };
 
-use convergio_config as settings;
+use convergio_config::{
+    self as settings,
+    secrets::{Keychain, SecretSources},
+};
+use convergio_egress::ProxySettings;
 use convergio_transport as transport;
 
 /// The environment as the daemon's parts see it.
@@ -19,6 +24,44 @@ pub struct Surroundings {
     pub path: Option<OsString>,
     /// `XDG_RUNTIME_DIR` is set.
     pub has_runtime_dir: bool,
+    /// Where keys of providers and proxies are looked for.
+    pub keys: Keys,
+}
+
+/// Where keys of providers and proxies are looked for.
+#[derive(Clone, Debug)]
+pub enum Keys {
+    /// In the environment of the process, its credentials and the keychain.
+    OfProcess,
+    /// In these variables alone: for tests and benchmarks.
+    Given(BTreeMap<String, String>),
+}
+
+impl Keys {
+    /// The sources that this means.
+    pub(crate) fn sources(
+        &self,
+        environment: &settings::Environment,
+        paths: &settings::Paths,
+    ) -> SecretSources {
+        match self {
+            Self::OfProcess => SecretSources::capture(environment, paths),
+            Self::Given(variables) => SecretSources {
+                keychain: Keychain::Off,
+                ..SecretSources::from_variables(variables.clone(), environment, paths)
+            },
+        }
+    }
+
+    /// The proxies that the variables name.
+    pub(crate) fn proxies(&self) -> ProxySettings {
+        match self {
+            Self::OfProcess => ProxySettings::from_variables(|name| std::env::var(name).ok()),
+            Self::Given(variables) => {
+                ProxySettings::from_variables(|name| variables.get(name).cloned())
+            }
+        }
+    }
 }
 
 impl Surroundings {
@@ -29,6 +72,7 @@ impl Surroundings {
             transport: transport::Environment::from_process(),
             path: std::env::var_os("PATH"),
             has_runtime_dir: std::env::var_os("XDG_RUNTIME_DIR").is_some(),
+            keys: Keys::OfProcess,
         }
     }
 
@@ -65,6 +109,7 @@ impl Surroundings {
             },
             path: std::env::var_os("PATH"),
             has_runtime_dir: true,
+            keys: Keys::Given(BTreeMap::new()),
         }
     }
 }

@@ -21,6 +21,49 @@ pub struct RunEvents {
     opening: Option<Pending<RunSubscribe>>,
     reconnects: u32,
     ended: bool,
+    /// Text that was handed out.
+    text: Seen,
+    /// Reasoning that was handed out.
+    reasoning: Seen,
+}
+
+/// How far the text of an answer was handed out.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    part: u32,
+    offset: u64,
+}
+
+impl Seen {
+    /// Leaves of a text what was not handed out; none where that is nothing. A subscription begins
+    /// at the answer's beginning, so after a second one much of it comes twice.
+    fn news(&mut self, part: u32, offset: &mut u64, text: &mut String) -> Option<()> {
+        if part == self.part + 1 && *offset == 0 {
+            *self = Self { part, offset: 0 };
+        }
+        if part != self.part || *offset > self.offset {
+            return None;
+        }
+        let known = usize::try_from(self.offset - *offset).ok()?;
+        let news = text.get(known..)?;
+        if news.is_empty() {
+            return None;
+        }
+        *text = news.to_owned();
+        *offset = self.offset;
+        self.offset += text.len() as u64;
+        Some(())
+    }
+
+    /// The part is whole: nothing more of it is news.
+    fn whole(&mut self, part: u32) {
+        if part >= self.part {
+            *self = Self {
+                part: part + 1,
+                offset: 0,
+            };
+        }
+    }
 }
 
 impl RunEvents {
@@ -39,6 +82,8 @@ impl RunEvents {
             opening,
             reconnects: 0,
             ended: false,
+            text: Seen::default(),
+            reasoning: Seen::default(),
         })
     }
 
@@ -71,7 +116,7 @@ impl RunEvents {
                     }
                 }
             };
-            let Some(event) = event else {
+            let Some(mut event) = event else {
                 self.resubscribe().await?;
                 continue;
             };
@@ -86,9 +131,29 @@ impl RunEvents {
                 }
                 self.last_seq = seq;
             }
+            if !self.is_news(&mut event.body) {
+                continue;
+            }
             self.reconnects = 0;
             self.ended = event.body.is_terminal();
             return Ok(Some(event));
+        }
+    }
+
+    /// Cuts from a text what was handed out before; false where nothing is left.
+    fn is_news(&mut self, body: &mut EventBody) -> bool {
+        match body {
+            EventBody::Delta {
+                part, offset, text, ..
+            } => self.text.news(*part, offset, text).is_some(),
+            EventBody::Reasoning {
+                part, offset, text, ..
+            } => self.reasoning.news(*part, offset, text).is_some(),
+            EventBody::Message { part, .. } => {
+                self.text.whole(*part);
+                true
+            }
+            _ => true,
         }
     }
 
@@ -107,6 +172,8 @@ impl RunEvents {
         };
         *self = Self {
             reconnects,
+            text: self.text,
+            reasoning: self.reasoning,
             ..fresh
         };
         Ok(())
@@ -122,5 +189,33 @@ async fn opened(opening: &mut Option<Pending<RunSubscribe>>) -> Result<(), Clien
             outcome.map(|_| ())
         }
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_is_handed_out_twice_and_none_with_a_hole_before_it() {
+        let mut seen = Seen::default();
+        let mut news = |part, offset: u64, text: &str| {
+            let (mut offset, mut text) = (offset, text.to_owned());
+            seen.news(part, &mut offset, &mut text)
+                .map(|()| (offset, text))
+        };
+        assert_eq!(news(0, 0, "Hel"), Some((0, "Hel".into())));
+        assert_eq!(news(0, 3, "lo"), Some((3, "lo".into())));
+        // Another subscription begins again.
+        assert_eq!(news(0, 0, "Hello"), None);
+        assert_eq!(news(0, 0, "Hello, y"), Some((5, ", y".into())));
+        assert_eq!(news(0, 3, "lo, you"), Some((8, "ou".into())));
+        assert_eq!(news(0, 40, "far"), None);
+        assert_eq!(news(1, 0, "é"), Some((0, "é".into())));
+        assert_eq!(news(0, 10, "late"), None);
+        assert_eq!(news(1, 2, "!"), Some((2, "!".into())));
+        seen.whole(1);
+        let (mut offset, mut text) = (0, "é!".to_owned());
+        assert_eq!(seen.news(1, &mut offset, &mut text), None);
     }
 }

@@ -152,7 +152,10 @@ mod tests {
     use tokio::time::timeout;
 
     use super::{
-        super::run::{Next, TAIL_MAX_BYTES},
+        super::{
+            flow::{Channel, Place},
+            run::{Next, TAIL_MAX_BYTES},
+        },
         *,
     };
 
@@ -198,10 +201,10 @@ mod tests {
     }
 
     async fn numbers(run: &LiveRun, after: u64) -> Vec<u64> {
-        match run.next(after).await {
+        match run.next(Place::after(after)).await {
             Next::Events(events) => events.iter().map(|(seq, _)| *seq).collect(),
             Next::Older => vec![0],
-            Next::Ended => vec![],
+            Next::Text(..) | Next::Ended => vec![],
         }
     }
 
@@ -217,7 +220,7 @@ mod tests {
         run.publish(&[started(id, 1, 3), started(id, 2, 3)]);
         assert_eq!(numbers(&run, 0).await, [1, 2]);
         assert_eq!(numbers(&run, 1).await, [2]);
-        let waits = timeout(Duration::from_millis(10), run.next(2)).await;
+        let waits = timeout(Duration::from_millis(10), run.next(Place::after(2))).await;
         assert!(waits.is_err());
         run.publish(&[cancelled(id, 3)]);
         assert_eq!(numbers(&run, 2).await, [3]);
@@ -237,7 +240,7 @@ mod tests {
         for seq in 1..=300 {
             place.run.publish(&[started(id, seq, 10_000)]);
         }
-        assert!(matches!(place.run.next(0).await, Next::Older));
+        assert!(matches!(place.run.next(Place::after(0)).await, Next::Older));
         assert!(place.run.tail_bytes() <= TAIL_MAX_BYTES);
         let kept = place.run.first_kept();
         assert_eq!(numbers(&place.run, kept).await[0], kept + 1);
@@ -258,6 +261,33 @@ mod tests {
         assert_eq!(runs.unsaved().len(), 1);
         assert!(runs.find(id).is_some());
         assert_eq!(runs.running_count(), 0);
+    }
+
+    #[tokio::test]
+    async fn text_follows_the_events_before_it_and_ends_with_the_run() {
+        let runs = Arc::new(LiveRuns::default());
+        let id = Uuid::now_v7();
+        let place = runs.register(info(id)).ok().unwrap();
+        let run = Arc::clone(&place.run);
+        run.accept(true, 1);
+        run.publish(&[started(id, 1, 3)]);
+        run.show(Channel::Text, 0, "Hel");
+        assert_eq!(numbers(&run, 0).await, [1]);
+        let Next::Text(line, behind) = run.next(Place::after(1)).await else {
+            panic!("no text");
+        };
+        let line = String::from_utf8(line.to_vec()).unwrap();
+        assert!(line.contains(r#""type":"delta","after_seq":1,"part":0,"offset":0,"text":"Hel""#));
+        run.show(Channel::Text, 0, "lo");
+        let Next::Text(line, behind) = run.next(behind).await else {
+            panic!("no text");
+        };
+        let line = String::from_utf8(line.to_vec()).unwrap();
+        assert!(line.contains(r#""offset":3,"text":"lo""#));
+        run.show(Channel::Text, 0, ", you");
+        run.publish(&[cancelled(id, 2)]);
+        assert!(matches!(run.next(behind).await, Next::Events(_)));
+        assert!(matches!(run.next(Place::after(2)).await, Next::Ended));
     }
 
     #[tokio::test]

@@ -16,6 +16,9 @@ use convergio_contract::{
 use convergio_transport::message;
 use tokio::sync::Notify;
 
+use super::flow::{Channel, Flow, Piece, Place};
+use crate::daemon::now_ms;
+
 /// Bytes of events that a saved run keeps in memory: what a reader that keeps up needs.
 pub(super) const TAIL_MAX_BYTES: usize = 1 << 20;
 /// Bytes that a run keeps which is in no database.
@@ -50,6 +53,8 @@ fn body_of(line: &[u8]) -> Option<EventBody> {
 pub(crate) enum Next {
     /// Events in order, each with its number.
     Events(Vec<(u64, EventLine)>),
+    /// More of the answer, which is no event of the log; the place behind it.
+    Text(EventLine, Place),
     /// The next one is not in memory any more.
     Older,
     /// There is none after the terminal one.
@@ -64,6 +69,8 @@ struct State {
     tail_bytes: usize,
     readers: usize,
     cancel: Option<String>,
+    /// The answer in progress.
+    flow: Flow,
 }
 
 /// One run in progress.
@@ -73,8 +80,10 @@ pub(crate) struct LiveRun {
     /// Identifies the request; set at acceptance.
     pub(crate) request_hash: OnceLock<String>,
     state: Mutex<State>,
-    /// Anything of the state changed.
+    /// Anything of the state but the answer's text changed.
     changed: Notify,
+    /// More text of the answer came; apart, so that a token wakes nobody but readers.
+    flowed: Notify,
 }
 
 impl LiveRun {
@@ -89,8 +98,10 @@ impl LiveRun {
                 tail_bytes: 0,
                 readers: 0,
                 cancel: None,
+                flow: Flow::default(),
             }),
             changed: Notify::new(),
+            flowed: Notify::new(),
         }
     }
 
@@ -136,7 +147,7 @@ impl LiveRun {
     }
 
     /// Whether the run was accepted; none while that is open.
-    pub(super) fn was_accepted(&self) -> Option<bool> {
+    pub(crate) fn was_accepted(&self) -> Option<bool> {
         self.state().accepted
     }
 
@@ -200,6 +211,8 @@ impl LiveRun {
                 | EventBody::Coverage(_)
                 | EventBody::Gap { .. } => continue,
             };
+            // What came of the answer is in its messages now.
+            state.flow = Flow::default();
             state.info.state = ended;
             state.info.error = error;
             state.info.ended_ms = Some(event.at_ms);
@@ -218,29 +231,84 @@ impl LiveRun {
         self.changed.notify_waiters();
     }
 
-    /// The events after `after_seq`, as soon as there are any.
-    pub(crate) async fn next(&self, after_seq: u64) -> Next {
-        self.when(|state| {
-            let first = state.tail.front().map_or(0, |(seq, _)| *seq);
-            if after_seq < state.info.last_seq && after_seq.saturating_add(1) < first {
-                return Some(Next::Older);
+    /// Shows more of the answer to the readers. It is in no log until it is whole.
+    pub(crate) fn show(&self, channel: Channel, part: u32, text: &str) {
+        self.state().flow.append(channel, part, text);
+        self.flowed.notify_waiters();
+    }
+
+    /// What follows `place`, as soon as there is anything: events first, then text.
+    pub(crate) async fn next(&self, place: Place) -> Next {
+        loop {
+            let (changed, flowed) = (self.changed.notified(), self.flowed.notified());
+            tokio::pin!(changed, flowed);
+            changed.as_mut().enable();
+            flowed.as_mut().enable();
+            if let Some(next) = self.next_now(place) {
+                return next;
             }
-            // Numbers have no gaps, so the place in the tail follows from the number.
-            let skip = usize::try_from(after_seq.saturating_add(1).saturating_sub(first))
-                .unwrap_or(usize::MAX);
-            let events: Vec<_> = state
-                .tail
-                .iter()
-                .skip(skip)
-                .take(TAKE_MAX)
-                .cloned()
-                .collect();
-            if !events.is_empty() {
-                return Some(Next::Events(events));
+            tokio::select! {
+                () = flowed => {}
+                () = changed => {}
             }
-            (state.info.state != RunState::Running).then_some(Next::Ended)
+        }
+    }
+
+    fn next_now(&self, mut place: Place) -> Option<Next> {
+        let state = self.state();
+        let after_seq = place.after_seq;
+        let first = state.tail.front().map_or(0, |(seq, _)| *seq);
+        if after_seq < state.info.last_seq && after_seq.saturating_add(1) < first {
+            return Some(Next::Older);
+        }
+        // Numbers have no gaps, so the place in the tail follows from the number.
+        let skip = usize::try_from(after_seq.saturating_add(1).saturating_sub(first))
+            .unwrap_or(usize::MAX);
+        let events: Vec<_> = state
+            .tail
+            .iter()
+            .skip(skip)
+            .take(TAKE_MAX)
+            .cloned()
+            .collect();
+        if !events.is_empty() {
+            return Some(Next::Events(events));
+        }
+        if state.info.state != RunState::Running {
+            return Some(Next::Ended);
+        }
+        let piece = state.flow.next(&mut place)?;
+        drop(state);
+        Some(Next::Text(self.delta_line(after_seq, piece), place))
+    }
+
+    fn delta_line(&self, after_seq: u64, piece: Piece) -> EventLine {
+        let Piece {
+            channel,
+            part,
+            offset,
+            text,
+        } = piece;
+        let body = match channel {
+            Channel::Text => EventBody::Delta {
+                after_seq,
+                part,
+                offset,
+                text,
+            },
+            Channel::Reasoning => EventBody::Reasoning {
+                after_seq,
+                part,
+                offset,
+                text,
+            },
+        };
+        event_line(&RunEvent {
+            run_id: self.id,
+            seq: None,
+            at_ms: now_ms(),
+            body,
         })
-        .await
     }
 
     /// The number of the oldest event in memory, for a gap's end.

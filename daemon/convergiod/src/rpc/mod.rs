@@ -1,12 +1,15 @@
 //! The bodies of the contract's methods: one file per resource, as in the contract.
 
+mod chat;
 mod config;
 mod daemon;
 mod health;
 mod logs;
+mod pending;
 mod review;
 mod run;
-mod pending;
+mod session;
 mod undo;
 
+pub(crate) use review::absolute;
 pub(crate) use run::{error as runs_error, info as run_info, interrupted_payload, payload};

@@ -25,12 +25,6 @@ macro_rules! pending {
 }
 
 pending! {
-    convergio_contract::chat::RunStart,
-    convergio_contract::chat::RunPreview,
-    convergio_contract::chat::RunResume,
-    convergio_contract::session::SessionList,
-    convergio_contract::session::SessionGet,
-    convergio_contract::session::SessionDelete,
     convergio_contract::review::ReviewPreview,
     convergio_contract::model::ModelList,
     convergio_contract::provider::ProviderList,

@@ -40,7 +40,7 @@ impl Conn {
     }
 }
 
-fn absolute(root: &str) -> Result<(), RpcError> {
+pub(crate) fn absolute(root: &str) -> Result<(), RpcError> {
     if Path::new(root).is_absolute() && root.len() <= TEXT_MAX_BYTES {
         return Ok(());
     }

@@ -17,7 +17,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    bus::run::{EventLine, LiveRun, Next, Reader, event_line},
+    bus::{
+        flow::Place,
+        run::{EventLine, LiveRun, Next, Reader, event_line},
+    },
     conn::{Conn, Subscribed},
     daemon::{Daemon, now_ms},
     dispatch::{Call, Handle},
@@ -283,7 +286,7 @@ impl Handle<RunSubscribe> for Daemon {
             runs: self.runs().clone(),
             conn: Arc::clone(&call.conn),
             run_id: params.run_id,
-            after_seq: params.after_seq,
+            place: Place::after(params.after_seq),
             last_seq,
             reader,
             _counted: counted,
@@ -300,7 +303,7 @@ struct Subscription {
     conn: Arc<Conn>,
     run_id: Uuid,
     /// Sent up to here.
-    after_seq: u64,
+    place: Place,
     /// What there was when it was opened.
     last_seq: u64,
     reader: Option<Reader>,
@@ -310,38 +313,50 @@ struct Subscription {
 /// What a look for further events gave.
 enum Found {
     Events(Vec<(u64, EventLine)>),
+    Text(EventLine, Place),
     Nothing,
 }
 
 impl Subscription {
     async fn stream(mut self, opened: u64) {
         loop {
-            let found = match self.next().await {
-                Ok(Found::Events(events)) => events,
+            let sent = match self.next().await {
+                Ok(Found::Events(events)) => self.send(events, opened).await,
+                Ok(Found::Text(line, behind)) => {
+                    let sent = self.conn.outbox.send_event(&line, opened).await;
+                    self.place = behind;
+                    sent
+                }
                 Ok(Found::Nothing) => return,
                 Err(error) => {
                     tracing::warn!(%error, run = %self.run_id, "events could not be read");
                     return self.close();
                 }
             };
-            for (seq, line) in found {
-                match self.conn.outbox.send_event(&line, opened).await {
-                    Ok(()) => self.after_seq = seq,
-                    Err(StreamEnd::Closed) => return,
-                    Err(StreamEnd::Stalled) => {
-                        tracing::info!(conn = self.conn.number, run = %self.run_id, "a reader stalled");
-                        return self.close();
-                    }
+            match sent {
+                Ok(()) => {}
+                Err(StreamEnd::Closed) => return,
+                Err(StreamEnd::Stalled) => {
+                    tracing::info!(conn = self.conn.number, run = %self.run_id, "a reader stalled");
+                    return self.close();
                 }
             }
         }
+    }
+
+    async fn send(&mut self, events: Vec<(u64, EventLine)>, opened: u64) -> Result<(), StreamEnd> {
+        for (seq, line) in events {
+            self.conn.outbox.send_event(&line, opened).await?;
+            self.place.after_seq = seq;
+        }
+        Ok(())
     }
 
     /// Tells the client to subscribe again; until its connection ends it counts as a reader.
     fn close(self) {
         let closed = RunClosed {
             run_id: self.run_id,
-            after_seq: self.after_seq,
+            after_seq: self.place.after_seq,
         };
         let mut line = Vec::new();
         if message::append_notification(&mut line, RUN_CLOSED, &closed).is_ok() {
@@ -356,8 +371,9 @@ impl Subscription {
         let Some(reader) = &self.reader else {
             return self.stored().await;
         };
-        match reader.run().next(self.after_seq).await {
+        match reader.run().next(self.place).await {
             Next::Events(events) => Ok(Found::Events(events)),
+            Next::Text(line, behind) => Ok(Found::Text(line, behind)),
             Next::Ended => Ok(Found::Nothing),
             Next::Older if reader.run().info().saved => self.stored().await,
             Next::Older => Ok(self.gap(reader.run().first_kept() - 1)),
@@ -367,14 +383,16 @@ impl Subscription {
     async fn stored(&self) -> Result<Found, RunsError> {
         let page = self
             .runs
-            .events(self.run_id, self.after_seq, PAGE_EVENTS)
+            .events(self.run_id, self.place.after_seq, PAGE_EVENTS)
             .await?;
         let first = page.events.first().map(|event| event.seq);
         match first {
             // Expired, all or the beginning.
-            None if self.after_seq < self.last_seq => Ok(self.gap(self.last_seq)),
+            None if self.place.after_seq < self.last_seq => Ok(self.gap(self.last_seq)),
             None => Ok(Found::Nothing),
-            Some(first) if first > self.after_seq.saturating_add(1) => Ok(self.gap(first - 1)),
+            Some(first) if first > self.place.after_seq.saturating_add(1) => {
+                Ok(self.gap(first - 1))
+            }
             Some(_) => Ok(Found::Events(
                 page.events
                     .iter()
@@ -390,7 +408,7 @@ impl Subscription {
             seq: None,
             at_ms: now_ms(),
             body: EventBody::Gap {
-                from_seq: self.after_seq.saturating_add(1),
+                from_seq: self.place.after_seq.saturating_add(1),
                 to_seq,
             },
         };

@@ -1,8 +1,12 @@
 //! What runs do, a file per kind.
 
+pub(crate) mod accounts;
 pub(crate) mod blob;
+pub(crate) mod calls;
+pub(crate) mod chat;
 pub(crate) mod convert;
 mod ledger;
+pub(crate) mod question;
 mod readers;
 pub(crate) mod record;
 pub(crate) mod request;

@@ -1,12 +1,91 @@
 //! A run's way into the database: accepted, appended to, ended; each in one commit, and shown to
-//! readers only after it. Where nothing can be saved the run goes on in memory, and says so.
+//! readers only after it. What the run owes for models is settled along. Where nothing can be saved
+//! the run goes on in memory, and says so.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use convergio_contract::{EventBody, RunEvent, Uuid};
+use convergio_contract::{ErrorCode, EventBody, RpcError, RunEvent, Uuid};
+use convergio_ledger::{Denied, LedgerError, Now};
 use convergio_runs::{Accepted, Ending, EventType, NewEvent, NewRun, Runs, RunsError};
+use convergio_store::{StoreError, Tx};
 
-use crate::{bus::run::LiveRun, daemon::now_ms, rpc::payload};
+use super::accounts::{Accounts, Totals};
+use crate::{bus::run::LiveRun, daemon::now_ms, failure, providers, rpc, rpc::payload};
+
+/// Why a change of a run was not written.
+#[derive(Debug)]
+pub(crate) enum WriteError {
+    /// What the runs' tables or the disk said.
+    Runs(RunsError),
+    /// The call was not admitted.
+    Denied(Denied),
+    /// The same request was accepted before, as this run.
+    Replay {
+        run_id: Uuid,
+        session_id: Option<Uuid>,
+    },
+    /// Something else, ready to be told.
+    Told(Box<RpcError>),
+}
+
+impl From<RunsError> for WriteError {
+    fn from(error: RunsError) -> Self {
+        Self::Runs(error)
+    }
+}
+
+impl From<StoreError> for WriteError {
+    fn from(error: StoreError) -> Self {
+        Self::Runs(error.into())
+    }
+}
+
+impl From<Denied> for WriteError {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
+impl From<LedgerError> for WriteError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Store(error) => error.into(),
+            other => Self::Denied(other.into()),
+        }
+    }
+}
+
+impl WriteError {
+    /// As it travels.
+    pub(crate) fn told(self) -> RpcError {
+        match self {
+            Self::Runs(error) => rpc::runs_error(error),
+            Self::Denied(denied) => providers::failure::denied(&denied),
+            Self::Replay { run_id, .. } => {
+                failure::internal("the request was accepted twice", run_id.to_string())
+            }
+            Self::Told(error) => *error,
+        }
+    }
+
+    /// There is no room, or no permission, and nothing was changed: the run goes on in memory.
+    /// Other errors leave it open what is on the disk, so they end the run.
+    fn goes_on_unsaved(&self) -> bool {
+        matches!(self, Self::Runs(RunsError::Store(error)) if error.is_unwritable())
+    }
+}
+
+/// What is known when a run ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Closing {
+    /// The result is in the database.
+    pub(crate) saved: bool,
+    /// What its calls of models came to.
+    pub(crate) totals: Totals,
+}
+
+/// Makes the terminal event. Asked once more where the first one could not be saved.
+pub(crate) type Terminal = Arc<dyn Fn(Closing) -> EventBody + Send + Sync>;
 
 /// Where a run's events go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +103,7 @@ pub(crate) struct Recorder {
     runs: Runs,
     run: Arc<LiveRun>,
     keeping: Mutex<Keeping>,
+    accounts: Arc<Accounts>,
 }
 
 /// How an attempt to start went.
@@ -61,12 +141,6 @@ fn new_events(bodies: &[EventBody]) -> Vec<NewEvent> {
     bodies.iter().map(event).collect()
 }
 
-/// There is no room, or no permission, and nothing was changed: the run goes on in memory. Other
-/// errors leave it open what is on the disk, so they end the run.
-fn goes_on_unsaved(error: &RunsError) -> bool {
-    matches!(error, RunsError::Store(error) if error.is_unwritable())
-}
-
 /// Whether what the store takes outlives the process.
 pub(crate) fn keeps(store: &convergio_store::Store) -> bool {
     !matches!(store.health(), convergio_store::Health::Unsaved { .. })
@@ -78,7 +152,18 @@ impl Recorder {
             runs,
             run,
             keeping: Mutex::new(Keeping::Recorded),
+            accounts: Arc::default(),
         }
+    }
+
+    /// What the run owes for models.
+    pub(crate) fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
+    }
+
+    /// Whose runs these are.
+    pub(crate) fn runs(&self) -> &Runs {
+        &self.runs
     }
 
     fn keeping(&self) -> Keeping {
@@ -90,93 +175,168 @@ impl Recorder {
     }
 
     /// Accepts the run with its first event.
-    pub(crate) async fn begin(&self, new: NewRun, started: EventBody) -> Result<Begun, RunsError> {
-        let at_ms = now_ms();
+    pub(crate) async fn begin(&self, new: NewRun, started: EventBody) -> Result<Begun, RpcError> {
         let tenant = self.runs.tenant();
-        let events = new_events(std::slice::from_ref(&started));
-        let written: Result<_, RunsError> = self
-            .runs
-            .store()
-            .write("accept a run", move |tx| {
-                let accepted = convergio_runs::accept(tx, tenant, &new, at_ms)?;
-                if let Accepted::New(run) = &accepted {
-                    convergio_runs::append(tx, run.id, &events, at_ms)?;
-                }
-                Ok(accepted)
-            })
-            .await;
-        let saved = match written {
-            Ok(Accepted::Replay(run)) => return Ok(Begun::Replay(run.id)),
-            Ok(Accepted::New(_)) => keeps(self.runs.store()),
-            Err(error) if goes_on_unsaved(&error) => {
+        let unsaved = started.clone();
+        let written = self.first(move |tx, bodies| {
+            accept(tx, tenant, &new)?;
+            bodies.push(started);
+            Ok(())
+        });
+        match written.await {
+            Ok(()) => Ok(Begun::New),
+            Err(WriteError::Replay { run_id, .. }) => Ok(Begun::Replay(run_id)),
+            Err(error) if error.goes_on_unsaved() => {
+                let error = error.told();
                 tracing::warn!(%error, run = %self.run.id, "the run is not saved");
                 self.keep(Keeping::Unsaved);
-                false
+                let at_ms = now_ms();
+                self.run.accept(false, at_ms);
+                self.show(at_ms, 1, vec![unsaved]);
+                Ok(Begun::New)
             }
-            Err(error) => return Err(error),
-        };
-        self.run.accept(saved, at_ms);
-        self.show(at_ms, 1, vec![started]);
-        Ok(Begun::New)
+            Err(error) => Err(error.told()),
+        }
+    }
+
+    /// Does the run's first commit: `work` accepts it and says which events it begins with. They
+    /// are shown, and the run counts as accepted, when that is written.
+    pub(crate) async fn first<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Tx<'_>, &mut Vec<EventBody>) -> Result<T, WriteError> + Send + 'static,
+    ) -> Result<T, WriteError> {
+        let (at_ms, id) = (now_ms(), self.run.id);
+        let write = self.runs.store().write("accept a run", move |tx| {
+            let mut bodies = Vec::new();
+            let done = work(tx, &mut bodies)?;
+            convergio_runs::append(tx, id, &new_events(&bodies), at_ms)?;
+            Ok::<_, WriteError>((done, bodies))
+        });
+        let (done, bodies) = write.await?;
+        self.run.accept(keeps(self.runs.store()), at_ms);
+        self.show(at_ms, 1, bodies);
+        Ok(done)
+    }
+
+    /// Does `work` in one commit with what is due and with the events that it says; they are shown
+    /// when that is written. Fails where the run is not in the database.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Tx<'_>, &mut Vec<EventBody>) -> Result<T, WriteError> + Send + 'static,
+    ) -> Result<T, WriteError> {
+        if self.keeping() != Keeping::Recorded {
+            let error = RpcError::new(ErrorCode::StorageError, "the run is not saved")
+                .why("without its books no model is asked")
+                .hint("df -h");
+            return Err(WriteError::Told(Box::new(error)));
+        }
+        let (at_ms, id) = (now_ms(), self.run.id);
+        let (accounts, number) = (Arc::clone(&self.accounts), self.accounts.begin());
+        let write = self.runs.store().write("append events", move |tx| {
+            let entered = accounts.settle(tx, number, false, Now::system())?;
+            let mut bodies = entered.bodies;
+            let done = work(tx, &mut bodies)?;
+            let last = convergio_runs::append(tx, id, &new_events(&bodies), at_ms)?;
+            Ok::<_, WriteError>((done, bodies, last, entered.totals))
+        });
+        match write.await {
+            Ok((done, bodies, last, totals)) => {
+                self.accounts.written(number, totals);
+                let first = last + 1 - bodies.len() as u64;
+                self.show(at_ms, first, bodies);
+                Ok(done)
+            }
+            Err(error) => {
+                self.accounts.not_written(number);
+                Err(error)
+            }
+        }
     }
 
     /// Records events and then shows them.
-    pub(crate) async fn append(&self, bodies: Vec<EventBody>) -> Result<(), RunsError> {
-        let at_ms = now_ms();
-        let first = match self.keeping() {
-            Keeping::Recorded => {
-                let events = new_events(&bodies);
-                let (id, count) = (self.run.id, events.len() as u64);
-                let written: Result<u64, RunsError> = self
-                    .runs
-                    .store()
-                    .write("append events", move |tx| {
-                        convergio_runs::append(tx, id, &events, at_ms)
-                    })
-                    .await;
-                self.settle(written)?
-                    .map_or_else(|| self.next(), |last| last + 1 - count)
+    pub(crate) async fn append(&self, bodies: Vec<EventBody>) -> Result<(), RpcError> {
+        if bodies.is_empty() && !self.accounts.owes() {
+            return Ok(());
+        }
+        if self.keeping() == Keeping::Recorded {
+            let recorded = bodies.clone();
+            let written = self.write(move |_, all| {
+                all.extend(recorded);
+                Ok(())
+            });
+            match written.await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.goes_on_unsaved() => self.lose(error.told()),
+                Err(error) => return Err(error.told()),
             }
-            Keeping::Unsaved | Keeping::Lost => self.next(),
-        };
-        self.show(at_ms, first, bodies);
+        }
+        self.show(now_ms(), self.next(), bodies);
         Ok(())
     }
 
     /// Records the last events with the terminal one, in one commit, and then shows them.
     pub(crate) async fn finish(
         &self,
+        bodies: Vec<EventBody>,
+        outcome: &str,
+        terminal: Terminal,
+    ) -> Result<(), RpcError> {
+        self.finish_with(bodies, outcome, terminal, |_| Ok(()))
+            .await
+    }
+
+    /// As [`Self::finish`], with `work` in the same commit.
+    pub(crate) async fn finish_with(
+        &self,
         mut bodies: Vec<EventBody>,
         outcome: &str,
-        terminal: impl Fn(bool) -> EventBody,
-    ) -> Result<(), RunsError> {
-        let at_ms = now_ms();
-        let first = match self.keeping() {
-            Keeping::Recorded => {
-                let events = new_events(&bodies);
-                let count = events.len() as u64;
-                let body = terminal(self.run.info().saved);
+        terminal: Terminal,
+        work: impl FnOnce(&Tx<'_>) -> Result<(), WriteError> + Send + 'static,
+    ) -> Result<(), RpcError> {
+        let before = self.accounts.totals();
+        if self.keeping() == Keeping::Recorded {
+            let (at_ms, id, retention) = (now_ms(), self.run.id, self.runs.retention());
+            let (accounts, number) = (Arc::clone(&self.accounts), self.accounts.begin());
+            let (recorded, outcome) = (bodies.clone(), outcome.to_owned());
+            let (saved, make) = (self.run.info().saved, Arc::clone(&terminal));
+            let write = self.runs.store().write("end a run", move |tx| {
+                let entered = accounts.settle(tx, number, true, Now::system())?;
+                work(tx)?;
+                let mut bodies = recorded;
+                bodies.extend(entered.bodies);
+                let totals = before.plus(entered.totals);
+                let body = make(Closing { saved, totals });
                 let ending = Ending {
                     event_type: event_type(&body),
-                    outcome: outcome.to_owned(),
+                    outcome,
                     payload: payload(&body),
                 };
-                let (id, retention) = (self.run.id, self.runs.retention());
-                let written: Result<u64, RunsError> = self
-                    .runs
-                    .store()
-                    .write("end a run", move |tx| {
-                        convergio_runs::append(tx, id, &events, at_ms)?;
-                        convergio_runs::finish(tx, id, &ending, at_ms, &retention)
-                    })
-                    .await;
-                self.settle(written)?
-                    .map_or_else(|| self.next(), |last| last - count)
+                convergio_runs::append(tx, id, &new_events(&bodies), at_ms)?;
+                let last = convergio_runs::finish(tx, id, &ending, at_ms, &retention)?;
+                bodies.push(body);
+                Ok::<_, WriteError>((bodies, last, entered.totals))
+            });
+            match write.await {
+                Ok((bodies, last, totals)) => {
+                    self.accounts.written(number, totals);
+                    let first = last + 1 - bodies.len() as u64;
+                    self.show(at_ms, first, bodies);
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.accounts.not_written(number);
+                    if !error.goes_on_unsaved() {
+                        return Err(error.told());
+                    }
+                    self.lose(error.told());
+                }
             }
-            Keeping::Unsaved | Keeping::Lost => self.next(),
-        };
-        bodies.push(terminal(self.run.info().saved));
-        self.show(at_ms, first, bodies);
+        }
+        bodies.push(terminal(Closing {
+            saved: self.run.info().saved,
+            totals: before,
+        }));
+        self.show(now_ms(), self.next(), bodies);
         Ok(())
     }
 
@@ -188,18 +348,11 @@ impl Recorder {
         self.show(now_ms(), self.next(), vec![terminal]);
     }
 
-    /// The number of the last event written; none where the run goes on in memory.
-    fn settle(&self, written: Result<u64, RunsError>) -> Result<Option<u64>, RunsError> {
-        match written {
-            Ok(last) => Ok(Some(last)),
-            Err(error) if goes_on_unsaved(&error) => {
-                tracing::warn!(%error, run = %self.run.id, "the run is no longer saved");
-                self.keep(Keeping::Lost);
-                self.run.not_saved();
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+    /// The database takes nothing more of this run.
+    fn lose(&self, error: RpcError) {
+        tracing::warn!(%error, run = %self.run.id, "the run is no longer saved");
+        self.keep(Keeping::Lost);
+        self.run.not_saved();
     }
 
     /// The place behind the last event that was shown.
@@ -220,5 +373,47 @@ impl Recorder {
         };
         let events: Vec<(u64, RunEvent)> = bodies.into_iter().zip(first..).map(event).collect();
         self.run.publish(&events);
+    }
+}
+
+/// Takes the run on, inside of the transaction that does its first commit.
+pub(crate) fn accept(
+    tx: &Tx<'_>,
+    tenant: convergio_runs::Tenant,
+    new: &NewRun,
+) -> Result<(), WriteError> {
+    match convergio_runs::accept(tx, tenant, new, now_ms())? {
+        Accepted::New(_) => Ok(()),
+        Accepted::Replay(run) => Err(WriteError::Replay {
+            run_id: run.id,
+            session_id: run.session_id,
+        }),
+    }
+}
+
+/// Ends a run that could not go on.
+pub(crate) async fn fail(recorder: &Recorder, run: &Arc<LiveRun>, error: RpcError) {
+    tracing::error!(run = %run.id, %error, "a run failed");
+    let info = run.info();
+    if info.ended_ms.is_some() || info.last_seq == 0 {
+        return;
+    }
+    let slug = error
+        .data
+        .as_ref()
+        .map_or("internal", |data| data.slug.as_str())
+        .to_owned();
+    let terminal: Terminal = Arc::new(move |_| EventBody::Failed {
+        error: error.clone(),
+    });
+    if let Err(error) = recorder
+        .finish(Vec::new(), &slug, Arc::clone(&terminal))
+        .await
+    {
+        tracing::error!(run = %run.id, %error, "the failure could not be recorded");
+        recorder.give_up(terminal(Closing {
+            saved: false,
+            totals: recorder.accounts().totals(),
+        }));
     }
 }

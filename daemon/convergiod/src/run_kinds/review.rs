@@ -24,7 +24,7 @@ use super::{
     convert,
     ledger::{Last, Ledger},
     readers::abandoned,
-    record::{Begun, Recorder},
+    record::{Begun, Closing, Recorder, fail},
     request::{decode, hex, request_hash},
 };
 use crate::{
@@ -180,26 +180,6 @@ async fn drive(
     }
 }
 
-async fn fail(recorder: &Recorder, run: &Arc<LiveRun>, error: RpcError) {
-    tracing::error!(run = %run.id, %error, "a review failed");
-    let info = run.info();
-    if info.ended_ms.is_some() || info.last_seq == 0 {
-        return;
-    }
-    let slug = error
-        .data
-        .as_ref()
-        .map_or("internal", |data| data.slug.as_str())
-        .to_owned();
-    let terminal = |_| EventBody::Failed {
-        error: error.clone(),
-    };
-    if let Err(error) = recorder.finish(Vec::new(), &slug, terminal).await {
-        tracing::error!(run = %run.id, %error, "the failure could not be recorded");
-        recorder.give_up(terminal(false));
-    }
-}
-
 fn options(params: &ReviewStartParams, rules: &Rules) -> ReviewOptions {
     ReviewOptions {
         strict: rules.strict,
@@ -337,7 +317,7 @@ struct Course<'a> {
 }
 
 /// What a commit that is under way will say.
-type Commit<'a> = Pin<Box<dyn Future<Output = Result<(), RunsError>> + Send + 'a>>;
+type Commit<'a> = Pin<Box<dyn Future<Output = Result<(), RpcError>> + Send + 'a>>;
 
 impl<'a> Course<'a> {
     async fn run(
@@ -380,7 +360,7 @@ impl<'a> Course<'a> {
             }
             Err(error) => {
                 // As above.
-                let _ = answer.send(Err(rpc::runs_error(error)));
+                let _ = answer.send(Err(error));
                 return Ok(());
             }
         };
@@ -403,12 +383,12 @@ impl<'a> Course<'a> {
                 biased;
                 reason = self.run.cancelled() => {
                     if let Some(commit) = commit {
-                        commit.await.map_err(rpc::runs_error)?;
+                        commit.await?;
                     }
                     return self.cancel(reason).await;
                 }
                 written = async { match &mut commit { Some(commit) => commit.await, None => std::future::pending().await } } => {
-                    written.map_err(rpc::runs_error)?;
+                    written?;
                     commit = None;
                 }
                 report = self.reports.recv(), if self.takes_reports() => self.take(report)?,
@@ -449,9 +429,9 @@ impl<'a> Course<'a> {
         self.pending.push_back(EventBody::Coverage(coverage));
         let mut summary = std::mem::take(&mut self.ledger.summary);
         summary.duration_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let terminal = |saved| EventBody::Completed {
+        let terminal = move |closing: Closing| EventBody::Completed {
             summary: Some(ReviewSummary {
-                saved,
+                saved: closing.saved,
                 ..summary.clone()
             }),
             answer: None,
@@ -461,7 +441,7 @@ impl<'a> Course<'a> {
     }
 
     async fn cancel(&mut self, reason: String) -> Result<(), RpcError> {
-        let terminal = |_| EventBody::Cancelled {
+        let terminal = move |_| EventBody::Cancelled {
             reason: reason.clone(),
         };
         self.finish("cancelled", terminal).await
@@ -470,12 +450,11 @@ impl<'a> Course<'a> {
     async fn finish(
         &mut self,
         outcome: &str,
-        terminal: impl Fn(bool) -> EventBody,
+        terminal: impl Fn(Closing) -> EventBody + Send + Sync + 'static,
     ) -> Result<(), RpcError> {
         let bodies: Vec<EventBody> = self.pending.drain(..).collect();
         self.recorder
-            .finish(bodies, outcome, terminal)
+            .finish(bodies, outcome, Arc::new(terminal))
             .await
-            .map_err(rpc::runs_error)
     }
 }

@@ -1,0 +1,313 @@
+//! Who can be asked: the built-in catalogue with the settings over it, their keys, their prices.
+
+pub(crate) mod failure;
+pub(crate) mod prices;
+pub(crate) mod routes;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use convergio_config::{
+    ModelSettings, ProviderKind, ProviderSettings, Settings,
+    secrets::{Found, KeyName, KeyQuery, SecretString, Secrets},
+};
+use convergio_contract::{RpcError, secret::SecretText};
+use convergio_egress::{Egress, ExtraRoots, ProxySettings, Timeouts};
+use convergio_ledger::PriceSheet;
+use convergio_models_remote::{Catalog, Endpoint, JsonSupport, Kind, ListedModel, ProviderRow};
+use url::Url;
+
+use crate::failure::invalid;
+
+/// What the daemon has for asking models: made at its start, touches nothing until it is used.
+pub(crate) struct ModelHouse {
+    pub(crate) egress: Egress,
+    pub(crate) secrets: Secrets,
+    /// The machine's IANA time zone, in which days are counted.
+    pub(crate) zone: String,
+    /// What servers on this machine were found to have, by origin.
+    found: Mutex<HashMap<String, (Instant, Vec<ListedModel>)>>,
+}
+
+/// A server's models are looked up again after this.
+const FOUND_COUNTS: Duration = Duration::from_secs(60);
+/// A server that was not there is looked for again after this.
+const ABSENT_COUNTS: Duration = Duration::from_secs(5);
+
+impl ModelHouse {
+    pub(crate) fn new(secrets: Secrets, proxies: ProxySettings) -> Self {
+        Self {
+            egress: Egress::new(proxies),
+            secrets,
+            zone: convergio_ledger::local_zone(),
+            found: Mutex::default(),
+        }
+    }
+
+    /// What was found at `origin` a moment ago.
+    fn remembered(&self, origin: &str, now: Instant) -> Option<Vec<ListedModel>> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let (looked, models) = found.get(origin)?;
+        let counts = if models.is_empty() {
+            ABSENT_COUNTS
+        } else {
+            FOUND_COUNTS
+        };
+        (now.saturating_duration_since(*looked) < counts).then(|| models.clone())
+    }
+
+    fn remember(&self, origin: String, now: Instant, models: Vec<ListedModel>) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.insert(origin, (now, models));
+    }
+
+    /// The provider's key: the client's own variables first. None where it needs none.
+    ///
+    /// Fails with `key_unavailable` and the variables that would hold it.
+    pub(crate) async fn key(
+        &self,
+        provider: &Configured,
+        client: &BTreeMap<String, SecretText>,
+        file_allowed: bool,
+    ) -> Result<Option<Found>, RpcError> {
+        if provider.takes_no_key() {
+            return Ok(None);
+        }
+        let name = KeyName::new(&provider.name).map_err(|error| invalid(error.to_string()))?;
+        let client = client
+            .iter()
+            .map(|(name, text)| (name.clone(), SecretString::from(text.expose())))
+            .collect();
+        let query = KeyQuery {
+            provider: &name,
+            env_names: &provider.key_env,
+            client: &client,
+            key_cmd: provider.key_cmd.as_deref(),
+            file_allowed,
+        };
+        match self.secrets.find(&query).await {
+            Ok(found) => Ok(Some(found)),
+            // Nobody said that it takes one: it says so itself if it does.
+            Err(_) if provider.key_env.is_empty() && provider.key_cmd.is_none() => Ok(None),
+            Err(missing) => Err(failure::key(&missing)),
+        }
+    }
+}
+
+/// What is known of a model.
+pub(crate) struct Facts {
+    /// Tokens of question and answer together.
+    pub(crate) context: Option<u64>,
+    /// Tokens of an answer.
+    pub(crate) max_output: Option<u64>,
+    /// What it costs; none where nobody said.
+    pub(crate) prices: Option<PriceSheet>,
+}
+
+/// One provider: a row of the catalogue, a table of the settings, or the table over the row.
+#[derive(Clone)]
+pub(crate) struct Configured {
+    /// What requests call it.
+    pub(crate) name: String,
+    /// Which dialect it speaks.
+    pub(crate) kind: Kind,
+    /// Where it is; none where neither says.
+    pub(crate) base_url: Option<Url>,
+    /// Variables that may hold its key, in order of preference.
+    pub(crate) key_env: Vec<String>,
+    /// Prints its key.
+    pub(crate) key_cmd: Option<String>,
+    /// Certificates to trust beside the system's.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// It is said to answer on this machine.
+    pub(crate) local: bool,
+    /// The user wrote that it may be spoken to in the clear.
+    pub(crate) allow_plain_http: bool,
+    /// How long each wait may take.
+    pub(crate) timeouts: Timeouts,
+    /// What the settings say of its models.
+    pub(crate) models: BTreeMap<String, ModelSettings>,
+    /// The catalogue's row.
+    pub(crate) row: Option<&'static ProviderRow>,
+    /// The settings name it.
+    pub(crate) in_settings: bool,
+}
+
+fn kind(kind: ProviderKind) -> Kind {
+    match kind {
+        ProviderKind::Anthropic => Kind::Anthropic,
+        ProviderKind::OpenAi => Kind::OpenAi,
+        ProviderKind::Azure => Kind::Azure,
+        ProviderKind::Gemini => Kind::Gemini,
+        ProviderKind::Ollama => Kind::Ollama,
+    }
+}
+
+/// Every provider that may be asked, by name. Those that `models.allowed_providers` leaves out are
+/// not among them.
+pub(crate) fn configured(settings: &Settings) -> BTreeMap<String, Configured> {
+    let rows = Catalog::builtin()
+        .providers()
+        .iter()
+        .map(Configured::from_row);
+    let mut all: BTreeMap<String, Configured> = rows.map(|row| (row.name.clone(), row)).collect();
+    for (name, table) in settings.providers() {
+        let row = all.remove(&name).and_then(|configured| configured.row);
+        all.insert(name, Configured::from_settings(table, row));
+    }
+    all.retain(|name, _| settings.provider_allowed(name));
+    all
+}
+
+/// One provider, if it may be asked.
+pub(crate) fn one(settings: &Settings, name: &str) -> Option<Configured> {
+    if !settings.provider_allowed(name) {
+        return None;
+    }
+    let row = Catalog::builtin().provider(name);
+    match settings.providers().remove(name) {
+        Some(table) => Some(Configured::from_settings(table, row)),
+        None => row.map(Configured::from_row),
+    }
+}
+
+impl Configured {
+    fn from_row(row: &'static ProviderRow) -> Self {
+        Self {
+            name: row.name.clone(),
+            kind: row.kind,
+            base_url: Some(row.base_url.clone()),
+            key_env: row.key_env.clone(),
+            key_cmd: None,
+            ca_file: None,
+            local: row.local,
+            allow_plain_http: false,
+            timeouts: Timeouts::default(),
+            models: BTreeMap::new(),
+            row: Some(row),
+            in_settings: false,
+        }
+    }
+
+    fn from_settings(table: ProviderSettings, row: Option<&'static ProviderRow>) -> Self {
+        // A table that speaks another dialect is another provider of the same name.
+        let kind = kind(table.kind);
+        let row = row.filter(|row| row.kind == kind);
+        let usual = Timeouts::default();
+        let or = |set: Option<u64>, usual| set.map_or(usual, Duration::from_millis);
+        // The catalogue's key goes to the catalogue's address and nowhere else by itself.
+        let elsewhere = table.base_url.is_some();
+        let row_key = row.filter(|_| !elsewhere).map(|row| row.key_env.clone());
+        let by_kind = || {
+            let rows = Catalog::builtin().providers().iter();
+            let mut same = rows.filter(|row| row.kind == kind && row.name == kind.as_str());
+            same.next().map(|row| row.base_url.clone())
+        };
+        Self {
+            name: table.name,
+            kind,
+            base_url: table
+                .base_url
+                .or_else(|| row.map(|row| row.base_url.clone()))
+                .or_else(by_kind),
+            key_env: match table.key_env {
+                Some(name) => vec![name],
+                None => row_key.unwrap_or_default(),
+            },
+            key_cmd: table.key_cmd,
+            ca_file: table.ca_file,
+            local: table.local,
+            allow_plain_http: table.allow_plain_http,
+            timeouts: Timeouts {
+                connect: or(table.timeouts.connect_timeout_ms, usual.connect),
+                first_byte: or(table.timeouts.first_byte_timeout_ms, usual.first_byte),
+                idle: or(table.timeouts.idle_timeout_ms, usual.idle),
+                total: usual.total,
+            },
+            models: table.models,
+            row,
+            in_settings: true,
+        }
+    }
+
+    /// Nobody says that it takes a key, and it is this machine.
+    pub(crate) fn takes_no_key(&self) -> bool {
+        let loopback = self
+            .base_url
+            .as_ref()
+            .is_some_and(convergio_config::is_loopback);
+        self.key_env.is_empty() && self.key_cmd.is_none() && loopback
+    }
+
+    /// Where and how it is spoken to.
+    pub(crate) fn endpoint(&self, key: Option<SecretString>) -> Result<Endpoint, RpcError> {
+        let Some(base_url) = self.base_url.clone() else {
+            return Err(
+                invalid(format!("the provider {:?} has no address", self.name))
+                    .why(format!("there is no usual one for the kind {}", self.kind))
+                    .hint(format!(
+                        "cv config set provider.{}.base_url https://…",
+                        self.name
+                    )),
+            );
+        };
+        if !self.kind.is_supported() {
+            return Err(
+                invalid(format!("the provider {:?} cannot be asked yet", self.name))
+                    .why(format!("this release does not speak {}", self.kind))
+                    .hint("cv provider list"),
+            );
+        }
+        let mut endpoint = Endpoint::new(self.name.clone(), self.kind, base_url);
+        if let Some(row) = self.row {
+            let of_row = Endpoint::from_row(row);
+            endpoint.dialect = of_row.dialect;
+            endpoint.models = of_row.models;
+        }
+        for (id, settings) in &self.models {
+            let traits = endpoint.models.entry(id.clone()).or_default();
+            traits.context = settings.context_tokens.or(traits.context);
+            traits.max_output = settings.max_output_tokens.or(traits.max_output);
+            traits.json = match settings.json {
+                Some(true) => Some(JsonSupport::Schema),
+                Some(false) => Some(JsonSupport::Prompt),
+                None => traits.json,
+            };
+        }
+        endpoint.key = key;
+        endpoint.local = self.local;
+        endpoint.allow_plain_http = self.allow_plain_http;
+        endpoint.timeouts = self.timeouts;
+        if let Some(path) = &self.ca_file {
+            let roots = ExtraRoots::read(path).map_err(|error| {
+                invalid(format!(
+                    "the certificates of {:?} cannot be used",
+                    self.name
+                ))
+                .why(error.to_string())
+                .hint(format!("cv config unset provider.{}.ca_file", self.name))
+            })?;
+            endpoint.extra_roots = Some(roots);
+        }
+        Ok(endpoint)
+    }
+
+    /// What is known of one of its models.
+    pub(crate) fn facts(&self, model: &str) -> Facts {
+        let said = self.models.get(model);
+        let row = self.row.and_then(|row| row.model(model));
+        Facts {
+            context: said
+                .and_then(|said| said.context_tokens)
+                .or_else(|| row.map(|row| row.context)),
+            max_output: said
+                .and_then(|said| said.max_output_tokens)
+                .or_else(|| row.map(|row| row.max_output)),
+            prices: prices::sheet(&self.name, model, said, row),
+        }
+    }
+}

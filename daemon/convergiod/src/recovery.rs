@@ -1,0 +1,63 @@
+//! What a former daemon did not live to end: its runs and what they owe, in the same commits.
+
+use convergio_ledger::{Now, Recovered};
+use convergio_runs::{Runs, RunsError};
+
+use crate::{BootError, daemon::now_ms, rpc::interrupted_payload, run_kinds::record::WriteError};
+
+/// Runs and attempts that one transaction ends.
+const SLICE: usize = 200;
+
+/// Ends what was left: runs as interrupted, attempts that were never sent as void, others at the
+/// full amount that was held for them, because nobody knows what they came to. Nothing is sent
+/// again.
+pub(crate) async fn recover(runs: &Runs) -> Result<(), BootError> {
+    let (mut ended, mut voided, mut unknown) = (0, 0, 0);
+    loop {
+        let (tenant, retention) = (runs.tenant(), runs.retention());
+        let slice = runs.store().write("end what was interrupted", move |tx| {
+            let payload = interrupted_payload();
+            let ended = convergio_runs::recover(tx, tenant, &payload, now_ms(), &retention, SLICE)?;
+            let money = convergio_ledger::recover(tx, tenant.id(), Now::system(), SLICE)?;
+            Ok::<_, WriteError>((ended, money))
+        });
+        let (runs_ended, money): (_, Recovered) = match slice.await {
+            Ok(slice) => slice,
+            Err(WriteError::Runs(RunsError::Store(error))) if error.is_unwritable() => {
+                // On a full disk they are ended by the next start that can write.
+                tracing::warn!(%error, "interrupted runs could not be ended");
+                return Ok(());
+            }
+            Err(WriteError::Runs(error)) => return Err(error.into()),
+            Err(other) => {
+                let error = other.told();
+                // The books are looked after before anybody can spend.
+                return Err(BootError::Io {
+                    activity: "settle what was interrupted",
+                    source: std::io::Error::other(error),
+                });
+            }
+        };
+        ended += runs_ended.len();
+        voided += money.voided.len();
+        unknown += money.unknown.len();
+        for difference in &money.differences {
+            tracing::error!(
+                ?difference,
+                "a budget's figures were wrong and were counted again"
+            );
+        }
+        if runs_ended.len() < SLICE && !money.more {
+            break;
+        }
+    }
+    if ended + voided + unknown > 0 {
+        tracing::warn!(
+            runs = ended,
+            voided,
+            unknown,
+            "a former daemon left runs: failed, interrupted"
+        );
+    }
+    Ok(())
+}

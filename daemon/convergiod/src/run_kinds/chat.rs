@@ -1,0 +1,577 @@
+//! A question: admitted, asked, shown while it is answered, recorded with what it cost.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use convergio_config::Settings;
+use convergio_contract::{
+    ErrorCode, EventBody, RpcError, Uuid,
+    chat::{AnswerSummary, RunStartParams, SessionUse, Stop},
+    run::{OnLastReaderGone, RunAccepted},
+};
+use convergio_engine::Route;
+use convergio_models_api::{ModelRequest, StopReason};
+use convergio_runs::{
+    Message, MessageRole, NewMessage, NewRun, NewSession, RunKind, RunsError, Template, Tenant,
+};
+use convergio_store::Connection;
+use tokio::sync::oneshot;
+
+use super::{
+    calls::{Acceptance, Answer, CallContext, CallFailed, Calls, Wanted},
+    question::{self, HISTORY_MAX_BYTES, HISTORY_MESSAGES_MAX, Question},
+    readers::abandoned,
+    record::{Closing, Recorder, WriteError, accept, fail},
+    request::hex,
+};
+use crate::{
+    bus::{live::Registered, run::LiveRun},
+    daemon::{Daemon, now_ms},
+    failure, rpc,
+};
+
+/// What a run asks, and on whose behalf.
+pub(crate) struct Asked {
+    /// What the client sent.
+    pub(crate) params: RunStartParams,
+    /// The settings that hold for it.
+    pub(crate) settings: Settings,
+    /// The client's name.
+    pub(crate) client: Option<String>,
+    /// The run whose question is asked again: it stands in the conversation already.
+    pub(crate) again: Option<Uuid>,
+}
+
+/// How the start went, told once.
+type Told = Arc<Mutex<Option<oneshot::Sender<Result<RunAccepted, RpcError>>>>>;
+
+fn tell(told: &Told, answer: Result<RunAccepted, RpcError>) {
+    let sender = told.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(sender) = sender {
+        // A caller that is gone does not end the run: that is its readers' affair.
+        let _ = sender.send(answer);
+    }
+}
+
+/// Asks from acceptance to the terminal event, whatever happens on the way. `answer` is told how
+/// the start went.
+pub(crate) async fn supervise(
+    daemon: Arc<Daemon>,
+    place: Registered,
+    asked: Asked,
+    answer: oneshot::Sender<Result<RunAccepted, RpcError>>,
+) {
+    let run = Arc::clone(&place.run);
+    let recorder = Arc::new(Recorder::new(daemon.runs().clone(), Arc::clone(&run)));
+    let driving = drive(daemon, place, asked, Arc::clone(&recorder), answer);
+    if tokio::spawn(driving).await.is_err() {
+        let why = "its task panicked";
+        let error = failure::internal("the question failed inside the daemon", why);
+        fail(&recorder, &run, error).await;
+    }
+}
+
+/// A question that is ready to be asked.
+pub(crate) struct Ready {
+    /// What any model gets.
+    pub(crate) request: ModelRequest,
+    question: Question,
+    session: Conversation,
+}
+
+/// The conversation that a run belongs to.
+enum Conversation {
+    /// None: the run is ephemeral.
+    None,
+    /// It begins with this run.
+    New(Uuid),
+    /// It goes on.
+    Known(Uuid),
+}
+
+impl Conversation {
+    fn id(&self) -> Option<Uuid> {
+        match self {
+            Self::None => None,
+            Self::New(id) | Self::Known(id) => Some(*id),
+        }
+    }
+}
+
+/// What the database says about a question.
+#[derive(Default)]
+struct Before {
+    template: Option<Template>,
+    session: Option<Uuid>,
+    history: Vec<Message>,
+}
+
+fn read(conn: &Connection, tenant: Tenant, params: &RunStartParams) -> Result<Before, WriteError> {
+    let template = match &params.template {
+        None => None,
+        Some(name) => {
+            let found = convergio_runs::get_template(conn, tenant, name)?;
+            Some(found.ok_or_else(|| {
+                let error = RpcError::new(
+                    ErrorCode::NotFound,
+                    format!("there is no template {name:?}"),
+                );
+                WriteError::Told(Box::new(error.hint("cv template list")))
+            })?)
+        }
+    };
+    let session = match &params.session {
+        SessionUse::New => None,
+        SessionUse::Id { session_id } => {
+            Some(convergio_runs::get_session(conn, tenant, *session_id)?)
+        }
+        SessionUse::Latest => {
+            let latest = convergio_runs::latest_session(conn, tenant, &params.root)?;
+            Some(latest.ok_or_else(|| {
+                let error = RpcError::new(
+                    ErrorCode::NotFound,
+                    format!("there is no conversation in {}", params.root),
+                );
+                let error = error.why("none was begun here, or it was removed");
+                WriteError::Told(Box::new(error.hint("cv ask 'What can you do?'")))
+            })?)
+        }
+    };
+    let history = match &session {
+        None => Vec::new(),
+        Some(session) => {
+            let messages =
+                convergio_runs::messages(conn, tenant, session.id, HISTORY_MESSAGES_MAX)?;
+            let bytes: usize = messages.iter().map(|message| message.body.len()).sum();
+            if session.messages > HISTORY_MESSAGES_MAX as u64 || bytes > HISTORY_MAX_BYTES {
+                let error = RpcError::new(ErrorCode::TooLarge, "the conversation is too long")
+                    .why(format!(
+                        "it has {} messages; {HISTORY_MESSAGES_MAX}, and {HISTORY_MAX_BYTES} \
+                         bytes, can go on",
+                        session.messages
+                    ))
+                    .hint("cv ask 'begin a new one'");
+                return Err(WriteError::Told(Box::new(error)));
+            }
+            messages
+        }
+    };
+    Ok(Before {
+        template,
+        session: session.map(|session| session.id),
+        history,
+    })
+}
+
+/// Reads what the question needs, and puts it together.
+pub(crate) async fn prepare(daemon: &Daemon, asked: &Asked) -> Result<Ready, RpcError> {
+    let params = &asked.params;
+    let before = if params.template.is_none() && params.session == SessionUse::New {
+        Before::default()
+    } else {
+        let (tenant, params) = (daemon.runs().tenant(), params.clone());
+        let read = daemon.store.read("read a conversation", move |conn| {
+            read(conn, tenant, &params)
+        });
+        read.await.map_err(WriteError::told)?
+    };
+    let mut history = before.history;
+    if let Some(again) = asked.again {
+        let first = history
+            .iter()
+            .position(|message| message.run_id == Some(again));
+        history.truncate(first.unwrap_or(history.len()));
+    }
+    let mut question = Question::new(params, before.template.as_ref())?;
+    if question.system.is_none() {
+        let system = history.iter().rev();
+        let system = system.filter(|message| message.role == MessageRole::System);
+        question.system = system.map(|message| message.body.clone()).next();
+    }
+    let session = match (params.options.ephemeral, before.session) {
+        (true, _) => Conversation::None,
+        (false, Some(id)) => Conversation::Known(id),
+        (false, None) => Conversation::New(Uuid::now_v7()),
+    };
+    Ok(Ready {
+        request: question.request(params, &history),
+        question,
+        session,
+    })
+}
+
+/// What the run's first commit holds besides its admission.
+fn acceptance(
+    daemon: &Daemon,
+    asked: &Asked,
+    ready: &Ready,
+    run_id: Uuid,
+    hash: [u8; 32],
+) -> impl Fn(&convergio_store::Tx<'_>, &mut Vec<EventBody>) -> Result<(), WriteError>
++ Send
++ Sync
++ 'static {
+    let params = &asked.params;
+    let tenant = daemon.runs().tenant();
+    let selection = daemon_selection(params, &ready.question);
+    let new = NewRun {
+        id: run_id,
+        kind: RunKind::Chat,
+        session_id: ready.session.id(),
+        root: Some(params.root.clone()),
+        selection: Some(selection.clone()),
+        base_sha: None,
+        request_hash: hash,
+        idempotency_key: params.options.idempotency_key.clone(),
+        ephemeral: params.options.ephemeral,
+    };
+    let session = match &ready.session {
+        Conversation::New(id) => Some(NewSession {
+            id: *id,
+            profile_id: daemon.profile_id(),
+            root: Some(params.root.clone()),
+            title: Some(ready.question.title()),
+            agent: None,
+        }),
+        Conversation::None | Conversation::Known(_) => None,
+    };
+    let message = |role, body: &str| NewMessage {
+        id: Uuid::now_v7(),
+        role,
+        body: body.to_owned(),
+        model: None,
+        recipient: None,
+        run_id: Some(run_id),
+    };
+    let mut messages = Vec::new();
+    if asked.again.is_none()
+        && let Some(session_id) = ready.session.id()
+    {
+        if let Some(system) = &ready.question.system {
+            messages.push((session_id, message(MessageRole::System, system)));
+        }
+        let text = &ready.question.text;
+        messages.push((session_id, message(MessageRole::User, text)));
+    }
+    let started = EventBody::Started {
+        kind: RunKind::Chat.as_str().to_owned(),
+        selection,
+    };
+    move |tx, bodies| {
+        let now_ms = now_ms();
+        if let Some(session) = &session {
+            convergio_runs::create_session(tx, tenant, session, now_ms)?;
+        }
+        accept(tx, tenant, &new)?;
+        for (session_id, message) in &messages {
+            convergio_runs::append_message(tx, tenant, *session_id, message, now_ms)?;
+        }
+        bodies.push(started.clone());
+        Ok(())
+    }
+}
+
+/// What a list of runs shows: the question's beginning, nothing of an ephemeral one.
+fn daemon_selection(params: &RunStartParams, question: &Question) -> String {
+    match params.options.ephemeral {
+        true => String::new(),
+        false => question.title(),
+    }
+}
+
+async fn drive(
+    daemon: Arc<Daemon>,
+    place: Registered,
+    mut asked: Asked,
+    recorder: Arc<Recorder>,
+    answer: oneshot::Sender<Result<RunAccepted, RpcError>>,
+) {
+    let begun = Instant::now();
+    let told: Told = Arc::new(Mutex::new(Some(answer)));
+    let run = Arc::clone(&place.run);
+    let hash = question::request_hash(&asked.params);
+    // Set once, here.
+    let _ = run.request_hash.set(hex(&hash));
+    let named = asked.settings.models().default;
+    let planned = async {
+        let ready = prepare(&daemon, &asked).await?;
+        let plan = daemon
+            .plan(&asked.settings, &asked.params.options, named)
+            .await?;
+        Ok::<_, RpcError>((ready, plan))
+    };
+    let (ready, plan) = match planned.await {
+        Ok(planned) => planned,
+        Err(error) => {
+            // A repeated request is answered with its run, whatever became of the rest.
+            let known = replayed(&daemon, &asked.params, hash).await;
+            return tell(&told, known.unwrap_or(Err(error)));
+        }
+    };
+    let accept = acceptance(&daemon, &asked, &ready, run.id, hash);
+    let session_id = ready.session.id();
+    let written = {
+        let (told, run) = (Arc::clone(&told), Arc::clone(&run));
+        move || {
+            let accepted = RunAccepted {
+                run_id: run.id,
+                replayed: false,
+                saved: run.info().saved,
+                session_id,
+            };
+            tell(&told, Ok(accepted));
+        }
+    };
+    let options = &mut asked.params.options;
+    let (gone, ephemeral) = (options.on_last_reader_gone, options.ephemeral);
+    let context = CallContext {
+        root: asked.params.root.clone(),
+        client: asked.client,
+        session_id,
+        max_cost_nano: options.max_cost_nano_usd,
+        keys: std::mem::take(&mut options.keys),
+        settings: asked.settings,
+        can_ask: options.can_ask,
+    };
+    let calls = Calls::new(
+        Arc::clone(&daemon),
+        Arc::clone(&recorder),
+        Arc::clone(&run),
+        context,
+        plan,
+    );
+    let wanted = Wanted {
+        request: ready.request,
+        purpose: "answer".to_owned(),
+        redactions: 0,
+        show: true,
+        acceptance: Some(Acceptance {
+            write: Arc::new(accept),
+            written: Box::new(written),
+        }),
+    };
+    let course = Course {
+        daemon: &daemon,
+        recorder: &recorder,
+        run: &run,
+        session_id,
+        begun,
+    };
+    let answered = while_wanted(&run, gone, daemon.timing.grace, calls.ask(wanted)).await;
+    let ended = match answered {
+        Ok(answer) => course.complete(answer).await,
+        Err(failed) if run.was_accepted() == Some(true) => course.break_off(failed).await,
+        Err(failed) => {
+            tell(&told, course.refusal(failed));
+            Ok(())
+        }
+    };
+    drop(calls);
+    if let Err(error) = ended {
+        fail(&recorder, &run, error).await;
+    }
+    drop(place);
+    if ephemeral && let Err(error) = daemon.runs().clone().prune().await {
+        tracing::warn!(%error, "an ephemeral run's content is removed later");
+    }
+}
+
+/// The run that the same request was accepted as before, if it was.
+async fn replayed(
+    daemon: &Daemon,
+    params: &RunStartParams,
+    hash: [u8; 32],
+) -> Option<Result<RunAccepted, RpcError>> {
+    let (tenant, id) = (daemon.runs().tenant(), params.run_id);
+    let read = daemon.store.read("get a run", move |conn| {
+        convergio_runs::get(conn, tenant, id)
+    });
+    let run = read.await.ok()?;
+    Some(match run.request_hash == hash {
+        true => Ok(RunAccepted {
+            run_id: run.id,
+            replayed: true,
+            saved: true,
+            session_id: run.session_id,
+        }),
+        false => Err(rpc::runs_error(RunsError::Conflict { what: "run id", id })),
+    })
+}
+
+/// Waits for `work`; ends the run when nobody reads it any more.
+async fn while_wanted<T>(
+    run: &Arc<LiveRun>,
+    gone: OnLastReaderGone,
+    grace: std::time::Duration,
+    work: impl Future<Output = T>,
+) -> T {
+    let unwanted = async {
+        if run.accepted().await {
+            abandoned(run, gone, grace).await;
+            run.cancel("nobody reads it any more");
+        }
+        // It ends by its cancellation, and says how.
+        std::future::pending().await
+    };
+    tokio::select! {
+        biased;
+        done = work => done,
+        done = unwanted => done,
+    }
+}
+
+fn stop(reason: &StopReason) -> Stop {
+    match reason {
+        StopReason::End | StopReason::StopSequence | StopReason::ToolUse => Stop::End,
+        StopReason::MaxOutput => Stop::MaxOutput,
+        StopReason::ContextFull => Stop::ContextFull,
+        StopReason::Refusal => Stop::Refusal,
+        StopReason::ContentFilter => Stop::ContentFilter,
+        StopReason::Other(_) => Stop::Other,
+    }
+}
+
+/// The answer's parts as events; the last one says why it ended.
+fn messages(parts: &[String], stop: &Stop) -> Vec<EventBody> {
+    let last = parts.len().saturating_sub(1);
+    let message = |(part, text): (usize, &String)| EventBody::Message {
+        part: u32::try_from(part).unwrap_or(u32::MAX),
+        text: text.clone(),
+        stop: if part == last {
+            stop.clone()
+        } else {
+            Stop::End
+        },
+    };
+    parts.iter().enumerate().map(message).collect()
+}
+
+fn milliseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A run between its answer and its end.
+struct Course<'a> {
+    daemon: &'a Daemon,
+    recorder: &'a Recorder,
+    run: &'a Arc<LiveRun>,
+    session_id: Option<Uuid>,
+    begun: Instant,
+}
+
+impl Course<'_> {
+    /// The start was refused, or is an earlier one's.
+    fn refusal(&self, failed: CallFailed) -> Result<RunAccepted, RpcError> {
+        match failed.error {
+            WriteError::Replay { run_id, session_id } => Ok(RunAccepted {
+                run_id,
+                replayed: true,
+                saved: super::record::keeps(&self.daemon.store),
+                session_id,
+            }),
+            error => Err(error.told()),
+        }
+    }
+
+    /// Adds the model's turn to the conversation, in the transaction that ends the run.
+    fn turn(
+        &self,
+        text: String,
+        route: Option<&Route>,
+    ) -> impl FnOnce(&convergio_store::Tx<'_>) -> Result<(), WriteError> + Send + 'static {
+        let tenant = self.recorder.runs().tenant();
+        let session_id = self.session_id.filter(|_| !text.is_empty());
+        let message = NewMessage {
+            id: Uuid::now_v7(),
+            role: MessageRole::Assistant,
+            body: text,
+            model: route.map(|route| route.target.to_string()),
+            recipient: None,
+            run_id: Some(self.run.id),
+        };
+        move |tx| {
+            if let Some(session_id) = session_id {
+                // A conversation that was removed meanwhile keeps nothing.
+                match convergio_runs::append_message(tx, tenant, session_id, &message, now_ms()) {
+                    Ok(_) | Err(RunsError::NotFound { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Ok(())
+        }
+    }
+
+    async fn complete(&self, answer: Answer) -> Result<(), RpcError> {
+        let stop = stop(&answer.stop);
+        let mut parts = answer.parts.clone();
+        if parts.is_empty() {
+            parts.push(String::new());
+        }
+        let bodies = messages(&parts, &stop);
+        let outcome = match stop {
+            Stop::End => "complete",
+            _ => "incomplete",
+        };
+        let summary = AnswerSummary {
+            session_id: self.session_id,
+            provider: answer.route.target.provider.clone(),
+            model: answer.route.target.model.clone(),
+            local: answer.route.local,
+            stop,
+            input_tokens: None,
+            output_tokens: None,
+            amount_nano_usd: 0,
+            estimated: false,
+            attempts: 0,
+            first_token_ms: answer
+                .first_token
+                .map(|at| milliseconds(at.saturating_duration_since(self.begun))),
+            duration_ms: milliseconds(self.begun.elapsed()),
+            bytes_sent: 0,
+            saved: false,
+        };
+        let terminal = move |closing: Closing| EventBody::Completed {
+            summary: None,
+            answer: Some(Box::new(AnswerSummary {
+                input_tokens: closing.totals.input_tokens,
+                output_tokens: closing.totals.output_tokens,
+                amount_nano_usd: closing.totals.amount_nano_usd,
+                estimated: closing.totals.estimated,
+                attempts: closing.totals.attempts,
+                bytes_sent: closing.totals.bytes_sent,
+                saved: closing.saved,
+                ..summary.clone()
+            })),
+        };
+        let turn = self.turn(answer.text(), Some(&answer.route));
+        self.recorder
+            .finish_with(bodies, outcome, Arc::new(terminal), turn)
+            .await
+    }
+
+    async fn break_off(&self, failed: CallFailed) -> Result<(), RpcError> {
+        let bodies = messages(&failed.parts, &Stop::Broken);
+        let turn = self.turn(failed.parts.concat(), failed.route.as_ref());
+        if failed.cancelled {
+            let reason = self.run.cancelled().await;
+            let terminal = move |_: Closing| EventBody::Cancelled {
+                reason: reason.clone(),
+            };
+            return self
+                .recorder
+                .finish_with(bodies, "cancelled", Arc::new(terminal), turn)
+                .await;
+        }
+        let error = failed.error.told();
+        let slug = error.data.as_ref().map(|data| data.slug.clone());
+        let slug = slug.unwrap_or_else(|| "internal".to_owned());
+        let terminal = move |_: Closing| EventBody::Failed {
+            error: error.clone(),
+        };
+        self.recorder
+            .finish_with(bodies, &slug, Arc::new(terminal), turn)
+            .await
+    }
+}
