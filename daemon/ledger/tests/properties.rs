@@ -328,8 +328,14 @@ impl World {
     }
 }
 
+/// `CONVERGIO_CYCLES` sets the number of cases.
+fn cases() -> u32 {
+    let cycles = std::env::var("CONVERGIO_CYCLES").ok();
+    cycles.and_then(|text| text.parse().ok()).unwrap_or(40)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
     fn the_books_are_what_happened(steps in steps()) {

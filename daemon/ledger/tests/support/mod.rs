@@ -1,6 +1,7 @@
 //! Books to test on: a real store, one model with simple prices, calls that cost round amounts.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use convergio_ledger::{
     Admission, AttemptEnding, Denied, LedgerError, Now, PriceSheet, PriceVersion, Settled,
@@ -42,18 +43,25 @@ pub(crate) struct Books {
     pub(crate) tenant: Uuid,
     pub(crate) profile: Uuid,
     pub(crate) dir: PathBuf,
-    pub(crate) home: TempDir,
+    pub(crate) home: Arc<TempDir>,
 }
 
 impl Books {
     pub(crate) async fn new() -> Self {
-        let home = tempfile::tempdir().unwrap();
+        let home = Arc::new(tempfile::tempdir().unwrap());
         let dir = home.path().join("data");
-        Self::open(home, dir).await
+        Self::open(&home, dir, None).await.unwrap()
     }
 
-    async fn open(home: TempDir, dir: PathBuf) -> Self {
-        let store = Store::open(&StoreOptions::new(&dir)).unwrap();
+    /// Books in a folder, on a file system of `SQLite`'s if one is named.
+    pub(crate) async fn open(
+        home: &Arc<TempDir>,
+        dir: PathBuf,
+        vfs: Option<&str>,
+    ) -> Result<Self, StoreError> {
+        let mut options = StoreOptions::new(&dir);
+        options.vfs = vfs.map(Into::into);
+        let store = Store::open(&options)?;
         let (tenant, profile) = store
             .read("ids", |conn| {
                 conn.query_row("SELECT tenant_id, id FROM profile", [], |row| {
@@ -61,15 +69,14 @@ impl Books {
                 })
                 .map_err(convergio_store::at(conn, "ids"))
             })
-            .await
-            .unwrap();
-        Self {
+            .await?;
+        Ok(Self {
             store,
             tenant,
             profile,
             dir,
-            home,
-        }
+            home: Arc::clone(home),
+        })
     }
 
     /// The books with a daily limit in UTC.
@@ -97,7 +104,7 @@ impl Books {
             std::fs::copy(self.dir.join(&name), image.join(&name)).unwrap();
         }
         drop(self.store);
-        Self::open(self.home, image).await
+        Self::open(&self.home, image, None).await.unwrap()
     }
 
     pub(crate) async fn write<T, E, F>(&self, f: F) -> Result<T, E>
@@ -195,10 +202,6 @@ impl Books {
         })
         .await
         .unwrap();
-    }
-
-    pub(crate) fn file(&self) -> PathBuf {
-        Path::new(&self.dir).join(DATABASE_FILE)
     }
 }
 
