@@ -18,6 +18,7 @@ mod keychain;
 mod lookup;
 mod redactor;
 mod sealed;
+mod sources;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,7 +27,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use secrecy::{ExposeSecret, SecretString};
 
-use crate::paths::{Environment, Paths};
 use redactor::Registry;
 use sealed::Sealed;
 
@@ -34,80 +34,12 @@ pub use keychain::{Keychain, KeychainState};
 pub use lookup::{InvalidKeyName, KeyName, KeyQuery, KeyUnavailable, Missing, Source};
 pub use redactor::{Known, Redactor};
 pub use sealed::{FileState, Protection};
+pub use sources::SecretSources;
 
 /// Longer secrets are refused.
 const SECRET_MAX_BYTES: usize = 16 * 1024;
 /// The credential that the encrypted file's key is made of.
 const PASSPHRASE_CREDENTIAL: &str = "convergio-passphrase";
-
-/// Where keys can be.
-pub struct SecretSources {
-    /// `$CREDENTIALS_DIRECTORY`, of the service manager. The file
-    /// `convergio-passphrase` in it protects the encrypted file, every other
-    /// one is the key of the provider that it is named after.
-    pub credentials_dir: Option<PathBuf>,
-    /// The keychain of the operating system.
-    pub keychain: Keychain,
-    /// The daemon's own environment, as it was when it started.
-    pub environment: BTreeMap<String, SecretString>,
-    /// The encrypted file. Its key, where no passphrase is there, lies beside
-    /// it with the ending `.key`.
-    pub file: PathBuf,
-    /// The user to whom the encrypted file must belong.
-    pub uid: u32,
-}
-
-impl fmt::Debug for SecretSources {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("SecretSources")
-            .field("credentials_dir", &self.credentials_dir)
-            .field("keychain", &self.keychain)
-            .field("environment", &self.environment.len())
-            .field("file", &self.file)
-            .finish_non_exhaustive()
-    }
-}
-
-impl SecretSources {
-    /// The sources of this process, read from its environment. To be called
-    /// once, at boot.
-    pub fn capture(environment: &Environment, paths: &Paths) -> Self {
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        Self::from_variables(variables, environment, paths)
-    }
-
-    /// The sources that these variables describe.
-    pub fn from_variables(
-        variables: BTreeMap<String, String>,
-        environment: &Environment,
-        paths: &Paths,
-    ) -> Self {
-        let folder = |name: &str| {
-            let folder = PathBuf::from(variables.get(name)?);
-            folder.is_absolute().then_some(folder)
-        };
-        let bus = variables
-            .get("DBUS_SESSION_BUS_ADDRESS")
-            .filter(|address| !address.is_empty());
-        Self {
-            credentials_dir: folder("CREDENTIALS_DIRECTORY"),
-            keychain: Keychain::of_system(
-                environment.os,
-                environment.uid,
-                bus.map(String::as_str),
-                folder("XDG_RUNTIME_DIR").as_deref(),
-            ),
-            environment: variables
-                .into_iter()
-                .map(|(name, value)| (name, SecretString::from(value)))
-                .collect(),
-            file: paths.data_dir.join("secrets.json"),
-            uid: environment.uid,
-        }
-    }
-}
 
 /// A key that was found. While it (or a copy of it) lives, redactors know it:
 /// keep it for as long as the key is in use.

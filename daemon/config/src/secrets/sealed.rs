@@ -252,8 +252,8 @@ impl Place {
         let document = Document {
             version: VERSION,
             protection,
-            salt: STANDARD.encode(&*salt),
-            nonce: STANDARD.encode(&*nonce),
+            salt: STANDARD.encode(*salt),
+            nonce: STANDARD.encode(*nonce),
             sealed: STANDARD.encode(sealed),
         };
         let mut content =

@@ -6,6 +6,10 @@ use convergio_config::secrets::Missing;
 
 use crate::support::{Place, text};
 
+#[expect(
+    clippy::unwrap_used,
+    reason = "the command is always among what was tried"
+)]
 async fn outcome(line: &str) -> Result<String, Missing> {
     let mut place = Place::new();
     place.key_cmd = Some(line.to_owned());

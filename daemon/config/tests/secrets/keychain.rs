@@ -26,6 +26,7 @@ fn place(keychain: Keychain) -> Place {
     place
 }
 
+#[expect(clippy::unwrap_used, reason = "a key that is found must fail the test")]
 /// Why the keychain had no key; it must be told in one line, in time.
 async fn missing(place: &Place, secrets: &Secrets) -> Missing {
     let begun = Instant::now();

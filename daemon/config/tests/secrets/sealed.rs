@@ -15,6 +15,10 @@ fn place() -> Place {
     place
 }
 
+#[expect(
+    clippy::unwrap_used,
+    reason = "a file that is not there must fail the test"
+)]
 fn mode(path: &std::path::Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }

@@ -3,5 +3,6 @@
 mod edits;
 mod layers;
 mod managed;
+mod provider_edits;
 mod providers;
 mod support;
