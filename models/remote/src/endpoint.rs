@@ -1,6 +1,6 @@
 //! Where a provider is, and how it is spoken to.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use convergio_egress::{ExtraRoots, Origin, SecretString, Timeouts, Url};
 use serde::Deserialize;
@@ -131,6 +131,13 @@ impl From<&ModelRow> for ModelTraits {
     }
 }
 
+/// Models that think say nothing while they do, and not all providers ping meanwhile.
+const FIRST_BYTE: Duration = Duration::from_secs(300);
+const IDLE: Duration = Duration::from_secs(120);
+
+/// A server here loads tens of gigabytes first, and reads a long prompt slowly.
+const FIRST_BYTE_LOCAL: Duration = Duration::from_secs(900);
+
 /// One configured provider and the key to use there. `Debug` shows no key.
 #[derive(Clone)]
 pub struct Endpoint {
@@ -146,7 +153,8 @@ pub struct Endpoint {
     pub extra_roots: Option<ExtraRoots>,
     /// The user wrote that this endpoint may be spoken to in the clear across the network.
     pub allow_plain_http: bool,
-    /// How long each wait may take.
+    /// How long each wait may take: at first 10 s to connect, 300 s to the first byte (900 s for
+    /// a server on this machine, which may have to load the model), 120 s between pieces.
     pub timeouts: Timeouts,
     /// Details of the dialect.
     pub dialect: Dialect,
@@ -171,7 +179,11 @@ impl Endpoint {
             key: None,
             extra_roots: None,
             allow_plain_http: false,
-            timeouts: Timeouts::default(),
+            timeouts: Timeouts {
+                first_byte: FIRST_BYTE,
+                idle: IDLE,
+                ..Timeouts::default()
+            },
             dialect: Dialect::default(),
             local: false,
             models: BTreeMap::new(),
@@ -185,12 +197,16 @@ impl Endpoint {
 
     /// A provider as the catalogue has it; the key is the caller's to add.
     pub fn from_row(row: &ProviderRow) -> Self {
-        Self {
+        let mut endpoint = Self {
             dialect: row.dialect,
             local: row.local,
             models: traits(row),
             ..Self::new(row.name.clone(), row.kind, row.base_url.clone())
+        };
+        if row.local {
+            endpoint.timeouts.first_byte = FIRST_BYTE_LOCAL;
         }
+        endpoint
     }
 
     /// Scheme, host and port, as permits and egress rows name them; empty when the URL is neither

@@ -32,3 +32,4 @@ pub use endpoint::{
     Dialect, Endpoint, JsonSupport, Kind, MaxTokensField, ModelTraits, is_cloud_model,
 };
 pub use remote::{Remote, RemoteError};
+pub use sse::EventStream;

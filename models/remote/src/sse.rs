@@ -15,14 +15,15 @@ struct Pending {
 
 /// Reads an event stream piece by piece.
 #[derive(Debug)]
-pub(crate) struct EventStream {
+pub struct EventStream {
     lines: Lines,
     pending: Pending,
     first_line: bool,
 }
 
 impl EventStream {
-    pub(crate) fn new() -> Self {
+    /// Before the first byte.
+    pub fn new() -> Self {
         Self {
             lines: Lines::new(Ending::CrOrLf),
             pending: Pending::default(),
@@ -31,8 +32,11 @@ impl EventStream {
     }
 
     /// Hands the data of every event that `bytes` completes to `take`, until it fails or says
-    /// that it has enough.
-    pub(crate) fn feed(
+    /// `Ok(false)`: that it has enough.
+    ///
+    /// # Errors
+    /// Those of `take`, and lines, events and streams beyond their bounds: 1, 1 and 32 MiB.
+    pub fn feed(
         &mut self,
         bytes: &[u8],
         mut take: impl FnMut(&[u8]) -> Result<bool, DecodeError>,
@@ -54,7 +58,10 @@ impl EventStream {
 
     /// The stream is over. The standard drops an event that no empty line ended; servers that
     /// leave it out behind their end marker are common enough to be listened to.
-    pub(crate) fn finish(
+    ///
+    /// # Errors
+    /// As [`Self::feed`].
+    pub fn finish(
         &mut self,
         mut take: impl FnMut(&[u8]) -> Result<bool, DecodeError>,
     ) -> Result<(), DecodeError> {
@@ -63,6 +70,12 @@ impl EventStream {
             return Ok(());
         }
         self.pending.dispatch(&mut take).map(|_| ())
+    }
+}
+
+impl Default for EventStream {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
