@@ -338,7 +338,8 @@ table! {
     );
     SECRETS_FILE: bool = Key::boolean(
         "secrets", "file", false,
-        "Let keys be kept in an encrypted file where there is no keychain",
+        "Let keys be kept in an encrypted file where there is no keychain; without a passphrase \
+         that protects backups, not this machine",
     );
     ;
     MODELS_DEFAULT = KeySpec::optional(

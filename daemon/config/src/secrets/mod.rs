@@ -208,8 +208,6 @@ impl Secrets {
                 settled
             }
         };
-        // A key of the keychain that is locked now is none any more.
-        let cached = cached.filter(|cached| cached.found.source != Source::Keychain);
         match (cached, query.key_cmd) {
             (Some(cached), _) if cached.found.source == Source::Command => {
                 return Ok(self.keep(query, cached.found, settled));
@@ -248,7 +246,9 @@ impl Secrets {
 
     /// Keeps a key: in the keychain, or in the encrypted file where there is
     /// no keychain that takes it and `file_allowed` says that the settings
-    /// allow the file. It can't be read back but by [`Secrets::find`].
+    /// allow the file. It can't be read back but by [`Secrets::find`]. Where a
+    /// locked keychain has an older key of the provider, that one is found
+    /// first once it is unlocked: tell the user where the key was put.
     ///
     /// # Errors
     /// [`SecretError`]; nothing was kept then, unless the keychain stopped

@@ -77,3 +77,50 @@ impl SecretSources {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::path::Path;
+
+    use secrecy::ExposeSecret;
+
+    use super::*;
+    use crate::paths::Os;
+
+    fn of(variables: &[(&str, &str)]) -> SecretSources {
+        let home = [(OsString::from("CONVERGIO_HOME"), OsString::from("/one"))];
+        let environment = Environment::from_variables(home, 7, Os::Linux);
+        let paths = Paths::derive(&environment).unwrap();
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        SecretSources::from_variables(variables, &environment, &paths)
+    }
+
+    #[test]
+    fn the_environment_says_where_keys_are_and_is_not_shown() {
+        let sources = of(&[
+            ("CREDENTIALS_DIRECTORY", "/run/credentials/c"),
+            ("XDG_RUNTIME_DIR", "/run/user/7"),
+            ("MOCK_KEY", "canary"),
+        ]);
+        assert_eq!(
+            sources.credentials_dir.as_deref(),
+            Some(Path::new("/run/credentials/c"))
+        );
+        let bus = "unix:path=/run/user/7/bus".to_owned();
+        assert_eq!(sources.keychain, Keychain::SecretService { address: bus });
+        assert_eq!(sources.environment["MOCK_KEY"].expose_secret(), "canary");
+        assert_eq!(sources.file, Path::new("/one/data/secrets.json"));
+        assert!(!format!("{sources:?}").contains("canary"));
+        let sources = of(&[
+            ("CREDENTIALS_DIRECTORY", "relative"),
+            ("DBUS_SESSION_BUS_ADDRESS", "unix:abstract=x"),
+        ]);
+        assert_eq!(sources.credentials_dir, None);
+        let bus = "unix:abstract=x".to_owned();
+        assert_eq!(sources.keychain, Keychain::SecretService { address: bus });
+    }
+}

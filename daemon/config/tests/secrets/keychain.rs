@@ -194,6 +194,28 @@ async fn a_socket_that_accepts_and_says_nothing_costs_two_seconds() {
 }
 
 #[tokio::test]
+async fn a_bus_that_is_a_host_or_a_program_is_not_asked() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("ran");
+    for address in [
+        format!("tcp:host=127.0.0.1,port={port}"),
+        format!("unixexec:path=touch,argv1={}", trace.display()),
+        String::new(),
+    ] {
+        let place = place(Keychain::SecretService { address });
+        let why = missing(&place, &place.secrets()).await;
+        let wanted = "the session bus is no socket of this machine";
+        assert_eq!(why, Missing::Absent(wanted.to_owned()));
+    }
+    let accepted = listener.accept().map(|_| ());
+    assert_eq!(accepted.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    assert!(!trace.exists());
+}
+
+#[tokio::test]
 async fn no_connection_is_made_before_a_question_and_none_stays() {
     let Some(bus) = bus("connections to the bus") else {
         return;

@@ -95,6 +95,12 @@ async fn delete(item: &Item<'_>) -> Result<(), Missing> {
 }
 
 async fn connect(address: &str) -> Result<SecretService<'static>, Missing> {
+    // Such an address may name a host or a program, too: keys go to neither.
+    let Some(address) = address.split(';').find(|one| one.starts_with("unix:")) else {
+        return Err(Missing::Absent(
+            "the session bus is no socket of this machine".to_owned(),
+        ));
+    };
     let connection = Builder::address(address)
         .map_err(|error| Missing::Failed(format!("its address can't be read: {error}")))?
         .method_timeout(LIMIT)
