@@ -170,3 +170,39 @@ pub(crate) fn hold_of(
         })
         .map_err(at(conn, "find a hold"))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_canonical_form_is_this_one_for_ever() {
+        let row = Canonical {
+            amount: 4_140_000,
+            attempt_id: Some(Uuid::from_u128(1)),
+            boot_id: Uuid::from_u128(2),
+            credit: "owed/example",
+            debit: "spent/example/large",
+            id: Uuid::from_u128(3),
+            kind: Kind::Pending.as_str(),
+            mono_ns: 5,
+            pending_id: None,
+            seq: 1,
+            tenant_id: Uuid::from_u128(4),
+            unit: NANO_USD,
+            wall_ms: -6,
+        };
+        let json = concat!(
+            r#"{"amount":4140000,"attempt_id":"00000000-0000-0000-0000-000000000001","#,
+            r#""boot_id":"00000000-0000-0000-0000-000000000002","credit":"owed/example","#,
+            r#""debit":"spent/example/large","id":"00000000-0000-0000-0000-000000000003","#,
+            r#""kind":"pending","mono_ns":5,"pending_id":null,"seq":1,"#,
+            r#""tenant_id":"00000000-0000-0000-0000-000000000004","unit":"nano_usd","wall_ms":-6}"#,
+        );
+        for previous in [GENESIS, [7; 32]] {
+            let expected: [u8; 32] =
+                Sha256::digest([previous.as_slice(), json.as_bytes()].concat()).into();
+            assert_eq!(row.hash(&previous).unwrap(), expected);
+        }
+    }
+}

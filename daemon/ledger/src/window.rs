@@ -394,3 +394,59 @@ pub(crate) fn write(tx: &Tx<'_>, key: &WindowKey, figures: &Figures) -> Result<(
     .map_err(at(tx, COUNT))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use convergio_store::{Store, StoreOptions};
+
+    use super::*;
+    use crate::budget;
+    use crate::clock::Now;
+
+    /// The condition in the database holds by itself, whatever was looked at before.
+    #[tokio::test]
+    async fn a_window_takes_no_hold_beyond_its_limit() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(&StoreOptions::new(home.path())).unwrap();
+        store
+            .write("test", |tx| -> Result<(), LedgerError> {
+                let tenant: Uuid = tx
+                    .query_row("SELECT id FROM tenant", [], |row| row.get(0))
+                    .map_err(at(tx, "test"))?;
+                budget::set_day_budget(tx, tenant, 100, "UTC", Now::system())?;
+                let (budget_id, start_ms, end_ms) = tx
+                    .query_row(
+                        "SELECT budget_id, start_ms, end_ms FROM budget_window",
+                        [],
+                        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+                    )
+                    .map_err(at(tx, "test"))?;
+                let key = WindowKey {
+                    budget_id,
+                    start_ms,
+                    end_ms,
+                    bucket: String::new(),
+                };
+                assert!(!hold(tx, &key, 101, Some(100))?);
+                assert!(hold(tx, &key, 60, Some(100))?);
+                assert!(!hold(tx, &key, 41, Some(100))?);
+                assert!(hold(tx, &key, 40, Some(100))?);
+                assert!(!hold(tx, &key, 1, Some(100))?);
+                // What is held and spent counts alike.
+                resolve(tx, &key, 60, 60, None)?;
+                assert!(!hold(tx, &key, 1, Some(100))?);
+                resolve(tx, &key, 40, 10, None)?;
+                assert!(hold(tx, &key, 30, Some(100))?);
+                resolve(tx, &key, 30, 0, None)?;
+                // Frozen; a budget that only warns takes it all the same.
+                resolve(tx, &key, 0, 0, Some(5))?;
+                assert!(!hold(tx, &key, 1, Some(100))?);
+                assert!(hold(tx, &key, 1_000, None)?);
+                let figures = read(tx, &key)?.unwrap();
+                assert_eq!((figures.posted, figures.pending), (70, 1_000));
+                Ok(())
+            })
+            .await
+            .unwrap();
+    }
+}

@@ -232,6 +232,17 @@ async fn a_limit_cuts_the_answer_before_it_refuses_it() {
 }
 
 #[tokio::test]
+async fn a_limit_is_kept_to_the_last_nano() {
+    for (missing, output) in [(0, 10_000), (1, 9_999), (100_000, 9_999), (100_001, 9_998)] {
+        let books = Books::with_limit(DOLLAR - missing).await;
+        let mut call = books.call(10_000);
+        call.may_clamp = true;
+        let permitted = books.admit(call, NOON_MS).await.unwrap();
+        assert_eq!(permitted.value().max_output, output, "{missing}");
+    }
+}
+
+#[tokio::test]
 async fn a_run_has_a_budget_of_its_own() {
     let books = Books::with_limit(DOLLAR).await;
     let mut call = books.call(1_000);
