@@ -42,7 +42,7 @@ pub enum DecodeError {
     #[error("the provider sent an error")]
     Provider(Value),
     /// A model that had to be on this machine answers from elsewhere.
-    #[error("the model does not run on this machine")]
+    #[error("the server hands the request on to another machine, and this model had to be local")]
     NotLocal,
 }
 

@@ -35,7 +35,12 @@ pub struct ListedModel {
 
 /// The address that [`list_models`] asks.
 pub fn list_models_url(endpoint: &Endpoint) -> Url {
-    endpoint.url(path(endpoint.kind))
+    let mut url = endpoint.url(path(endpoint.kind));
+    if endpoint.kind == Kind::Anthropic {
+        // Its pages have twenty rows where nobody asks for more.
+        url.query_pairs_mut().append_pair("limit", "1000");
+    }
+    url
 }
 
 fn path(kind: Kind) -> &'static [&'static str] {
@@ -63,7 +68,7 @@ pub async fn list_models(
         };
         return Err(failures.error(ErrorClass::BadRequest, why.to_string()));
     }
-    let request = request(endpoint, Method::Get, path(endpoint.kind))
+    let request = request(endpoint, Method::Get, list_models_url(endpoint))
         .header("accept", "application/json")
         .max_response_bytes(MAX_LIST_BYTES);
     let answer = egress.send(permit, request).await;
@@ -193,7 +198,10 @@ mod tests {
     #[test]
     fn addresses_are_below_the_base() {
         let url = |name: &str| list_models_url(&endpoint(name)).to_string();
-        assert_eq!(url("anthropic"), "https://api.anthropic.com/v1/models");
+        assert_eq!(
+            url("anthropic"),
+            "https://api.anthropic.com/v1/models?limit=1000"
+        );
         assert_eq!(url("openai"), "https://api.openai.com/v1/models");
         assert_eq!(url("ollama"), "http://127.0.0.1:11434/api/tags");
     }
@@ -202,7 +210,7 @@ mod tests {
     async fn lists_are_asked_for_with_the_key_and_errors_have_their_class() {
         let egress = Egress::new(convergio_egress::ProxySettings::default());
         for (name, path) in [
-            ("anthropic", "/v1/models"),
+            ("anthropic", "/v1/models?limit=1000"),
             ("openai", "/v1/models"),
             ("ollama", "/api/tags"),
         ] {
@@ -222,7 +230,6 @@ mod tests {
             let asked = server.request(0).unwrap();
             assert_eq!((&*asked.method, &*asked.path), ("GET", path));
             assert_eq!(asked.key(), Some("sk-canary"), "{name}");
-            assert_eq!(list_models_url(&endpoint).path(), path);
             endpoint.key = Some("sk-wrong-key".to_owned().into());
             let error = list(&endpoint).await.unwrap_err();
             assert_eq!(error.class, ErrorClass::Auth, "{name}: {error}");

@@ -59,11 +59,13 @@ impl Failures {
     /// The stream is not an answer.
     pub(crate) fn decode(&self, error: &DecodeError) -> ModelError {
         let class = match error {
-            DecodeError::NoEndMarker | DecodeError::Malformed { .. } => ErrorClass::BrokenStream,
+            // The request did leave, so this is no denial.
+            DecodeError::NoEndMarker | DecodeError::Malformed { .. } | DecodeError::NotLocal => {
+                ErrorClass::BrokenStream
+            }
             DecodeError::LineTooLong { .. } | DecodeError::AnswerTooLong { .. } => {
                 ErrorClass::TooLarge
             }
-            DecodeError::NotLocal => ErrorClass::Denied,
             DecodeError::Provider(body) => return self.in_stream(body),
         };
         self.error(class, error.to_string())

@@ -2,9 +2,9 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use convergio_egress::{Body, Egress, Method, Reach, Request, Response, SecretString};
+use convergio_egress::{Body, Egress, Method, Reach, Request, Response, SecretString, Url};
 use convergio_models_api::{
-    ErrorClass, ModelError, ModelEvent, ModelRequest, ModelStream, Permitted, Provider,
+    ErrorClass, ModelError, ModelEvent, ModelRequest, ModelStream, Permitted, Provider, StopReason,
 };
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
@@ -135,8 +135,8 @@ fn path(kind: Kind) -> &'static [&'static str] {
 }
 
 /// What requests of every kind share: bounds, and the key where its dialect wants it.
-pub(crate) fn request(endpoint: &Endpoint, method: Method, path: &[&str]) -> Request {
-    let request = Request::new(method, endpoint.url(path))
+pub(crate) fn request(endpoint: &Endpoint, method: Method, url: Url) -> Request {
+    let request = Request::new(method, url)
         .reach(Reach::Configured)
         .allow_plain_http(endpoint.allow_plain_http)
         .extra_roots(endpoint.extra_roots.clone())
@@ -219,7 +219,8 @@ impl Call {
             Kind::Ollama => "application/x-ndjson",
             _ => "text/event-stream",
         };
-        let request = request(endpoint, Method::Post, path(endpoint.kind))
+        let url = endpoint.url(path(endpoint.kind));
+        let request = request(endpoint, Method::Post, url)
             .header("content-type", "application/json")
             .header("accept", accept)
             .max_response_bytes(MAX_ANSWER_BYTES)
@@ -275,7 +276,8 @@ impl Call {
         State::Reading(reading)
     }
 
-    /// The header's name for the call is the one that the provider's support asks for.
+    /// The header's name for the call is the one that the provider's support asks for. Whatever
+    /// name a provider gives holds no key.
     fn named(&mut self, event: ModelEvent) -> ModelEvent {
         match event {
             ModelEvent::Started { request_id, model } => {
@@ -289,6 +291,9 @@ impl Call {
                     request_id: self.failures.request_id.clone(),
                     model,
                 }
+            }
+            ModelEvent::Stop(StopReason::Other(word)) => {
+                ModelEvent::Stop(StopReason::Other(self.failures.redaction.name(&word)))
             }
             other => other,
         }

@@ -247,6 +247,22 @@ async fn an_error_may_break_off_and_may_repeat_the_key() {
 }
 
 #[tokio::test]
+async fn no_name_that_a_provider_gives_holds_the_key() {
+    let key = crate::support::KEY;
+    let stream = format!(
+        "data: {{\"id\":\"{key}\",\"model\":\"{key}\",\"choices\":[{{\"index\":0,\"delta\":{{}},\
+         \"finish_reason\":\"{key}\"}}]}}\n\ndata: [DONE]\n\n"
+    );
+    let head = format!("HTTP/1.1 200 OK\r\nx-request-id: {key}\r\nconnection: close\r\n\r\n");
+    let server = FakeProvider::start(Script::always(Reply::raw(head + &stream)));
+    // The call itself checks that nothing shows the key.
+    let outcome = call(&endpoint(Kind::OpenAi, &server)).await;
+    assert_eq!(outcome.error, None);
+    let shown = format!("{:?}", outcome.events);
+    assert_eq!(shown.matches("•••").count(), 3, "{shown}");
+}
+
+#[tokio::test]
 async fn dropping_the_stream_ends_the_call() {
     for kind in KINDS {
         let reply = Reply::text("ein zwei drei").stall_after(At::Delta(1));
