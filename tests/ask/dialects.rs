@@ -7,12 +7,7 @@ use super::{House, KEY, file, json_of};
 
 #[test]
 fn every_dialect_answers_and_is_paid_by_its_own_count() {
-    for dialect in [
-        Dialect::OpenAi,
-        Dialect::Anthropic,
-        Dialect::Gemini,
-        Dialect::Ollama,
-    ] {
+    for dialect in [Dialect::OpenAi, Dialect::Anthropic, Dialect::Ollama] {
         let reply = Reply::text("Hello there.").usage(1_000, 100);
         let house = House::speaking(dialect, Script::always(reply));
         let ran = house.cv(&["ask", "hi", "--system", "Be brief."]);

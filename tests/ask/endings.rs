@@ -457,3 +457,23 @@ fn a_dry_run_sends_nothing_and_says_what_it_would() {
     );
     assert_eq!(house.provider.connections(), 0);
 }
+
+#[test]
+fn a_reader_that_was_never_there_and_a_full_stderr_change_no_ending() {
+    let house = House::new(Script::always(Reply::text("Hello there.")));
+    let ran = house.bash("\"$0\" ask hi | true; echo \"${PIPESTATUS[0]}\"");
+    assert_eq!(ran.out.trim_end(), "0", "{ran:?}");
+    let ran = house.bash("\"$0\" ask hi 2>/dev/full </dev/null");
+    assert_eq!(
+        (ran.code, ran.out.trim_end()),
+        (Some(0), "Hello there."),
+        "{ran:?}"
+    );
+    let ran = house.bash("\"$0\" ask hi <&-");
+    assert_eq!(
+        (ran.code, ran.out.trim_end()),
+        (Some(0), "Hello there."),
+        "{ran:?}"
+    );
+    house.settled();
+}

@@ -241,7 +241,7 @@ fn refusals_are_said_by_their_class_and_not_repeated() {
         (
             Reply::error(400, "invalid_request_error", "too many tokens")
                 .code("context_length_exceeded"),
-            3,
+            2,
             1,
             "",
         ),
@@ -274,7 +274,10 @@ fn refusals_are_said_by_their_class_and_not_repeated() {
         assert_eq!(ran.out, "", "{what}");
         assert!(house.provider.calls().len() <= calls, "{what}: {ran:?}");
         let total = house.settled();
-        assert_eq!(total["amount_nano_usd"], 0, "{what}: {total}");
+        // What is no refusal of the provider's may have been an answer that was lost.
+        if what.contains("Failure") {
+            assert_eq!(total["amount_nano_usd"], 0, "{what}: {total}");
+        }
     }
 }
 
@@ -296,10 +299,7 @@ fn a_wait_that_the_provider_asks_for_is_kept_or_said() {
     let ran = house.cv(&["ask", "hi", "--format", "json"]);
     assert_eq!(ran.code, Some(3), "{ran:?}");
     let document = json_of(&ran);
-    assert_eq!(
-        document["error"]["data"]["slug"], "rate_limited",
-        "{document}"
-    );
+    assert_eq!(document["error"]["slug"], "rate_limited", "{document}");
     assert_eq!(house.provider.calls().len(), 1);
     house.settled();
 }

@@ -130,3 +130,11 @@ fn no_question_at_all_is_wrong_use_and_calls_nobody() {
     );
     assert_eq!(house.provider.connections(), 0);
 }
+
+#[test]
+fn more_than_a_question_may_hold_is_refused_before_it_is_sent() {
+    let house = House::new(Script::always(Reply::text("never")));
+    let big = vec![b'x'; 4 * 1024 * 1024 + 1];
+    three_lines(&house.cv_with_input(&["ask", "hi"], &big), 2);
+    assert_eq!(house.provider.connections(), 0);
+}
