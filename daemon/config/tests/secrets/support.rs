@@ -81,6 +81,7 @@ pub(crate) fn text(found: &Found) -> &str {
     found.secret().expose_secret()
 }
 
+#[cfg(target_os = "linux")]
 /// Says that a test did not run, and fails where it must.
 pub(crate) fn skip(what: &str, lacks: &str) {
     let required = std::env::var("CONVERGIO_REQUIRE_SERVICES").is_ok_and(|set| set == "1");

@@ -76,11 +76,10 @@ impl Keychain {
             Self::SecretService { address } => bounded(secret_service::get(address, name)).await,
             #[cfg(target_os = "macos")]
             Self::MacOs => bounded(macos::get(name)).await,
-            #[allow(
-                unreachable_patterns,
-                reason = "which one is left depends on the system"
-            )]
-            _ => Err(elsewhere()),
+            #[cfg(not(target_os = "linux"))]
+            Self::SecretService { .. } => Err(elsewhere()),
+            #[cfg(not(target_os = "macos"))]
+            Self::MacOs => Err(elsewhere()),
         }
     }
 
@@ -93,14 +92,10 @@ impl Keychain {
             }
             #[cfg(target_os = "macos")]
             Self::MacOs => bounded(macos::set(name, secret)).await,
-            #[allow(
-                unreachable_patterns,
-                reason = "which one is left depends on the system"
-            )]
-            _ => {
-                let _ = secret;
-                Err(elsewhere())
-            }
+            #[cfg(not(target_os = "linux"))]
+            Self::SecretService { .. } => Err(elsewhere()),
+            #[cfg(not(target_os = "macos"))]
+            Self::MacOs => Err(elsewhere()),
         }
     }
 
@@ -112,11 +107,10 @@ impl Keychain {
             Self::SecretService { address } => bounded(secret_service::remove(address, name)).await,
             #[cfg(target_os = "macos")]
             Self::MacOs => bounded(macos::remove(name)).await,
-            #[allow(
-                unreachable_patterns,
-                reason = "which one is left depends on the system"
-            )]
-            _ => Err(elsewhere()),
+            #[cfg(not(target_os = "linux"))]
+            Self::SecretService { .. } => Err(elsewhere()),
+            #[cfg(not(target_os = "macos"))]
+            Self::MacOs => Err(elsewhere()),
         }
     }
 
@@ -128,11 +122,10 @@ impl Keychain {
             // Looking is asking for an item, and that may ask the user.
             #[cfg(target_os = "macos")]
             Self::MacOs => Ok(()),
-            #[allow(
-                unreachable_patterns,
-                reason = "which one is left depends on the system"
-            )]
-            _ => Err(elsewhere()),
+            #[cfg(not(target_os = "linux"))]
+            Self::SecretService { .. } => Err(elsewhere()),
+            #[cfg(not(target_os = "macos"))]
+            Self::MacOs => Err(elsewhere()),
         };
         match asked {
             Ok(()) => KeychainState::Available,
