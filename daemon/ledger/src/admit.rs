@@ -84,7 +84,8 @@ struct Counted {
 
 /// Admits a call, or says why not. What it answers is good once the transaction is committed: its
 /// row says `dispatched` before the first byte leaves, and its hold counts in every budget that
-/// limits it. An error has changed nothing, and the transaction may go on.
+/// limits it. Where nobody set a daily limit ([`crate::set_day_budget`]) only models of this
+/// machine are admitted. An error has changed nothing, and the transaction may go on.
 ///
 /// # Errors
 /// [`Denied`]; what the books can't answer is denied as well.
@@ -145,7 +146,9 @@ pub fn preview(conn: &Connection, admission: &Admission, now: Now) -> Result<Pre
             .all(|one| one.budget.name.scope != budget::Scope::Run)
         && hold_nano > limit
     {
-        return Err(run_denied(admission.run_id, limit, hold_nano));
+        let key = admission.run_id.simple().to_string();
+        let name = (budget::Scope::Run, key, budget::Window::Run);
+        return Err(not_kept(name, limit, hold_nano));
     }
     Ok(Preview {
         hold_nano,
@@ -343,9 +346,16 @@ fn fit(rates: &Rates, admission: &Admission, counted: &[Counted]) -> Result<(i64
     if let Some(frozen) = stops().find(|one| one.figures.frozen()) {
         return Err(no_room(frozen, whole));
     }
+    // Who was never given a daily limit may spend nothing: a limit that somebody forgot to set is
+    // not one without end.
+    let daily = |one: &&Counted| {
+        (one.budget.name.scope, one.budget.name.window)
+            == (budget::Scope::Tenant, budget::Window::Day)
+    };
     let tightest = stops().min_by_key(|one| one.figures.room(one.budget.limit));
-    let Some(tightest) = tightest else {
-        return Ok((whole, wanted));
+    let (Some(tightest), true) = (tightest, stops().any(|one| daily(&one))) else {
+        let name = (budget::Scope::Tenant, String::new(), budget::Window::Day);
+        return Err(not_kept(name, 0, whole));
     };
     // A limit that was passed leaves less than nothing, and nothing is what even a free call needs.
     let passed = tightest
@@ -384,14 +394,18 @@ fn no_room(one: &Counted, needed_nano: i64) -> Denied {
     }))
 }
 
-/// The refusal of a run's budget that is not kept yet.
-fn run_denied(run_id: Uuid, limit_nano: i64, needed_nano: i64) -> Denied {
+/// The refusal of a budget that has no row.
+fn not_kept(
+    (scope, scope_key, window): (budget::Scope, String, budget::Window),
+    limit_nano: i64,
+    needed_nano: i64,
+) -> Denied {
     Denied::Budget(Box::new(BudgetDenied {
         which: budget::BudgetName {
             id: Uuid::nil(),
-            scope: budget::Scope::Run,
-            scope_key: run_id.simple().to_string(),
-            window: budget::Window::Run,
+            scope,
+            scope_key,
+            window,
         },
         limit_nano,
         posted_nano: 0,

@@ -247,21 +247,6 @@ pub fn set_day_budget(
     Ok(())
 }
 
-/// Lifts the daily limit. `false` if there was none.
-///
-/// # Errors
-/// What the store said.
-pub fn remove_day_budget(tx: &Tx<'_>, tenant_id: Uuid) -> Result<bool, LedgerError> {
-    let removed = tx
-        .execute(
-            "DELETE FROM budget WHERE tenant_id = ?1 AND unit = ?2 AND scope = 'tenant' \
-             AND scope_key = '' AND window = 'day'",
-            params![tenant_id, NANO_USD],
-        )
-        .map_err(at(tx, SET))?;
-    Ok(removed > 0)
-}
-
 /// The budgets of the calendar with what is spent in their present windows.
 ///
 /// # Errors

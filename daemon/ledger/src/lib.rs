@@ -33,9 +33,7 @@ mod window;
 
 pub use admit::{Admission, OUTPUT_FLOOR, Preview, admit, preview};
 pub use attempt::{AttemptState, UsageSource};
-pub use budget::{
-    BudgetName, BudgetState, Scope, Window, budgets, remove_day_budget, set_day_budget,
-};
+pub use budget::{BudgetName, BudgetState, Scope, Window, budgets, set_day_budget, unspent_day};
 pub use clock::Now;
 pub use error::{BudgetDenied, Denied, LedgerError, PolicyReason};
 pub use money::{MoneyError, line, line_up, parse_usd, usd, usd_cents};

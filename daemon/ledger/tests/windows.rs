@@ -5,8 +5,8 @@
 mod support;
 
 use convergio_ledger::{
-    GroupBy, LedgerError, UsageQuery, UsageReport, budgets, cost_of_run, forget_details,
-    local_zone, median_run_cost, remove_day_budget, set_day_budget, usage,
+    Denied, GroupBy, LedgerError, UsageQuery, UsageReport, budgets, cost_of_run, forget_details,
+    local_zone, median_run_cost, set_day_budget, usage,
 };
 use support::{Books, CENT, DOLLAR, HOUR_MS, NOON_MS, at, reported};
 
@@ -118,23 +118,16 @@ async fn neither_another_limit_nor_another_zone_resets_usage() {
     // Back: what was spent in between counts here too.
     books.limit(2 * DOLLAR, "UTC", NOON_MS).await;
     assert_eq!(today(&books, NOON_MS).await.0, 50);
-    // And with no budget at all for a while.
-    let tenant = books.tenant;
+    // And with a budget that is new: without one, nothing is spent at all.
+    books.tamper("DELETE FROM budget").await;
+    let refused = books.admit(books.call(1), NOON_MS).await.map(drop);
     assert!(
-        books
-            .write(move |tx| remove_day_budget(tx, tenant))
-            .await
-            .unwrap()
+        matches!(&refused, Err(Denied::Budget(why)) if why.limit_nano == 0),
+        "{refused:?}"
     );
-    assert!(
-        !books
-            .write(move |tx| remove_day_budget(tx, tenant))
-            .await
-            .unwrap()
-    );
-    spend(&books, 500, NOON_MS).await;
     books.limit(2 * DOLLAR, "UTC", NOON_MS).await;
-    assert_eq!(today(&books, NOON_MS).await.0, 550);
+    assert_eq!(today(&books, NOON_MS).await.0, 50);
+    spend(&books, 150, NOON_MS).await;
     assert!(books.admit(books.call(1), NOON_MS).await.is_err());
 }
 
@@ -198,7 +191,7 @@ fn shown(report: &UsageReport) -> Vec<(&str, u64, i64)> {
 
 #[tokio::test]
 async fn usage_adds_up_however_it_is_cut() {
-    let books = Books::new().await;
+    let books = Books::with_limit(DOLLAR).await;
     let tenant = books.tenant;
     let nobody = books
         .read(move |conn| median_run_cost(conn, tenant, 30))
