@@ -281,17 +281,21 @@ fn frame(reply: &Reply, body: &Body, bytes: &mut Vec<u8>) -> Marks {
     }
     let mut offset = 0;
     let end = bytes.len();
+    // Spans and chunks are both in order, so one walk over each is enough.
+    let mut heads = marks.heads.iter().peekable();
+    let mut outs = outs.into_iter().peekable();
+    let mut deltas = Vec::new();
     for span in &body.spans {
-        let head = marks.heads.iter().find(|(body, _)| *body == offset);
-        let begin = head.map_or(marks.wire(At::Body(offset), end), |(_, wire)| *wire);
+        while heads.next_if(|(body, _)| *body < offset).is_some() {}
+        let head = heads.peek().filter(|(body, _)| *body == offset);
+        let begin = head.map_or_else(|| marks.wire(At::Body(offset), end), |(_, wire)| *wire);
         offset += span.bytes.len();
+        while outs.next_if(|(cut, _)| *cut < offset).is_some() {}
         if span.delta {
-            let out = outs.iter().find(|(cut, _)| *cut >= offset);
-            marks
-                .deltas
-                .push((begin, out.map_or(end, |(_, wire)| *wire)));
+            deltas.push((begin, outs.peek().map_or(end, |(_, wire)| *wire)));
         }
     }
+    marks.deltas = deltas;
     if body.framing == Framing::Chunked && body.tail.is_none() {
         bytes.extend(b"0\r\n\r\n");
     }
