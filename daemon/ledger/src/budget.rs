@@ -247,6 +247,29 @@ pub fn set_day_budget(
     Ok(())
 }
 
+/// The day's budget as it stands before the first call under it: this limit, nothing spent.
+///
+/// # Errors
+/// [`LedgerError::TimeZone`] for a zone that is unknown here.
+pub fn unspent_day(limit_nano: i64, zone: &str, now: Now) -> Result<BudgetState, LedgerError> {
+    let (start_ms, end_ms) = window::span(Window::Day, zone, now.wall_ms)?;
+    Ok(BudgetState {
+        name: BudgetName {
+            id: Uuid::nil(),
+            scope: Scope::Tenant,
+            scope_key: String::new(),
+            window: Window::Day,
+        },
+        limit_nano,
+        posted_nano: 0,
+        pending_nano: 0,
+        frozen: false,
+        starts_at_ms: Some(start_ms),
+        resets_at_ms: Some(end_ms),
+        crossed_80: false,
+    })
+}
+
 /// The budgets of the calendar with what is spent in their present windows.
 ///
 /// # Errors
