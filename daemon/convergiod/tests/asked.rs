@@ -246,8 +246,14 @@ fn cancelling_in_the_middle_keeps_what_came_and_settles() {
 #[test]
 fn a_run_that_nobody_reads_ends_and_one_that_is_detached_does_not() {
     let gate = convergio_fake_provider::Gate::new();
-    let reply = Reply::text("one two").hold_at(At::Delta(1), &gate);
-    let provider = FakeProvider::start(Script::always(reply));
+    let held = gate.clone();
+    let provider = FakeProvider::start(Script::answer(move |request| {
+        if request.prompt().contains("detached") {
+            Reply::text("one two").hold_at(At::Delta(1), &held)
+        } else {
+            Reply::text("one two").stall_after(At::Delta(1))
+        }
+    }));
     let served = Served::with(|_, options| {
         let head = "[models]\ndefault = \"mock/gpt-test\"\n[budget]\ndaily_usd = \"2.00\"\n";
         settings(
@@ -261,7 +267,17 @@ fn a_run_that_nobody_reads_ends_and_one_that_is_detached_does_not() {
         });
     });
     let left = Uuid::now_v7();
-    served.wire().result("run.start", question(left, json!({})));
+    let mut reader = served.wire();
+    // In one write, as clients do it: the run has a reader from its beginning.
+    let call = |id: u64, method: &str, params: Value| json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+    let start = call(91, "run.start", question(left, json!({})));
+    let subscribe = call(92, "run.subscribe", json!({"run_id": left}));
+    reader.raw(&format!("{start}\n{subscribe}"));
+    while reader.line().expect("a line")["params"]["type"] != "delta" {}
+    drop(reader);
+    provider
+        .wait(Event::ClientGone(0))
+        .expect("a closed connection");
     let events = served.wire().events(left);
     assert_eq!(events.last().expect("an end")["type"], "cancelled");
     let detached = Uuid::now_v7();

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    future::Future,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -57,12 +56,15 @@ pub(crate) struct CallContext {
     pub(crate) can_ask: bool,
 }
 
+/// Accepts a run inside of a transaction, and says which events it begins with.
+pub(crate) type Accept =
+    dyn Fn(&Tx<'_>, &mut Vec<EventBody>) -> Result<(), WriteError> + Send + Sync;
+
 /// The run's acceptance, written in the same commit as its first admission.
 pub(crate) struct Acceptance {
     /// Accepts the run and says which events it begins with. Asked again for another route where
     /// the first one was refused, which undid it.
-    pub(crate) write:
-        Arc<dyn Fn(&Tx<'_>, &mut Vec<EventBody>) -> Result<(), WriteError> + Send + Sync>,
+    pub(crate) write: Arc<Accept>,
     /// Called once, when it is written.
     pub(crate) written: Box<dyn FnOnce() + Send>,
 }
@@ -551,11 +553,9 @@ impl RunLog for Port<'_> {
         self.calls.recorder.accounts().ended(settlement);
     }
 
-    fn settle(&self) -> impl Future<Output = ()> + Send {
-        async {
-            if let Err(error) = self.calls.recorder.append(Vec::new()).await {
-                tracing::warn!(%error, run = %self.calls.run.id, "an attempt is settled later");
-            }
+    async fn settle(&self) {
+        if let Err(error) = self.calls.recorder.append(Vec::new()).await {
+            tracing::warn!(%error, run = %self.calls.run.id, "an attempt is settled later");
         }
     }
 }

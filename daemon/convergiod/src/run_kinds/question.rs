@@ -106,7 +106,9 @@ impl Question {
             None => (None, asked),
             Some(template) => {
                 let system = template.system.as_deref();
-                let system = system.map(|text| fill(text, &params.variables));
+                let system = system
+                    .map(|text| fill(text, &params.variables))
+                    .transpose()?;
                 let mut variables = params.variables.clone();
                 let takes_input = template.prompt.contains("{{input}}");
                 if takes_input {
@@ -117,7 +119,7 @@ impl Question {
                     text.push_str("\n\n");
                     text.push_str(&asked);
                 }
-                (system.transpose()?, text)
+                (system, text)
             }
         };
         if text.trim().is_empty() {
