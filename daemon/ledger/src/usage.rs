@@ -1,6 +1,6 @@
 //! What was used, by day, model, agent, client, folder or run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use convergio_models_api::{Resource, Usage};
 use convergio_store::{Connection, Tx, at};
@@ -60,6 +60,8 @@ pub struct UsageQuery {
     pub until_ms: Option<i64>,
     /// Its rows.
     pub by: GroupBy,
+    /// Of this run alone.
+    pub run_id: Option<Uuid>,
     /// The zone of its days, by IANA name.
     pub zone: String,
     /// Rows at most, and never more than 1,000.
@@ -69,6 +71,8 @@ pub struct UsageQuery {
 /// Sums over attempts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UsageTotals {
+    /// Runs that asked a model.
+    pub runs: u64,
     /// Wire requests, and calls of models on this machine.
     pub attempts: u64,
     /// Of them under way.
@@ -88,6 +92,7 @@ pub struct UsageTotals {
 }
 
 impl UsageTotals {
+    /// All but the runs: the same one may be in both.
     fn add(&mut self, other: Self) {
         self.attempts += other.attempts;
         self.open += other.open;
@@ -110,6 +115,7 @@ impl UsageTotals {
             output_tokens: count(5)?,
             cost_nano: row.get(first + 6)?,
             held_nano: row.get(first + 7)?,
+            runs: count(8)?,
         })
     }
 }
@@ -130,8 +136,8 @@ pub struct UsageReport {
     pub rows: Vec<UsageRow>,
     /// Over all, also what is not among the rows.
     pub total: UsageTotals,
-    /// There are more rows.
-    pub more: bool,
+    /// Rows beyond the limit.
+    pub rows_more: u64,
 }
 
 /// One attempt.
@@ -182,9 +188,19 @@ const SUMS: &str = "count(*), \
      coalesce(sum(coalesce(usage_json ->> '$.out_text', 0) \
         + coalesce(usage_json ->> '$.out_reasoning', 0)), 0), \
      coalesce(sum(cost_nano), 0), \
-     coalesce(sum(CASE WHEN ended_ms IS NULL THEN est_nano END), 0)";
+     coalesce(sum(CASE WHEN ended_ms IS NULL THEN est_nano END), 0), \
+     count(DISTINCT run_id)";
 
-const SPAN: &str = "tenant_id = ?1 AND started_ms >= ?2 AND started_ms < ?3";
+const SPAN: &str = "tenant_id = ?1 AND started_ms >= ?2 AND started_ms < ?3 \
+     AND (?4 IS NULL OR run_id = ?4)";
+
+/// Which attempts.
+#[derive(Clone, Copy)]
+struct Span {
+    since_ms: i64,
+    until_ms: i64,
+    run_id: Option<Uuid>,
+}
 
 /// What was used.
 ///
@@ -195,35 +211,44 @@ pub fn usage(
     tenant_id: Uuid,
     query: &UsageQuery,
 ) -> Result<UsageReport, LedgerError> {
-    let span = (
-        query.since_ms.unwrap_or(i64::MIN),
-        query.until_ms.unwrap_or(i64::MAX),
-    );
+    let span = Span {
+        since_ms: query.since_ms.unwrap_or(i64::MIN),
+        until_ms: query.until_ms.unwrap_or(i64::MAX),
+        run_id: query.run_id,
+    };
     let limit = query.limit.clamp(1, ROWS_MAX);
     let total = conn
         .prepare_cached(&format!("SELECT {SUMS} FROM attempt WHERE {SPAN}"))
         .and_then(|mut statement| {
-            statement.query_row(params![tenant_id, span.0, span.1], |row| {
-                UsageTotals::from_row(row, 0)
-            })
+            statement.query_row(
+                params![tenant_id, span.since_ms, span.until_ms, span.run_id],
+                |row| UsageTotals::from_row(row, 0),
+            )
         })
         .map_err(at(conn, READ))?;
-    let mut rows = match query.by {
-        GroupBy::Day => days(conn, tenant_id, span, &query.zone)?,
-        by => groups(conn, tenant_id, span, by, limit + 1)?,
+    let (mut rows, all) = match query.by {
+        GroupBy::Day => {
+            let rows = days(conn, tenant_id, span, &query.zone)?;
+            let all = rows.len() as u64;
+            (rows, all)
+        }
+        by => groups(conn, tenant_id, span, by, limit)?,
     };
-    let more = rows.len() > limit;
     rows.truncate(limit);
-    Ok(UsageReport { rows, total, more })
+    Ok(UsageReport {
+        rows_more: all.saturating_sub(rows.len() as u64),
+        rows,
+        total,
+    })
 }
 
 fn groups(
     conn: &Connection,
     tenant_id: Uuid,
-    span: (i64, i64),
+    span: Span,
     by: GroupBy,
     limit: usize,
-) -> Result<Vec<UsageRow>, LedgerError> {
+) -> Result<(Vec<UsageRow>, u64), LedgerError> {
     let key = match by {
         GroupBy::Model => "provider || '/' || model",
         GroupBy::Agent => "coalesce(agent, '')",
@@ -232,20 +257,25 @@ fn groups(
         GroupBy::Run | GroupBy::Day => "lower(hex(run_id))",
     };
     let sql = format!(
-        "SELECT {key} AS key, {SUMS} FROM attempt WHERE {SPAN} \
-         GROUP BY key ORDER BY coalesce(sum(cost_nano), 0) DESC, count(*) DESC, key LIMIT ?4"
+        "SELECT {key} AS key, {SUMS}, count(*) OVER () FROM attempt WHERE {SPAN} \
+         GROUP BY key ORDER BY coalesce(sum(cost_nano), 0) DESC, count(*) DESC, key LIMIT ?5"
     );
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut all = 0;
     let mut rows: Vec<UsageRow> = conn
         .prepare_cached(&sql)
         .and_then(|mut statement| {
             statement
-                .query_map(params![tenant_id, span.0, span.1, limit], |row| {
-                    Ok(UsageRow {
-                        key: row.get(0)?,
-                        totals: UsageTotals::from_row(row, 1)?,
-                    })
-                })?
+                .query_map(
+                    params![tenant_id, span.since_ms, span.until_ms, span.run_id, limit],
+                    |row| {
+                        all = row.get::<_, i64>(10)?.unsigned_abs();
+                        Ok(UsageRow {
+                            key: row.get(0)?,
+                            totals: UsageTotals::from_row(row, 1)?,
+                        })
+                    },
+                )?
                 .collect()
         })
         .map_err(at(conn, READ))?;
@@ -256,13 +286,13 @@ fn groups(
             }
         }
     }
-    Ok(rows)
+    Ok((rows, all))
 }
 
 fn days(
     conn: &Connection,
     tenant_id: Uuid,
-    span: (i64, i64),
+    span: Span,
     zone: &str,
 ) -> Result<Vec<UsageRow>, LedgerError> {
     let zone = window::zone(zone)?;
@@ -274,26 +304,71 @@ fn days(
         .prepare_cached(&sql)
         .and_then(|mut statement| {
             statement
-                .query_map(params![tenant_id, span.0, span.1], |row| {
-                    Ok((row.get(0)?, UsageTotals::from_row(row, 1)?))
-                })?
+                .query_map(
+                    params![tenant_id, span.since_ms, span.until_ms, span.run_id],
+                    |row| Ok((row.get(0)?, UsageTotals::from_row(row, 1)?)),
+                )?
                 .collect()
         })
         .map_err(at(conn, READ))?;
-    let mut days: BTreeMap<String, UsageTotals> = BTreeMap::new();
-    for (quarter, totals) in quarters {
+    let day_of = |quarter: i64| {
         let begin = Timestamp::from_millisecond(quarter.saturating_mul(QUARTER_MS));
-        let day = begin.map_err(|error| LedgerError::Damaged {
+        let begin = begin.map_err(|error| LedgerError::Damaged {
             detail: format!("an attempt's time: {error}"),
         })?;
-        let day = day.to_zoned(zone.clone()).date().to_string();
-        days.entry(day).or_default().add(totals);
+        Ok::<_, LedgerError>(begin.to_zoned(zone.clone()).date().to_string())
+    };
+    let mut days: BTreeMap<String, UsageTotals> = BTreeMap::new();
+    for (quarter, totals) in quarters {
+        days.entry(day_of(quarter)?).or_default().add(totals);
+    }
+    for (day, runs) in runs_by_day(conn, tenant_id, span, &day_of)? {
+        days.entry(day).or_default().runs = runs;
     }
     Ok(days
         .into_iter()
         .rev()
         .map(|(key, totals)| UsageRow { key, totals })
         .collect())
+}
+
+/// How many runs asked a model, by day. A run that goes on over midnight is one of both days.
+fn runs_by_day(
+    conn: &Connection,
+    tenant_id: Uuid,
+    span: Span,
+    day_of: &impl Fn(i64) -> Result<String, LedgerError>,
+) -> Result<Vec<(String, u64)>, LedgerError> {
+    let sql = format!(
+        "SELECT started_ms / {QUARTER_MS} AS quarter, run_id FROM attempt WHERE {SPAN} \
+         GROUP BY quarter, run_id ORDER BY quarter"
+    );
+    let mut statement = conn.prepare_cached(&sql).map_err(at(conn, READ))?;
+    let mut found = statement
+        .query(params![
+            tenant_id,
+            span.since_ms,
+            span.until_ms,
+            span.run_id
+        ])
+        .map_err(at(conn, READ))?;
+    let mut days = Vec::new();
+    // Only one day's runs are held at a time.
+    let mut runs: HashSet<Uuid> = HashSet::new();
+    let mut current: Option<String> = None;
+    while let Some(row) = found.next().map_err(at(conn, READ))? {
+        let quarter = row.get(0).map_err(at(conn, READ))?;
+        let run: Uuid = row.get(1).map_err(at(conn, READ))?;
+        let day = day_of(quarter)?;
+        if current.as_ref() != Some(&day) {
+            let before = current.replace(day);
+            days.extend(before.map(|before| (before, runs.len() as u64)));
+            runs.clear();
+        }
+        runs.insert(run);
+    }
+    days.extend(current.map(|last| (last, runs.len() as u64)));
+    Ok(days)
 }
 
 /// A run's attempts, in their order; 10,000 at most.

@@ -291,6 +291,7 @@ impl World {
             since_ms: None,
             until_ms: None,
             by: GroupBy::Run,
+            run_id: None,
             zone: "UTC".into(),
             limit: 100,
         };

@@ -168,6 +168,7 @@ async fn report(books: &Books, by: GroupBy, zone: &str, since_ms: Option<i64>) -
         since_ms,
         until_ms: None,
         by,
+        run_id: None,
         zone: zone.into(),
         limit: 10,
     };
@@ -231,6 +232,33 @@ async fn usage_adds_up_however_it_is_cut() {
         let found = report(&books, by, "UTC", None).await;
         assert_eq!(shown(&found), rows);
         assert_eq!(found.total.cost_nano, 35 * CENT);
+    }
+    let runs = |report: &UsageReport| {
+        let rows = report.rows.iter().map(|row| row.totals.runs);
+        (report.total.runs, rows.collect::<Vec<_>>())
+    };
+    let days = report(&books, GroupBy::Day, "UTC", None).await;
+    assert_eq!(runs(&days), (4, vec![3, 1]));
+    let models = report(&books, GroupBy::Model, "UTC", None).await;
+    assert_eq!(runs(&models), (4, vec![4]));
+    let query = |by, run_id, limit| UsageQuery {
+        since_ms: None,
+        until_ms: None,
+        by,
+        run_id,
+        zone: "UTC".into(),
+        limit,
+    };
+    for by in [GroupBy::Day, GroupBy::Run] {
+        let first = query(by, None, 1);
+        let rows_all = report(&books, by, "UTC", None).await.rows.len();
+        let first = books.read(move |conn| usage(conn, tenant, &first)).await;
+        assert_eq!((first.rows.len(), first.total.attempts), (1, 4));
+        assert_eq!(first.rows_more as usize, rows_all - 1);
+        let alone = query(by, Some(run_id), 10);
+        let alone = books.read(move |conn| usage(conn, tenant, &alone)).await;
+        assert_eq!((alone.rows.len(), alone.rows_more), (1, 0));
+        assert_eq!((alone.total.runs, alone.total.open), (1, 1));
     }
     let runs = report(&books, GroupBy::Run, "UTC", None).await;
     assert_eq!(runs.rows.len(), 4);

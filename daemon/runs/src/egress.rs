@@ -11,7 +11,7 @@ use crate::error::{RunsError, bounded, version_7};
 use crate::run::Tenant;
 
 /// Rows of one page at most.
-const PAGE_MAX: usize = 200;
+const PAGE_MAX: usize = 500;
 /// Rows of one run at most.
 const RUN_MAX: i64 = 10_000;
 
@@ -91,9 +91,11 @@ impl Egress {
 pub struct EgressFilter {
     /// From then on, UTC.
     pub since_ms: Option<i64>,
+    /// What left for this run.
+    pub run_id: Option<Uuid>,
     /// Behind this one: [`EgressPage::next`] of the page before.
     pub cursor: Option<EgressCursor>,
-    /// How many, 200 at most.
+    /// How many, 500 at most.
     pub limit: usize,
 }
 
@@ -199,7 +201,8 @@ pub fn list_egress(
     };
     let sql = format!(
         "SELECT {COLUMNS} FROM egress WHERE tenant_id = ?1 AND (at_ms, id) < (?2, ?3) \
-         AND at_ms >= ?4 ORDER BY at_ms DESC, id DESC LIMIT ?5"
+         AND at_ms >= ?4 AND (?6 IS NULL OR run_id = ?6) \
+         ORDER BY at_ms DESC, id DESC LIMIT ?5"
     );
     let one_more = i64::try_from(limit + 1).unwrap_or(i64::MAX);
     let since_ms = filter.since_ms.unwrap_or(i64::MIN);
@@ -208,7 +211,7 @@ pub fn list_egress(
         .and_then(|mut statement| {
             statement
                 .query_map(
-                    params![tenant.0, at_ms, id, since_ms, one_more],
+                    params![tenant.0, at_ms, id, since_ms, one_more, filter.run_id],
                     Egress::from_row,
                 )?
                 .collect()
@@ -221,6 +224,65 @@ pub fn list_egress(
         id: row.id,
     });
     Ok(EgressPage { rows, next })
+}
+
+/// How much left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EgressTotals {
+    /// Rows.
+    pub rows: u64,
+    /// Bytes of them all.
+    pub bytes: u64,
+}
+
+/// How much left: from then on (UTC), for this run, or at all.
+///
+/// # Errors
+/// What the store said.
+pub fn egress_totals(
+    conn: &Connection,
+    tenant: Tenant,
+    since_ms: Option<i64>,
+    run_id: Option<Uuid>,
+) -> Result<EgressTotals, RunsError> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT count(*), coalesce(sum(bytes), 0) FROM egress \
+             WHERE tenant_id = ?1 AND at_ms >= ?2 AND (?3 IS NULL OR run_id = ?3)",
+        )
+        .and_then(|mut statement| {
+            let since_ms = since_ms.unwrap_or(i64::MIN);
+            statement.query_row(params![tenant.0, since_ms, run_id], |row| {
+                Ok(EgressTotals {
+                    rows: row.get::<_, i64>(0)?.unsigned_abs(),
+                    bytes: row.get::<_, i64>(1)?.unsigned_abs(),
+                })
+            })
+        })
+        .map_err(at(conn, READ))?)
+}
+
+/// Bytes that left, by where they went; 10,000 places at most, in their order.
+///
+/// # Errors
+/// What the store said.
+pub fn egress_by_destination(
+    conn: &Connection,
+    tenant: Tenant,
+) -> Result<Vec<(String, u64)>, RunsError> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT destination, sum(bytes) FROM egress WHERE tenant_id = ?1 \
+             GROUP BY destination ORDER BY destination LIMIT ?2",
+        )
+        .and_then(|mut statement| {
+            statement
+                .query_map(params![tenant.0, RUN_MAX], |row| {
+                    Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+                })?
+                .collect()
+        })
+        .map_err(at(conn, READ))?)
 }
 
 /// What left for a run, the oldest first; 10,000 rows at most.

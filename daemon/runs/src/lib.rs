@@ -31,8 +31,8 @@ mod undo;
 
 pub use accept::{Accepted, NewRun, accept};
 pub use egress::{
-    Egress, EgressCursor, EgressFilter, EgressPage, NewEgress, egress_of_run, list_egress,
-    record_egress,
+    Egress, EgressCursor, EgressFilter, EgressPage, EgressTotals, NewEgress, egress_by_destination,
+    egress_of_run, egress_totals, list_egress, record_egress,
 };
 pub use error::RunsError;
 pub use event::{Event, EventPage, EventType};
@@ -55,8 +55,8 @@ pub use silence::{
     remove as remove_silence,
 };
 pub use template::{
-    NewTemplate, TEMPLATE_BYTES_MAX, TEMPLATES_MAX, Template, get_template, list_templates,
-    remove_template, save_template,
+    NewTemplate, TEMPLATE_BYTES_MAX, TEMPLATES_BYTES_MAX, TEMPLATES_MAX, Template, get_template,
+    list_templates, remove_template, save_template,
 };
 pub use undo::{
     IMAGE_BYTES_MAX, NewUndo, Undo, UndoEntry, UndoState, get as get_undo, latest as latest_undo,

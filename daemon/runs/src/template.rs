@@ -7,9 +7,14 @@ use crate::error::{RunsError, bounded};
 use crate::run::Tenant;
 
 /// Templates at most.
-pub const TEMPLATES_MAX: usize = 1_000;
+pub const TEMPLATES_MAX: usize = 500;
+/// The texts of all templates together at most, in bytes: one answer holds them, however they are
+/// escaped.
+pub const TEMPLATES_BYTES_MAX: usize = 1 << 20;
 /// A template's texts at most, in bytes each.
 pub const TEMPLATE_BYTES_MAX: usize = 256 << 10;
+/// A model's name at most, in bytes.
+const MODEL_BYTES_MAX: usize = 512;
 
 const SAVE: &str = "save a template";
 const READ: &str = "read templates";
@@ -23,6 +28,8 @@ pub struct NewTemplate {
     pub system: Option<String>,
     /// The prompt, with its variables; [`TEMPLATE_BYTES_MAX`] at most.
     pub prompt: String,
+    /// The model that it is for, `provider/model`; 512 bytes at most.
+    pub model: Option<String>,
 }
 
 /// A template.
@@ -34,11 +41,13 @@ pub struct Template {
     pub system: Option<String>,
     /// The prompt, with its variables.
     pub prompt: String,
+    /// The model that it is for, `provider/model`.
+    pub model: Option<String>,
     /// When it was saved, UTC.
     pub created_ms: i64,
 }
 
-const COLUMNS: &str = "name, system, prompt, created_ms";
+const COLUMNS: &str = "name, system, prompt, created_ms, model";
 
 impl Template {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -47,6 +56,7 @@ impl Template {
             system: row.get(1)?,
             prompt: row.get(2)?,
             created_ms: row.get(3)?,
+            model: row.get(4)?,
         })
     }
 }
@@ -55,7 +65,7 @@ impl Template {
 ///
 /// # Errors
 /// [`RunsError::Invalid`] for another name, [`RunsError::TooLarge`] for a long text or above
-/// [`TEMPLATES_MAX`].
+/// [`TEMPLATES_MAX`] or [`TEMPLATES_BYTES_MAX`].
 pub fn save_template(
     tx: &Tx<'_>,
     tenant: Tenant,
@@ -75,31 +85,43 @@ pub fn save_template(
     }
     bounded("system (bytes)", new.system.as_deref(), TEMPLATE_BYTES_MAX)?;
     bounded("prompt (bytes)", Some(&new.prompt), TEMPLATE_BYTES_MAX)?;
+    bounded("model (bytes)", new.model.as_deref(), MODEL_BYTES_MAX)?;
     let former = get_template(tx, tenant, &new.name)?;
-    if former.is_none() {
-        let count: i64 = tx
-            .query_row(
-                "SELECT count(*) FROM template WHERE tenant_id = ?1",
-                [tenant.0],
-                |row| row.get(0),
-            )
-            .map_err(at(tx, SAVE))?;
-        let after = usize::try_from(count)
+    let (others, bytes): (i64, i64) = tx
+        .query_row(
+            "SELECT count(*), coalesce(sum(octet_length(prompt) + \
+             coalesce(octet_length(system), 0)), 0) \
+             FROM template WHERE tenant_id = ?1 AND name <> ?2",
+            params![tenant.0, new.name],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .map_err(at(tx, SAVE))?;
+    let plus = |others: i64, more: usize| {
+        usize::try_from(others)
             .unwrap_or(usize::MAX)
-            .saturating_add(1);
-        if after > TEMPLATES_MAX {
-            return Err(RunsError::TooLarge {
-                what: "the list of templates",
-                size: after,
-                limit: TEMPLATES_MAX,
-            });
+            .saturating_add(more)
+    };
+    let own = new.prompt.len() + new.system.as_ref().map_or(0, String::len);
+    for (what, size, limit) in [
+        ("the list of templates", plus(others, 1), TEMPLATES_MAX),
+        (
+            "all templates together (bytes)",
+            plus(bytes, own),
+            TEMPLATES_BYTES_MAX,
+        ),
+    ] {
+        if size > limit {
+            return Err(RunsError::TooLarge { what, size, limit });
         }
     }
     tx.execute(
-        "INSERT INTO template (tenant_id, name, system, prompt, created_ms) \
-         VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (tenant_id, name) DO UPDATE \
-         SET system = excluded.system, prompt = excluded.prompt, created_ms = excluded.created_ms",
-        params![tenant.0, new.name, new.system, new.prompt, now_ms],
+        "INSERT INTO template (tenant_id, name, system, prompt, model, created_ms) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (tenant_id, name) DO UPDATE \
+         SET system = excluded.system, prompt = excluded.prompt, model = excluded.model, \
+             created_ms = excluded.created_ms",
+        params![
+            tenant.0, new.name, new.system, new.prompt, new.model, now_ms
+        ],
     )
     .map_err(at(tx, SAVE))?;
     Ok(former)

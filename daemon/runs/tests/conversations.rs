@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use convergio_runs::{
     EgressFilter, MESSAGE_BYTES_MAX, MessageRole, NewEgress, NewMessage, NewSession, NewTemplate,
-    Retention, RunKind, Runs, RunsError, SessionFilter, append_message, create_session,
-    delete_session, egress_of_run, get_session, get_template, latest_session, list_egress,
-    list_sessions, list_templates, local_profile, messages, record_egress, remove_template,
-    save_template,
+    Retention, RunKind, Runs, RunsError, SessionFilter, TEMPLATE_BYTES_MAX, append_message,
+    create_session, delete_session, egress_by_destination, egress_of_run, egress_totals,
+    get_session, get_template, latest_session, list_egress, list_sessions, list_templates,
+    local_profile, messages, record_egress, remove_template, save_template,
 };
-use convergio_store::{Store, StoreOptions, Tx};
+use convergio_store::{Connection, Store, StoreOptions, Tx};
 use support::{ending, finding, new_run};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -356,7 +356,7 @@ async fn what_left_is_listed_and_outlives_its_run() {
     let page = list(EgressFilter {
         cursor: Some(cursor),
         limit: 3,
-        since_ms: None,
+        ..EgressFilter::default()
     })
     .await;
     assert_eq!(
@@ -366,10 +366,42 @@ async fn what_left_is_listed_and_outlives_its_run() {
     let since = list(EgressFilter {
         since_ms: Some(3),
         limit: 9,
-        cursor: None,
+        ..EgressFilter::default()
     })
     .await;
     assert_eq!(since.rows.len(), 2);
+    let of_one = EgressFilter {
+        run_id: Some(run_id),
+        limit: 1,
+        ..EgressFilter::default()
+    };
+    let page = list(of_one).await;
+    assert_eq!(
+        (page.rows[0].run_id, page.rows[0].bytes),
+        (Some(run_id), 10)
+    );
+    let totals = |since_ms, run_id| {
+        let runs = runs.clone();
+        async move {
+            let read = move |conn: &Connection| egress_totals(conn, tenant, since_ms, run_id);
+            runs.store().read("add up", read).await.unwrap()
+        }
+    };
+    let all = totals(None, None).await;
+    assert_eq!((all.rows, all.bytes), (4, 4 + 3 + 2 + 10));
+    let late = totals(Some(3), None).await;
+    assert_eq!(
+        (late.rows, late.bytes),
+        (2, since.rows.iter().map(|row| row.bytes).sum())
+    );
+    let of_one = totals(None, Some(run_id)).await;
+    assert_eq!((of_one.rows, of_one.bytes, page.next), (1, 10, None));
+    let places = runs
+        .store()
+        .read("add up", move |conn| egress_by_destination(conn, tenant))
+        .await
+        .unwrap();
+    assert_eq!(places.iter().map(|(_, bytes)| bytes).sum::<u64>(), 19);
 
     runs.finish(run_id, ending()).await.unwrap();
     // Rows of 1970 are long past what is kept.
@@ -401,6 +433,7 @@ async fn templates_give_back_what_they_replace() {
             name: name.into(),
             system: None,
             prompt: prompt.into(),
+            model: (prompt == "one").then(|| "mock/large".into()),
         };
         let runs = runs.clone();
         async move { write(&runs, move |tx| save_template(tx, tenant, &new, 1)).await }
@@ -408,6 +441,7 @@ async fn templates_give_back_what_they_replace() {
     assert_eq!(save("explain", "one").await.unwrap(), None);
     let former = save("explain", "two").await.unwrap().unwrap();
     assert_eq!(former.prompt, "one");
+    assert_eq!(former.model.as_deref(), Some("mock/large"));
     save("a.b-c_9", "three").await.unwrap();
     for name in ["", ".", "-x", "../x", "a b", "a/b", "é", &"x".repeat(65)] {
         let refused = save(name, "x").await;
@@ -415,6 +449,20 @@ async fn templates_give_back_what_they_replace() {
             matches!(refused, Err(RunsError::Invalid { .. })),
             "{name:?}"
         );
+    }
+    // Three of the largest and a little are within the bound, one more is not.
+    let large = "x".repeat(TEMPLATE_BYTES_MAX);
+    for name in ["l1", "l2", "l3"] {
+        save(name, &large).await.unwrap();
+    }
+    let refused = save("l4", &large).await;
+    assert!(matches!(refused, Err(RunsError::TooLarge { .. })));
+    // Replacing counts what is replaced no more.
+    save("l3", &large).await.unwrap();
+    for name in ["l1", "l2", "l3"] {
+        write(&runs, move |tx| remove_template(tx, tenant, name))
+            .await
+            .unwrap();
     }
     let all = runs
         .store()
@@ -426,7 +474,8 @@ async fn templates_give_back_what_they_replace() {
     let removed = write(&runs, move |tx| remove_template(tx, tenant, "explain"))
         .await
         .unwrap();
-    assert_eq!(removed.unwrap().prompt, "two");
+    let removed = removed.unwrap();
+    assert_eq!((removed.prompt.as_str(), removed.model), ("two", None));
     assert_eq!(
         write(&runs, move |tx| remove_template(tx, tenant, "explain"))
             .await

@@ -38,6 +38,8 @@ CREATE TABLE template (
     name       TEXT    NOT NULL,
     system     TEXT,
     prompt     TEXT    NOT NULL,
+    -- What it is for, `provider/model`.
+    model      TEXT,
     created_ms INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, name)
 ) STRICT;

@@ -20,7 +20,7 @@ const FROZEN: &[(&str, &str)] = &[
     ),
     (
         "0002_models",
-        "48f5a160c3ce6e6d4aefbc0afc4f1d9f6a21769c805371c4de2b62e7eb37414c",
+        "5b3a39ddac6e8100ef7f275cac1e9dd8d9f9cc8d54e707ffd6adea6e79e797ea",
     ),
 ];
 

@@ -252,6 +252,7 @@ mod tests {
             name: "t".into(),
             system: Some("You are {{who}}.".into()),
             prompt: "Say {{what}}: {{input}}".into(),
+            model: None,
             created_ms: 0,
         };
         let mut asked = params(&[(InputKind::Prompt, "x {{who}}")]);

@@ -18,8 +18,8 @@ SELECT id, '/home/ada/shop', 'f2', 'secrets/aws', 'a fixture', 1760000003000 FRO
 UPDATE session SET root = '/home/ada/shop', title = 'hello', active_ms = 1760000001000;
 INSERT INTO egress (tenant_id, id, run_id, attempt_id, at_ms, destination, bytes, purpose, redactions, policy, model)
 SELECT id, x'01900000000070008000000000000006', x'01900000000070008000000000000003', x'01900000000070008000000000000009', 1760000001000, 'https://api.example.com', 512, 'chat', 1, 'local-first', 'example/large' FROM tenant;
-INSERT INTO template (tenant_id, name, system, prompt, created_ms)
-SELECT id, 'explain', 'Be brief.', 'Explain {{input}}', 1760000004000 FROM tenant;
+INSERT INTO template (tenant_id, name, system, prompt, model, created_ms)
+SELECT id, 'explain', 'Be brief.', 'Explain {{input}}', 'example/large', 1760000004000 FROM tenant;
 INSERT INTO price_version (tenant_id, id, effective_from_ms, sha256, source, created_ms)
 SELECT id, x'01900000000070008000000000000007', 1750000000000, zeroblob(32), 'config', 1760000000000 FROM tenant;
 INSERT INTO price (version_id, provider, model, resource, tier_mode, nano_per_million)
