@@ -86,6 +86,40 @@ pub fn session_id(text: &str) -> Result<uuid::Uuid, String> {
         .map_err(|_| "use a conversation's id; `cv sessions` names them".to_owned())
 }
 
+/// A moment in the past, UTC milliseconds: `7d`, `24h`, `30m` ago, or a day in the local time zone.
+pub fn since_ms(text: &str) -> Result<i64, String> {
+    let refused = || "use 7d, 24h, 30m or a day such as 2026-11-01".to_owned();
+    if let Ok(date) = text.parse::<jiff::civil::Date>() {
+        let midnight = date
+            .to_zoned(jiff::tz::TimeZone::system())
+            .map_err(|_| refused())?;
+        return Ok(midnight.timestamp().as_millisecond());
+    }
+    let last = text.chars().next_back().ok_or_else(refused)?;
+    let unit_ms: i64 = match last {
+        'm' => 60_000,
+        'h' => 3_600_000,
+        'd' => 86_400_000,
+        'w' => 604_800_000,
+        _ => return Err(refused()),
+    };
+    let number = &text[..text.len() - 1];
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(refused());
+    }
+    number
+        .parse::<i64>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit_ms))
+        .map(|ago| {
+            jiff::Timestamp::now()
+                .as_millisecond()
+                .saturating_sub(ago)
+                .max(0)
+        })
+        .ok_or_else(refused)
+}
+
 /// The whole command line, for help, completions and man pages.
 pub fn command() -> clap::Command {
     Cli::command()
@@ -107,6 +141,25 @@ mod tests {
         assert_eq!(duration_ms("2m"), Ok(120_000));
         for bad in ["", "s", "0", "1d", "-1s", "99999999999999999999h"] {
             assert!(duration_ms(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_an_age_or_a_day() {
+        let now = jiff::Timestamp::now().as_millisecond();
+        let week = since_ms("7d").expect("an age");
+        assert!((now - 604_800_000 - week).abs() < 60_000);
+        assert!(since_ms("2026-11-01").expect("a day") > 1_790_000_000_000);
+        for bad in [
+            "",
+            "d",
+            "-1d",
+            "1y",
+            "yesterday",
+            "2026-13-01",
+            "99999999999999999999d",
+        ] {
+            assert!(since_ms(bad).is_err(), "{bad}");
         }
     }
 

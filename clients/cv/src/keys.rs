@@ -48,8 +48,17 @@ pub fn add_asked(error: &ClientError, keys: &mut BTreeMap<String, SecretText>) -
     if error.kind() != Some(ErrorCode::KeyUnavailable) {
         return false;
     }
-    let mut added = false;
     let names = error.data.iter().flat_map(|data| &data.env_names);
+    add(names, keys)
+}
+
+/// Adds those of the named variables that are set here. False where that is none that was not
+/// there already.
+pub fn add<'n>(
+    names: impl Iterator<Item = &'n String>,
+    keys: &mut BTreeMap<String, SecretText>,
+) -> bool {
+    let mut added = false;
     for name in names.take(ASKED_MAX) {
         if !keys.contains_key(name)
             && let Some(value) = variable(name)

@@ -38,3 +38,12 @@ pub fn local_time(ms: i64) -> String {
         },
     )
 }
+
+/// Now, UTC milliseconds.
+pub fn now_ms() -> i64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .ok()
+        .and_then(|since| i64::try_from(since.as_millis()).ok())
+        .unwrap_or(0)
+}

@@ -69,6 +69,8 @@ pub struct Printer {
     ended: bool,
     /// The whole document was printed.
     told: bool,
+    /// The failure was told.
+    failed: bool,
 }
 
 impl Printer {
@@ -93,6 +95,7 @@ impl Printer {
             mid_line: false,
             ended: false,
             told: false,
+            failed: false,
         }
     }
 
@@ -376,10 +379,13 @@ impl Printer {
         document
     }
 
-    /// Leaves the terminal in order after a failure, and lets the format tell it. What came stays.
+    /// Leaves the terminal in order after a failure, and lets the format tell it, once. What came
+    /// stays.
     pub fn failed(&mut self, failure: &Failure, context: &mut Context) -> Result<(), Failure> {
         context.notes.still();
-        if matches!(failure.kind, Kind::ReaderGone | Kind::Output) {
+        if std::mem::replace(&mut self.failed, true)
+            || matches!(failure.kind, Kind::ReaderGone | Kind::Output)
+        {
             return Ok(());
         }
         match self.asked.format {

@@ -1,30 +1,44 @@
 //! The verbs: one file and one row each.
 
 pub mod allow;
+pub mod answer;
 pub mod ask;
 pub mod attach;
 pub mod backup;
+pub mod budget;
 pub mod card;
+pub mod choices;
 pub mod completions;
 pub mod config;
 pub mod doctor;
 pub mod fix;
+pub mod gguf;
 pub mod hook;
 pub mod latest;
 pub mod logs;
 pub mod man;
+pub mod models;
 pub mod piped;
 pub mod preview;
 pub mod printer;
+pub mod privacy;
+pub mod provider;
+pub mod provider_key;
 pub mod restore;
+pub mod resume;
 pub mod review;
+pub mod reviewing;
 pub mod runs;
 pub mod service;
+pub mod sessions;
 pub mod settings;
+pub mod setup;
 pub mod silences;
 pub mod status;
 pub mod stop;
+pub mod template;
 pub mod undo;
+pub mod usage;
 
 use clap::Subcommand;
 
@@ -62,11 +76,20 @@ verbs! {
     Hook => hook;
     Runs => runs;
     Attach => attach;
+    #[command(visible_alias = "session")]
+    Sessions => sessions;
+    Template => template;
+    Provider => provider;
+    Models => models;
+    Usage => usage;
+    Budget => budget;
+    Privacy => privacy;
     Status => status;
     Logs => logs;
     Doctor => doctor;
     Stop => stop;
     Service => service;
+    Setup => setup;
     Config => config;
     Backup => backup;
     Restore => restore;

@@ -5,6 +5,7 @@ use convergio_contract::{
     Uuid,
     chat::{RunPreview, RunStartParams},
     model::{Attempt, Policy, Preview},
+    review::{ReviewPreview, ReviewStartParams},
 };
 
 use crate::{
@@ -15,7 +16,10 @@ use crate::{
     exit::Exit,
     keys, money,
     output::{escape, layout::Piece, paint::Role},
-    render::words::{count, grouped},
+    render::{
+        ReviewFormat,
+        words::{count, grouped},
+    },
     spinner,
     table::{Format, Table, cell, show, styled},
 };
@@ -40,6 +44,35 @@ pub async fn ask(
     };
     let asking = spinner::during(&mut context.notes, "Asking what would be sent", asking);
     let preview = asking.await?;
+    print(&preview, format, context)
+}
+
+/// What a review would send to a model.
+pub async fn review(
+    client: &Client,
+    mut params: ReviewStartParams,
+    format: ReviewFormat,
+    context: &mut Context,
+) -> Result<Exit, Failure> {
+    let asking = async {
+        let mut mended = false;
+        loop {
+            match client.call::<ReviewPreview>(&params).await {
+                Err(error) if !mended && keys::add_asked(&error, &mut params.options.keys) => {
+                    mended = true;
+                }
+                asked => return asked.map_err(daemon::failure),
+            }
+        }
+    };
+    let asking = spinner::during(&mut context.notes, "Asking what would be sent", asking);
+    let preview = asking.await?;
+    let format = match format {
+        ReviewFormat::Json => Format::Json,
+        ReviewFormat::Ndjson => Format::Ndjson,
+        ReviewFormat::Md => Format::Md,
+        _ => Format::Text,
+    };
     print(&preview, format, context)
 }
 

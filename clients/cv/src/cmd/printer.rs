@@ -18,6 +18,8 @@ pub struct Printer {
     renderer: Box<dyn Renderer>,
     /// What is known so far.
     pub report: Report,
+    /// The end was printed; a failure has no place on stdout any more.
+    ended: bool,
 }
 
 impl Printer {
@@ -33,6 +35,7 @@ impl Printer {
             detail,
             renderer: renderer(format, detail),
             report: Report::default(),
+            ended: false,
         }
     }
 
@@ -119,6 +122,7 @@ impl Printer {
         }
         self.renderer.end(&self.report, &mut context.answer)?;
         context.answer.flush()?;
+        self.ended = true;
         if self.format == ReviewFormat::Text {
             let hints = text::hints(&self.report);
             if hints.is_empty() {
@@ -137,7 +141,10 @@ impl Printer {
                     .note(&format!("not reviewed: {}", escape::line(reason)));
             }
         }
-        Ok(self.report.exit(fail_on))
+        match self.report.shortfall() {
+            Some(failure) => Err(failure),
+            None => Ok(self.report.exit(fail_on)),
+        }
     }
 
     /// Lets the format tell a failure.
@@ -147,6 +154,7 @@ impl Printer {
         context: &mut Context,
     ) -> Result<Exit, Failure> {
         if let Err(failure) = &outcome
+            && !self.ended
             && !matches!(failure.kind, Kind::ReaderGone | Kind::Output)
         {
             context.notes.still();

@@ -1,23 +1,21 @@
 //! `cv review`
 
-use std::{
-    path::Path,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use convergio_client::{Client, ClientError, ClientOptions};
+use convergio_client::{Client, ClientOptions};
 use convergio_contract::{
     Uuid,
     config::{ConfigGet, ConfigGetParams},
     finding::Severity,
+    model::Policy,
     review::{ReviewLatest, ReviewLatestParams, ReviewStart, ReviewStartParams},
-    run::{OnLastReaderGone, RunCancel, RunCancelParams, RunOptions},
+    run::{OnLastReaderGone, RunOptions},
 };
-use serde_json::json;
 
 use super::{
-    latest, piped,
+    answer, latest, piped, preview,
     printer::Printer,
+    reviewing::{beating, stream},
     settings::{FailOn, Settings},
 };
 use crate::{
@@ -27,21 +25,18 @@ use crate::{
     exit::Exit,
     git::{Selected, Wanted, advice::path_for_revision, discover::top_level, select},
     hint::Hint,
+    keys::{self},
     local_time,
-    output::{Answer, escape, layout::Piece, paint::Role},
+    output::{escape, layout::Piece, paint::Role},
     render::{Report, ReviewFormat, SeverityArg},
-    spinner, stdin,
+    spinner, stdin, terminal,
     waiting::{self, Deadline},
     wire,
 };
 
-/// How long a cancelled run may take to say so.
-const CANCEL_MS: u64 = 500;
 /// How long a connection that is made ahead of the diff may stay without its handshake, which
 /// otherwise travels with the first request. The daemon closes those that never begin.
 const HANDSHAKE_LATE_MS: u64 = 1_000;
-/// How often NDJSON says that the review still goes on.
-const HEARTBEAT_MS: u64 = 5_000;
 
 /// Reviews changes: `git diff | cv review`, or in a repository everything not yet committed.
 #[derive(clap::Args, Debug)]
@@ -79,8 +74,26 @@ pub struct Args {
     #[arg(long, conflicts_with = "detach")]
     pub replay: bool,
     /// Rules only, even where a model is configured.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["model", "focus", "max_cost", "max_output", "local_only", "dry_run"])]
     pub no_model: bool,
+    /// Let this model look too: `provider/model`, as `cv models` names it.
+    #[arg(short, long, value_name = "MODEL", value_hint = clap::ValueHint::Other)]
+    pub model: Option<String>,
+    /// What the model should look for above all.
+    #[arg(long, value_name = "TEXT", value_hint = clap::ValueHint::Other)]
+    pub focus: Option<String>,
+    /// What the model may cost at most, in US dollars.
+    #[arg(long, value_name = "USD", value_parser = crate::money::parse)]
+    pub max_cost: Option<i64>,
+    /// Tokens that each of the model's answers may have at most.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_output: Option<u32>,
+    /// Models on this machine only.
+    #[arg(long)]
+    pub local_only: bool,
+    /// Only say what would be sent to a model, and what it would cost.
+    #[arg(long, conflicts_with_all = ["replay", "detach"])]
+    pub dry_run: bool,
     /// Start the review and leave; `cv attach RUN` reads it.
     #[arg(long)]
     pub detach: bool,
@@ -135,7 +148,7 @@ fn replay(args: &Args, context: &mut Context, printer: &mut Printer) -> Result<E
 }
 
 /// The settings with the options in their place.
-fn options(args: &Args, configured: Settings, printer: &mut Printer) -> Settings {
+pub fn options(args: &Args, configured: Settings, printer: &mut Printer) -> Settings {
     let settings = Settings {
         fail_on: args.fail_on.map_or(configured.fail_on, FailOn::severity),
         max_findings: args.max_findings.or(configured.max_findings),
@@ -209,11 +222,15 @@ fn review(args: &Args, context: &mut Context, printer: &mut Printer) -> Result<E
             context.notes.note(daemon::notice(told));
         }
         let run_id = Uuid::now_v7();
-        let params = params(args, change, run_id)?;
+        let mut params = params(args, change, run_id)?;
+        if args.dry_run {
+            let asking = preview::review(&client, params, args.format, context);
+            return deadline.guard("asking what would be sent", asking).await;
+        }
         let mut outcome = deadline
             .guard(
                 "reviewing",
-                Box::pin(stream(&client, &params, args, context, printer)),
+                Box::pin(stream(&client, &mut params, args, context, printer)),
             )
             .await;
         if let Err(failure) = &outcome
@@ -228,7 +245,7 @@ fn review(args: &Args, context: &mut Context, printer: &mut Printer) -> Result<E
             outcome = deadline
                 .guard(
                     "reviewing",
-                    Box::pin(stream(&client, &params, args, context, printer)),
+                    Box::pin(stream(&client, &mut params, args, context, printer)),
                 )
                 .await;
         }
@@ -236,12 +253,22 @@ fn review(args: &Args, context: &mut Context, printer: &mut Printer) -> Result<E
             && matches!(failure.kind, Kind::Interrupted | Kind::Timeout)
             && !args.detach
         {
-            cancel(&client, run_id).await;
+            answer::cancel(&client, run_id).await;
         }
-        match outcome? {
-            Some(settings) => printer.end(settings.fail_on, context),
-            None => Ok(Exit::Ok),
+        let Some(settings) = outcome? else {
+            return Ok(Exit::Ok);
+        };
+        let ended = printer.end(settings.fail_on, context);
+        let spent = printer
+            .report
+            .summary
+            .as_ref()
+            .and_then(|summary| summary.model.as_ref())
+            .is_some_and(|model| model.amount_nano_usd > 0);
+        if spent && !context.notes.quiet {
+            answer::tell_cap(&client, context).await;
         }
+        ended
     })
 }
 
@@ -252,6 +279,9 @@ async fn check_rules(reach: ClientOptions, args: &Args, change: Selected) -> Res
     let mut params = params(args, change, Uuid::now_v7())?;
     params.options.ephemeral = true;
     params.options.on_last_reader_gone = OnLastReaderGone::Cancel;
+    // Nothing is worth a model's look here.
+    params.no_model = true;
+    params.options.keys.clear();
     // No later review is compared with this one.
     "rules".clone_into(&mut params.selection);
     let ended = async {
@@ -339,109 +369,22 @@ fn params(args: &Args, change: Selected, run_id: Uuid) -> Result<ReviewStartPara
                 OnLastReaderGone::Cancel
             },
             ephemeral: args.ephemeral,
-            ..RunOptions::default()
+            model: args.model.clone(),
+            policy: args.local_only.then_some(Policy::LocalOnly),
+            max_output: args.max_output,
+            max_cost_nano_usd: args.max_cost,
+            can_ask: !args.no_model
+                && matches!(args.format, ReviewFormat::Text | ReviewFormat::Md)
+                && terminal::can_ask(),
+            keys: if args.no_model {
+                BTreeMap::new()
+            } else {
+                keys::exported()
+            },
         },
-        no_model: false,
-        focus: None,
+        no_model: args.no_model,
+        focus: args.focus.clone(),
     })
-}
-
-/// Starts the run and prints its events. The settings, unless the run goes on without a reader.
-async fn stream(
-    client: &Client,
-    params: &ReviewStartParams,
-    args: &Args,
-    context: &mut Context,
-    printer: &mut Printer,
-) -> Result<Option<Settings>, Failure> {
-    let run_id = params.run_id;
-    let queue = || -> Result<_, ClientError> {
-        let configured = client.queue::<ConfigGet>(&ConfigGetParams::default())?;
-        let started = client.queue::<ReviewStart>(params)?;
-        let events = (!args.detach).then(|| client.subscribe(run_id, 0));
-        Ok((configured, started, events.transpose()?))
-    };
-    let (configured, started, events) = queue().map_err(daemon::failure)?;
-    let starting = async {
-        client.flush().await?;
-        // Whatever is wrong with the settings, the run's own refusal says it better.
-        let configured = configured.response().await;
-        Ok((started.response().await?, configured?))
-    };
-    let (accepted, configured) = spinner::during(&mut context.notes, "Sending the diff", starting)
-        .await
-        .map_err(daemon::failure)?;
-    let settings = options(args, Settings::of(&configured), printer);
-    let Some(mut events) = events else {
-        detached(accepted.run_id, args.format, context)?;
-        return Ok(None);
-    };
-    loop {
-        let next = async { events.next().await.map_err(daemon::failure) };
-        let next = spinner::during(&mut context.notes, "Reviewing", next);
-        let event = beating(printer, &mut context.answer, next).await?;
-        match event {
-            Some(event) => {
-                printer.event(&event, &mut context.answer)?;
-                if event.body.is_terminal() {
-                    return Ok(Some(settings));
-                }
-            }
-            None => return Ok(Some(settings)),
-        }
-    }
-}
-
-/// Waits, and lets the format say from time to time that the wait goes on.
-async fn beating<T>(
-    printer: &mut Printer,
-    answer: &mut Answer,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let mut work = std::pin::pin!(work);
-    let pause = Duration::from_millis(HEARTBEAT_MS);
-    loop {
-        match tokio::time::timeout(pause, &mut work).await {
-            Ok(outcome) => return outcome,
-            Err(_) => printer.heartbeat(now_ms(), answer)?,
-        }
-    }
-}
-
-fn detached(run_id: Uuid, format: ReviewFormat, context: &mut Context) -> Result<(), Failure> {
-    if format.is_json() {
-        context.answer.json(&json!({
-            "v": 1, "type": "detached", "run_id": run_id, "complete": false,
-        }))?;
-    } else {
-        context.answer.line(&run_id.to_string())?;
-    }
-    context.answer.flush()?;
-    context.notes.note(&format!("Read it: cv attach {run_id}"));
-    Ok(())
-}
-
-/// Ends the run. It ends by itself soon after its last reader went, so nothing hangs on this.
-async fn cancel(client: &Client, run_id: Uuid) {
-    let params = RunCancelParams { run_id };
-    let cancel = async {
-        client
-            .call::<RunCancel>(&params)
-            .await
-            .map_err(daemon::failure)
-    };
-    let _ = Deadline::from_now(Some(CANCEL_MS))
-        .guard("cancelling", cancel)
-        .await;
-}
-
-/// Now, UTC milliseconds.
-pub fn now_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_millis()).ok())
-        .unwrap_or(0)
 }
 
 #[cfg(test)]

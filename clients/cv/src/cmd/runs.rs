@@ -20,7 +20,7 @@ use crate::{
     table::{Cell, Format, Table, cell, show, styled},
 };
 
-/// Lists, shows and cancels runs.
+/// Lists, shows, cancels and resumes runs.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// What to do; without it, list.
@@ -51,6 +51,12 @@ pub enum Verb {
     },
     /// Shows one run.
     Show {
+        /// The run.
+        #[arg(value_name = "RUN", value_parser = crate::cli::run_id)]
+        run_id: Uuid,
+    },
+    /// Asks the question of an ended run again, as a new run of the same conversation.
+    Resume {
         /// The run.
         #[arg(value_name = "RUN", value_parser = crate::cli::run_id)]
         run_id: Uuid,
@@ -105,6 +111,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
             )?;
             one(&run, args.format, context)
         }
+        Verb::Resume { run_id } => super::resume::run(run_id, args.format, context),
         Verb::Cancel { run_id } => {
             let run = daemon::call(
                 context,
@@ -215,6 +222,11 @@ fn one(run: &RunInfo, format: Format, context: &mut Context) -> Result<Exit, Fai
         rows,
     };
     show(&mut context.answer, format, &table, run, None)?;
+    if run.kind == "chat" && matches!(run.state, RunState::Failed | RunState::Cancelled) {
+        context
+            .notes
+            .note(&format!("Ask it again: cv runs resume {}", run.run_id));
+    }
     if run.state != RunState::Running || run.findings.is_some() {
         context
             .notes

@@ -35,7 +35,9 @@ fn document<'a>(report: &'a Report, failure: Option<&Failure>) -> Document<'a> {
         coverage: &report.coverage,
         summary: report.summary.as_ref(),
         complete: failure.is_none() && report.is_complete(),
-        error: failure.map(Failure::to_json),
+        error: failure
+            .map(Failure::to_json)
+            .or_else(|| report.shortfall().as_ref().map(Failure::to_json)),
     }
 }
 

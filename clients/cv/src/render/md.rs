@@ -92,6 +92,9 @@ impl Renderer for Md {
             answer.write(&format!("- not reviewed: {}\n", inline(reason)))?;
         }
         if let Some(summary) = &report.summary {
+            for sentence in summary.model.iter().flat_map(words::model) {
+                answer.write(&format!("{}\n\n", inline(&sentence)))?;
+            }
             for sentence in words::not_listed(summary, 0) {
                 answer.write(&format!("{}\n\n", inline(&sentence)))?;
             }

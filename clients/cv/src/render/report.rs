@@ -2,11 +2,11 @@
 
 use convergio_contract::{
     EventBody, RpcError, RunEvent, Uuid,
-    finding::{Coverage, Finding, FindingStatus, ReviewSummary, Severity},
+    finding::{Coverage, Finding, FindingStatus, ModelLayer, ReviewSummary, Severity},
     review::ReviewLatestResponse,
 };
 
-use crate::exit::Exit;
+use crate::{error::Failure, exit::Exit};
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +80,19 @@ impl Report {
         self.end == Some(End::Completed)
             && self.coverage.unreviewed.is_empty()
             && self.gaps.is_empty()
+            && self.model().is_none_or(|model| model.complete)
+    }
+
+    /// What a model did, where one looked.
+    pub fn model(&self) -> Option<&ModelLayer> {
+        self.summary.as_ref()?.model.as_ref()
+    }
+
+    /// Why a model did not look at everything, where something went wrong with it. What was found
+    /// stays.
+    pub fn shortfall(&self) -> Option<Failure> {
+        let model = self.model().filter(|model| !model.complete)?;
+        model.error.clone().map(Failure::from)
     }
 
     /// The findings that stand, worst first, in order of discovery among equals.
@@ -95,7 +108,7 @@ impl Report {
         if fail_on.is_some_and(|limit| self.findings.iter().any(|f| f.severity >= limit)) {
             exit = exit.or(Exit::Findings);
         }
-        if !self.coverage.unreviewed.is_empty() || !self.gaps.is_empty() {
+        if !self.is_complete() && self.end == Some(End::Completed) {
             exit = exit.or(Exit::Incomplete);
         }
         exit
@@ -137,6 +150,30 @@ impl Report {
 mod tests {
     use super::*;
     use crate::render::samples;
+
+    #[test]
+    fn a_model_that_broke_off_leaves_the_findings_and_says_why() {
+        let mut report = samples::report();
+        let error = RpcError::new(convergio_contract::ErrorCode::ProviderError, "It went away");
+        if let Some(summary) = &mut report.summary {
+            summary.model = Some(ModelLayer {
+                name: "mock/gpt".to_owned(),
+                chunks: 3,
+                chunks_done: 1,
+                error: Some(error),
+                ..ModelLayer::default()
+            });
+        }
+        assert!(!report.is_complete());
+        assert!(!report.findings.is_empty());
+        let shortfall = report.shortfall().expect("a reason");
+        assert_eq!(shortfall.exit(), Exit::Provider);
+        assert_eq!(report.exit(None), Exit::Incomplete);
+        if let Some(model) = report.summary.as_mut().and_then(|s| s.model.as_mut()) {
+            model.complete = true;
+        }
+        assert!(report.is_complete() && report.shortfall().is_none());
+    }
 
     #[test]
     fn incomplete_beats_findings_and_findings_below_the_threshold_are_fine() {

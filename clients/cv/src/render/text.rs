@@ -119,6 +119,15 @@ impl Renderer for Text {
                 answer.write(&layout.text(&text, Role::Good, 2))?;
             }
         }
+        if let Some(model) = &summary.model {
+            for sentence in words::model(model) {
+                answer.write(&layout.text(&sentence, Role::Warning, 2))?;
+            }
+            if self.detail.verbose {
+                let text = words::model_detail(model);
+                answer.write(&layout.text(&text, Role::Dim, 2))?;
+            }
+        }
         let pieces: Vec<Piece> = words::summary(summary, &report.coverage)
             .into_iter()
             .enumerate()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use convergio_contract::finding::{Coverage, Finding, ReviewSummary};
+use convergio_contract::finding::{Coverage, Finding, ModelLayer, ReviewSummary};
 
 use crate::output::escape;
 
@@ -50,10 +50,65 @@ pub fn summary(summary: &ReviewSummary, coverage: &Coverage) -> Vec<String> {
             count(summary.bytes_sent, "byte", "bytes")
         ),
     ];
+    if let Some(model) = &summary.model {
+        parts.push(if model.local {
+            "free".to_owned()
+        } else {
+            crate::ask::words::amount(model.amount_nano_usd, model.estimated)
+        });
+    }
     if !summary.saved {
         parts.push("not saved".to_owned());
     }
     parts
+}
+
+/// What a person should know of what a model did: what was masked, what it did not see.
+pub fn model(model: &ModelLayer) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if model.redactions > 0 {
+        sentences.push(format!(
+            "{} masked in what the model was sent",
+            count(model.redactions.into(), "secret", "secrets")
+        ));
+    }
+    if !model.complete {
+        sentences.push(format!(
+            "{} looked at {} of {}",
+            escape::line(&model.name),
+            model.chunks_done,
+            count(model.chunks.into(), "part", "parts")
+        ));
+    }
+    sentences
+}
+
+/// What became of a model's findings, for `-v`.
+pub fn model_detail(model: &ModelLayer) -> String {
+    let mut text = format!(
+        "{}: {} of {}, {} proposed",
+        escape::line(&model.name),
+        model.chunks_done,
+        count(model.chunks.into(), "part", "parts"),
+        model.proposed
+    );
+    for (n, what) in [
+        (model.unanchored, "quoted what does not stand there"),
+        (model.rejected, "fell at the second look"),
+        (model.duplicates, "were known already"),
+    ] {
+        if n > 0 {
+            text.push_str(&format!(", {n} {what}"));
+        }
+    }
+    if let (Some(input), Some(output)) = (model.input_tokens, model.output_tokens) {
+        text.push_str(&format!(
+            " · {} tokens in, {} out",
+            grouped(input),
+            grouped(output)
+        ));
+    }
+    text
 }
 
 /// Against the review before: `1 resolved, 1 remains`. None where there is nothing to tell.
@@ -205,6 +260,40 @@ mod tests {
             coverage(&left_out(&["generated", "binary", "binary"])).as_deref(),
             Some("41 of 44 files; 3 left out: 2 binaries, 1 generated")
         );
+    }
+
+    #[test]
+    fn what_a_model_did_is_told() {
+        let layer = ModelLayer {
+            name: "mock/gpt".to_owned(),
+            complete: true,
+            chunks: 3,
+            chunks_done: 3,
+            proposed: 9,
+            unanchored: 2,
+            rejected: 1,
+            redactions: 1,
+            input_tokens: Some(1_200),
+            output_tokens: Some(40),
+            amount_nano_usd: 8_300_000,
+            ..ModelLayer::default()
+        };
+        assert_eq!(
+            model(&layer),
+            ["1 secret masked in what the model was sent"]
+        );
+        assert_eq!(
+            model_detail(&layer),
+            "mock/gpt: 3 of 3 parts, 9 proposed, 2 quoted what does not stand there, \
+             1 fell at the second look · 1,200 tokens in, 40 out"
+        );
+        let numbers = ReviewSummary {
+            model: Some(layer),
+            saved: true,
+            ..ReviewSummary::default()
+        };
+        let parts = summary(&numbers, &Coverage::default());
+        assert_eq!(parts.last().map(String::as_str), Some("$0.0083"));
     }
 
     #[test]

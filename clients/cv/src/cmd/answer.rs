@@ -1,0 +1,198 @@
+//! An answer from its first event to what is said after it; shared by all verbs that print one.
+
+use std::time::Duration;
+
+use convergio_client::{Client, RunEvents};
+use convergio_contract::{
+    EventBody, Uuid,
+    method::Empty,
+    run::{RunCancel, RunCancelParams},
+    usage::BudgetList,
+};
+use tokio::sync::oneshot;
+
+use super::preview;
+use crate::{
+    ask::{Printer, words},
+    context::Context,
+    daemon,
+    error::{Failure, Kind},
+    exit::Exit,
+    hint::Hint,
+    output::{escape, layout::Piece, paint::Role},
+    spinner,
+};
+
+/// How long a cancelled run may take to say so.
+const CANCEL_MS: u64 = 500;
+/// How often NDJSON says that the answer is still awaited.
+const HEARTBEAT_MS: u64 = 5_000;
+
+/// Prints the run's events until its end. Bytes on stdin that come only now end the run: they
+/// were meant to be part of the question.
+pub async fn listen(
+    events: &mut RunEvents,
+    late: &mut Option<oneshot::Receiver<bool>>,
+    context: &mut Context,
+    printer: &mut Printer,
+) -> Result<(), Failure> {
+    loop {
+        let message = match printer.reply.model() {
+            Some(model) => format!("Asking {}", escape::line(model)),
+            None => "Asking".to_owned(),
+        };
+        let next = async {
+            tokio::select! {
+                biased;
+                event = events.next() => event.map_err(daemon::failure),
+                () = bytes(late) => Err(Failure::new(
+                    Kind::Usage,
+                    "stdin came too late to be part of the question",
+                    "the question went out without it after 3 s; it is cancelled",
+                    Hint::WAIT_FOR_STDIN,
+                )),
+            }
+        };
+        let occupied = printer.occupies(&context.answer);
+        let next = async {
+            let pause = Duration::from_millis(HEARTBEAT_MS);
+            let mut next = std::pin::pin!(next);
+            loop {
+                match tokio::time::timeout(pause, &mut next).await {
+                    Ok(event) => return event,
+                    Err(_) => printer.heartbeat(crate::now_ms(), &mut context.answer)?,
+                }
+            }
+        };
+        let event = if occupied {
+            next.await
+        } else {
+            spinner::during(&mut context.notes, &message, next).await
+        };
+        let Some(event) = event? else {
+            return Ok(());
+        };
+        if context.global.verbose
+            && let EventBody::Plan(attempt) = &event.body
+        {
+            context.notes.still();
+            let line = preview::attempt(attempt, event.run_id);
+            context.notes.pieces(&line, 2);
+        }
+        printer.event(&event, context)?;
+        if event.body.is_terminal() {
+            return Ok(());
+        }
+    }
+}
+
+/// Waits for a first byte on a stdin that was silent; an end without one never comes.
+async fn bytes(late: &mut Option<oneshot::Receiver<bool>>) {
+    if let Some(first) = late {
+        let came = first.await;
+        *late = None;
+        if came == Ok(true) {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Reads a run that exists: what it said so far, then what it says.
+pub async fn follow(
+    events: &mut RunEvents,
+    client: &Client,
+    root: &str,
+    context: &mut Context,
+    printer: &mut Printer,
+) -> Result<Exit, Failure> {
+    listen(events, &mut None, context, printer).await?;
+    let took_ms = printer
+        .reply
+        .summary
+        .as_ref()
+        .map_or(0, |summary| summary.duration_ms);
+    finish(client, root, took_ms, context, printer).await
+}
+
+/// What comes after the answer: the file, the cost, the way the process ends.
+pub async fn finish(
+    client: &Client,
+    root: &str,
+    took_ms: u64,
+    context: &mut Context,
+    printer: &mut Printer,
+) -> Result<Exit, Failure> {
+    let mut outcome = printer.verdict();
+    if outcome.is_ok() {
+        outcome = match printer.end(context) {
+            Ok(Some(text)) => write_file(&text, client, root, context, printer).await,
+            Ok(None) => Ok(()),
+            Err(failure) => Err(failure),
+        };
+    }
+    if let Err(failure) = outcome {
+        printer.failed(&failure, context)?;
+        tell_cost(client, took_ms, context, printer).await;
+        return Err(failure);
+    }
+    tell_cost(client, took_ms, context, printer).await;
+    Ok(Exit::Ok)
+}
+
+async fn write_file(
+    text: &str,
+    client: &Client,
+    root: &str,
+    context: &mut Context,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let Some(target) = &printer.asked.target else {
+        return Ok(());
+    };
+    target.write(text, client, root).await?;
+    let what = format!("Wrote {}", escape::line(&target.shown()));
+    context.notes.pieces(
+        &[
+            Piece::new("", what, Role::Good),
+            Piece::new(" · ", "back: cv undo", Role::Plain),
+        ],
+        2,
+    );
+    Ok(())
+}
+
+/// The quiet line of numbers, and what else a person should know.
+async fn tell_cost(client: &Client, took_ms: u64, context: &mut Context, printer: &Printer) {
+    if context.notes.quiet {
+        return;
+    }
+    for remark in words::remarks(&printer.reply) {
+        context.notes.note(&remark);
+    }
+    let line = words::cost(&printer.reply, took_ms);
+    if !line.is_empty() {
+        context.notes.pieces(&line, 2);
+    }
+    if printer.reply.amount_nano_usd() > 0 {
+        tell_cap(client, context).await;
+    }
+}
+
+/// Names the daily cap where it is nobody's choice.
+pub async fn tell_cap(client: &Client, context: &mut Context) {
+    // A remark: whoever cannot have it misses nothing of the answer.
+    if let Ok(found) = client.call::<BudgetList>(&Empty {}).await
+        && let Some(line) = words::unchosen_cap(&found.budgets)
+    {
+        context.notes.note(&line);
+    }
+}
+
+/// Ends the run. It ends by itself soon after its last reader went, so nothing hangs on this.
+pub async fn cancel(client: &Client, run_id: Uuid) {
+    let params = RunCancelParams { run_id };
+    let cancelling = client.call::<RunCancel>(&params);
+    // Whoever interrupts does not wait for the answer longer than this.
+    let _ = tokio::time::timeout(Duration::from_millis(CANCEL_MS), cancelling).await;
+}
