@@ -370,3 +370,17 @@ async fn local_models_cost_nothing_and_need_no_room() {
     assert_eq!(rows[0].cost_nano, Some(0));
     assert_eq!(rows[0].usage, support::used(1_000, 1_000));
 }
+
+#[tokio::test]
+async fn nobody_spends_who_was_never_given_a_daily_limit() {
+    let books = Books::new().await;
+    for max_cost_nano in [None, Some(DOLLAR)] {
+        let mut call = books.call(256);
+        call.max_cost_nano = max_cost_nano;
+        let why = budget(books.admit(call.clone(), NOON_MS).await);
+        assert_eq!((why.limit_nano, why.which.window), (0, Window::Day));
+        call.local = true;
+        call.destination.clear();
+        books.admit(call, NOON_MS).await.unwrap();
+    }
+}
