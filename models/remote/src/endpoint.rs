@@ -138,6 +138,16 @@ const IDLE: Duration = Duration::from_secs(120);
 /// A server here loads tens of gigabytes first, and reads a long prompt slowly.
 const FIRST_BYTE_LOCAL: Duration = Duration::from_secs(900);
 
+/// How long each wait may take where nobody says otherwise: 10 s to connect, 300 s to the first
+/// byte (900 s where the model is `local`), 120 s between pieces.
+pub fn usual_timeouts(local: bool) -> Timeouts {
+    Timeouts {
+        first_byte: if local { FIRST_BYTE_LOCAL } else { FIRST_BYTE },
+        idle: IDLE,
+        ..Timeouts::default()
+    }
+}
+
 /// One configured provider and the key to use there. `Debug` shows no key.
 #[derive(Clone)]
 pub struct Endpoint {
@@ -153,8 +163,7 @@ pub struct Endpoint {
     pub extra_roots: Option<ExtraRoots>,
     /// The user wrote that this endpoint may be spoken to in the clear across the network.
     pub allow_plain_http: bool,
-    /// How long each wait may take: at first 10 s to connect, 300 s to the first byte (900 s for
-    /// a server on this machine, which may have to load the model), 120 s between pieces.
+    /// How long each wait may take; at first [`usual_timeouts`].
     pub timeouts: Timeouts,
     /// Details of the dialect.
     pub dialect: Dialect,
@@ -179,11 +188,7 @@ impl Endpoint {
             key: None,
             extra_roots: None,
             allow_plain_http: false,
-            timeouts: Timeouts {
-                first_byte: FIRST_BYTE,
-                idle: IDLE,
-                ..Timeouts::default()
-            },
+            timeouts: usual_timeouts(false),
             dialect: Dialect::default(),
             local: false,
             models: BTreeMap::new(),
@@ -197,16 +202,13 @@ impl Endpoint {
 
     /// A provider as the catalogue has it; the key is the caller's to add.
     pub fn from_row(row: &ProviderRow) -> Self {
-        let mut endpoint = Self {
+        Self {
             dialect: row.dialect,
             local: row.local,
             models: traits(row),
+            timeouts: usual_timeouts(row.local),
             ..Self::new(row.name.clone(), row.kind, row.base_url.clone())
-        };
-        if row.local {
-            endpoint.timeouts.first_byte = FIRST_BYTE_LOCAL;
         }
-        endpoint
     }
 
     /// Scheme, host and port, as permits and egress rows name them; empty when the URL is neither

@@ -18,7 +18,9 @@ use convergio_config::{
 use convergio_contract::{RpcError, secret::SecretText};
 use convergio_egress::{Egress, ExtraRoots, ProxySettings, Timeouts};
 use convergio_ledger::PriceSheet;
-use convergio_models_remote::{Catalog, Endpoint, JsonSupport, Kind, ListedModel, ProviderRow};
+use convergio_models_remote::{
+    Catalog, Endpoint, JsonSupport, Kind, ListedModel, ProviderRow, usual_timeouts,
+};
 use url::Url;
 
 use crate::failure::invalid;
@@ -186,7 +188,7 @@ impl Configured {
             ca_file: None,
             local: row.local,
             allow_plain_http: false,
-            timeouts: Timeouts::default(),
+            timeouts: usual_timeouts(row.local),
             models: BTreeMap::new(),
             row: Some(row),
             in_settings: false,
@@ -197,7 +199,7 @@ impl Configured {
         // A table that speaks another dialect is another provider of the same name.
         let kind = kind(table.kind);
         let row = row.filter(|row| row.kind == kind);
-        let usual = Timeouts::default();
+        let usual = usual_timeouts(table.local);
         let or = |set: Option<u64>, usual| set.map_or(usual, Duration::from_millis);
         // The catalogue's key goes to the catalogue's address and nowhere else by itself.
         let elsewhere = table.base_url.is_some();
