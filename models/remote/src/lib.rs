@@ -29,7 +29,8 @@ pub use catalog::{Catalog, CatalogError, ModelRow, Price, PriceTier, ProviderRow
 pub use decode::{DecodeError, Expectation, StreamDecoder};
 pub use discover::{ListedModel, list_models, list_models_url};
 pub use endpoint::{
-    Dialect, Endpoint, JsonSupport, Kind, MaxTokensField, ModelTraits, is_cloud_model, usual_timeouts,
+    Dialect, Endpoint, JsonSupport, Kind, MaxTokensField, ModelTraits, is_cloud_model,
+    usual_timeouts,
 };
 pub use remote::{Remote, RemoteError};
 pub use sse::EventStream;
