@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     future::poll_fn,
+    os::unix::net::UnixStream as StdStream,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -213,7 +214,8 @@ pub(crate) async fn serve(daemon: Arc<Daemon>, stream: UnixStream, slot: Slot) {
             return;
         }
     };
-    conn.outbox.write_directly_to(write.socket());
+    let socket = write.socket();
+    conn.outbox.write_directly_to(Arc::clone(&socket));
     let writer = tokio::spawn(write_out(Arc::clone(&conn.outbox), write));
     let mut frames = FrameReader::new(read);
     let mut tasks = JoinSet::new();
@@ -261,7 +263,7 @@ pub(crate) async fn serve(daemon: Arc<Daemon>, stream: UnixStream, slot: Slot) {
                 conn.refuse(&daemon, &Id::Null, error);
             }
             Ok(None) => {
-                finish_after_end_of_input(&conn, &mut tasks).await;
+                finish_after_end_of_input(&conn, &socket, &mut tasks).await;
                 break;
             }
             Err(error) => {
@@ -277,15 +279,22 @@ pub(crate) async fn serve(daemon: Arc<Daemon>, stream: UnixStream, slot: Slot) {
 }
 
 /// A peer that only closed its sending side still gets its answers; one that is gone does not.
-async fn finish_after_end_of_input(conn: &Conn, tasks: &mut JoinSet<()>) {
+async fn finish_after_end_of_input(conn: &Conn, socket: &StdStream, tasks: &mut JoinSet<()>) {
     let all = async {
         while tasks.join_next().await.is_some() {}
         conn.outbox.flushed().await;
+    };
+    let gone = async {
+        if let Err(error) = stream::hung_up(socket).await {
+            tracing::debug!(conn = conn.number, %error, "a peer's end cannot be watched");
+            std::future::pending::<()>().await;
+        }
     };
     tokio::select! {
         biased;
         () = conn.outbox.closed() => {}
         () = all => {}
+        () = gone => {}
     }
 }
 

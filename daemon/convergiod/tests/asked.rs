@@ -281,11 +281,14 @@ fn a_run_that_nobody_reads_ends_and_one_that_is_detached_does_not() {
     let events = served.wire().events(left);
     assert_eq!(events.last().expect("an end")["type"], "cancelled");
     let detached = Uuid::now_v7();
-    let detach = json!({"on_last_reader_gone": "continue"});
-    served
-        .wire()
-        .result("run.start", question(detached, detach));
-    gate.wait_reached(2).expect("the second answer begins");
+    let detach = json!({
+        "input": [{"kind": "prompt", "text": "detached"}],
+        "on_last_reader_gone": "continue",
+    });
+    let mut starter = served.wire();
+    starter.result("run.start", question(detached, detach));
+    drop(starter);
+    gate.wait_reached(1).expect("the answer begins");
     gate.open();
     let events = served.wire().events(detached);
     assert_eq!(only(&events, "message")["text"], "one two");

@@ -41,6 +41,23 @@ impl WriteHalf {
     }
 }
 
+/// Waits until the peer is gone altogether. One that only closed its sending side still reads.
+///
+/// # Errors
+/// What the system says where it cannot be watched.
+pub async fn hung_up(stream: &StdStream) -> io::Result<()> {
+    let fd: OwnedFd = stream.try_clone()?.into();
+    // A hang-up is told whatever is waited for; readability would be told without end.
+    let watch = register(fd, Interest::WRITABLE)?;
+    loop {
+        let mut ready = watch.writable().await?;
+        if ready.ready().is_write_closed() {
+            return Ok(());
+        }
+        ready.clear_ready();
+    }
+}
+
 /// Hands a connected stream to the runtime that is current.
 pub fn split(stream: StdStream) -> io::Result<(ReadHalf, WriteHalf)> {
     stream.set_nonblocking(true)?;
@@ -197,6 +214,20 @@ mod tests {
         tokio::task::yield_now().await;
         drop(far);
         assert_eq!(waiting.await.unwrap(), (3, 0));
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_only_stopped_sending_is_still_there() {
+        let (near, far) = pair();
+        let (_read, write) = split(near).unwrap();
+        far.shutdown(Shutdown::Write).unwrap();
+        let socket = write.socket();
+        let gone = hung_up(&socket);
+        tokio::pin!(gone);
+        let early = tokio::time::timeout(std::time::Duration::from_millis(50), &mut gone);
+        assert!(early.await.is_err());
+        drop(far);
+        gone.await.unwrap();
     }
 
     #[tokio::test]

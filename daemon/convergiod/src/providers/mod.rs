@@ -3,6 +3,7 @@
 pub(crate) mod failure;
 pub(crate) mod prices;
 pub(crate) mod routes;
+pub(crate) mod seen;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,7 +14,7 @@ use std::{
 
 use convergio_config::{
     ModelSettings, ProviderKind, ProviderSettings, Settings,
-    secrets::{Found, KeyName, KeyQuery, SecretString, Secrets},
+    secrets::{Found, KeyName, KeyQuery, KeyUnavailable, SecretString, Secrets},
 };
 use convergio_contract::{RpcError, secret::SecretText};
 use convergio_egress::{Egress, ExtraRoots, ProxySettings, Timeouts};
@@ -76,10 +77,25 @@ impl ModelHouse {
         client: &BTreeMap<String, SecretText>,
         file_allowed: bool,
     ) -> Result<Option<Found>, RpcError> {
+        let found = self.look_for_key(provider, client, file_allowed).await;
+        found.map_err(|missing| failure::key(&missing))
+    }
+
+    /// The same; where it was looked for and why it was not there, if it is nowhere.
+    pub(crate) async fn look_for_key(
+        &self,
+        provider: &Configured,
+        client: &BTreeMap<String, SecretText>,
+        file_allowed: bool,
+    ) -> Result<Option<Found>, KeyUnavailable> {
         if provider.takes_no_key() {
             return Ok(None);
         }
-        let name = KeyName::new(&provider.name).map_err(|error| invalid(error.to_string()))?;
+        let name = KeyName::new(&provider.name).map_err(|_| KeyUnavailable {
+            provider: provider.name.clone(),
+            env_names: provider.key_env.clone(),
+            tried: Vec::new(),
+        })?;
         let client = client
             .iter()
             .map(|(name, text)| (name.clone(), SecretString::from(text.expose())))
@@ -95,7 +111,7 @@ impl ModelHouse {
             Ok(found) => Ok(Some(found)),
             // Nobody said that it takes one: it says so itself if it does.
             Err(_) if provider.key_env.is_empty() && provider.key_cmd.is_none() => Ok(None),
-            Err(missing) => Err(failure::key(&missing)),
+            Err(missing) => Err(missing),
         }
     }
 }
