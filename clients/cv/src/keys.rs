@@ -6,6 +6,7 @@ use convergio_client::{Client, ClientError};
 use convergio_contract::{
     ErrorCode, SecretText,
     method::Empty,
+    model::Preview,
     run::RunOptions,
     secret::KEY_VARIABLES,
     usage::{BudgetList, BudgetSet, BudgetSetParams},
@@ -37,6 +38,21 @@ pub fn exported() -> BTreeMap<String, SecretText> {
 fn variable(name: &str) -> Option<SecretText> {
     let value = std::env::var(name).ok()?;
     (!value.trim().is_empty()).then(|| SecretText::new(value))
+}
+
+/// The same for a preview, which tells a missing key as what it would be refused for.
+pub fn add_missing(
+    asked: &Result<Preview, ClientError>,
+    keys: &mut BTreeMap<String, SecretText>,
+) -> bool {
+    match asked {
+        Ok(Preview {
+            refusal: Some(refusal),
+            ..
+        }) => add_asked(&ClientError::Rpc(refusal.clone()), keys),
+        Ok(_) => false,
+        Err(error) => add_asked(error, keys),
+    }
 }
 
 /// Adds the variables that the daemon asks for and that are set here. False where there is none

@@ -109,10 +109,7 @@ impl Printer {
         let added = self.reply.take(event);
         if self.asked.format == Format::Ndjson && !self.ended {
             self.ended = event.body.is_terminal();
-            let mut line =
-                serde_json::to_value(event).map_err(|error| Failure::output(&error.into()))?;
-            line["v"] = 1.into();
-            context.answer.json(&line)?;
+            context.answer.json(&Line { v: 1, event })?;
             context.answer.flush()?;
         }
         match added {
@@ -431,6 +428,14 @@ impl Printer {
         }
         Ok(())
     }
+}
+
+/// A line of NDJSON.
+#[derive(serde::Serialize)]
+struct Line<'a> {
+    v: u8,
+    #[serde(flatten)]
+    event: &'a RunEvent,
 }
 
 /// What a question was for.

@@ -34,12 +34,11 @@ pub async fn ask(
     let asking = async {
         let mut mended = false;
         loop {
-            match client.call::<RunPreview>(&params).await {
-                Err(error) if !mended && keys::add_asked(&error, &mut params.options.keys) => {
-                    mended = true;
-                }
-                asked => return asked.map_err(daemon::failure),
+            let asked = client.call::<RunPreview>(&params).await;
+            if mended || !keys::add_missing(&asked, &mut params.options.keys) {
+                return asked.map_err(daemon::failure);
             }
+            mended = true;
         }
     };
     let asking = spinner::during(&mut context.notes, "Asking what would be sent", asking);
@@ -57,12 +56,11 @@ pub async fn review(
     let asking = async {
         let mut mended = false;
         loop {
-            match client.call::<ReviewPreview>(&params).await {
-                Err(error) if !mended && keys::add_asked(&error, &mut params.options.keys) => {
-                    mended = true;
-                }
-                asked => return asked.map_err(daemon::failure),
+            let asked = client.call::<ReviewPreview>(&params).await;
+            if mended || !keys::add_missing(&asked, &mut params.options.keys) {
+                return asked.map_err(daemon::failure);
             }
+            mended = true;
         }
     };
     let asking = spinner::during(&mut context.notes, "Asking what would be sent", asking);
