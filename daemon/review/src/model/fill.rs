@@ -258,13 +258,16 @@ struct Laid<'a, 'd> {
 impl Laid<'_, '_> {
     /// What stands before rows from `from` on.
     fn notes(&self, from: usize, hidden: &mut Vec<SecretId>) -> String {
-        let (at, _) = &self.rows[from];
+        let shown = self.rows[from..]
+            .iter()
+            .find(|(_, row)| row.line().is_some());
+        let at = shown.map_or(0, |(at, _)| *at);
         let lines = &self.hunk.lines;
-        let first = lines[*at..]
+        let first = lines[at..]
             .iter()
             .map(|line| line.text)
             .find(|text| !text.trim().is_empty());
-        let around = enclosing(&lines[..*at], first.unwrap_or_default());
+        let around = enclosing(&lines[..at], first.unwrap_or_default());
         let around = around.unwrap_or(self.hunk.section).trim();
         let mut out = String::from("@@");
         if from > 0 {

@@ -214,6 +214,12 @@ impl Frame {
         self.find_tokens(text) + self.count(ACROSS) + self.candidates_tokens()
     }
 
+    /// Room for text in the pass across files.
+    pub(crate) fn across_room(&self, limits: &Limits) -> u64 {
+        let beside = self.count(ACROSS) + self.candidates_tokens();
+        self.room(limits).saturating_sub(beside)
+    }
+
     fn fence(&self, kind: &str) -> String {
         format!("{kind}{}=====\n", self.boundary.nonce())
     }

@@ -27,7 +27,7 @@ pub(crate) fn digest(plan: &Plan, limits: &Limits, spent: u64) -> Option<Chunk> 
     if plan.chunks.len() < 2 {
         return None;
     }
-    let room = plan.frame.room(limits);
+    let room = plan.frame.across_room(limits);
     let mut chunk = Chunk {
         pieces: Vec::new(),
         find_tokens: 0,
