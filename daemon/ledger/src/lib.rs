@@ -19,6 +19,7 @@ mod admit;
 mod attempt;
 mod budget;
 mod clock;
+mod detail;
 mod error;
 mod money;
 mod price;
@@ -35,6 +36,7 @@ pub use admit::{Admission, OUTPUT_FLOOR, Preview, admit, preview};
 pub use attempt::{AttemptState, UsageSource};
 pub use budget::{BudgetName, BudgetState, Scope, Window, budgets, set_day_budget, unspent_day};
 pub use clock::Now;
+pub use detail::{AttemptDetail, attempts_of_run};
 pub use error::{BudgetDenied, Denied, LedgerError, PolicyReason};
 pub use money::{MoneyError, line, line_up, parse_usd, usd, usd_cents};
 pub use price::{PriceRow, PriceSheet, PriceVersion, Simple, TierMode, pin, rates};
@@ -42,8 +44,8 @@ pub use rates::{Cost, Rates};
 pub use recover::{Recovered, RecoveredAttempt, recover};
 pub use settle::{AttemptEnding, Settled, Settlement, settle};
 pub use usage::{
-    AttemptDetail, GroupBy, UsageQuery, UsageReport, UsageRow, UsageTotals, attempts_of_run,
-    cost_of_run, forget_details, median_run_cost, usage,
+    GroupBy, UsageQuery, UsageReport, UsageRow, UsageTotals, cost_of_run, forget_details,
+    median_run_cost, usage,
 };
 pub use verify::{Bad, Verified, verify};
 pub use window::{WindowDifference, local_zone};
