@@ -45,7 +45,10 @@ pub fn run(context: &mut Context) -> Result<Exit, Failure> {
                 )),
             ],
             vec![styled("Daemon", Role::Dim), cell(state(&health))],
-            vec![styled("Reviewer", Role::Dim), cell("rules only")],
+            vec![
+                styled("Reviewer", Role::Dim),
+                cell("rules, and a model where there is one: cv models"),
+            ],
             vec![styled("Here", Role::Dim), cell(here)],
             vec![styled("Next", Role::Dim), styled(next, Role::Strong)],
         ],
