@@ -2,6 +2,7 @@
 //! once.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::Read,
     os::fd::OwnedFd,
@@ -84,14 +85,22 @@ fn a_pipe_that_is_not_read_holds_nobody_up_and_misses_nothing() {
         .lines()
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
-    let mut text = String::new();
+    let mut shown: BTreeMap<u64, String> = BTreeMap::new();
     for delta in lines.iter().filter(|line| line["type"] == "delta") {
+        let part = delta["part"].as_u64().expect("a part");
+        let text = shown.entry(part).or_default();
         assert_eq!(delta["offset"], text.len(), "a gap or a repetition");
         text.push_str(delta["text"].as_str().expect("text"));
     }
-    let message = lines.iter().find(|line| line["type"] == "message").unwrap();
-    let whole = message["text"].as_str().expect("text");
-    assert!(whole == many.concat() && whole.starts_with(&text));
+    let mut whole = String::new();
+    for message in lines.iter().filter(|line| line["type"] == "message") {
+        let part = message["part"].as_u64().expect("a part");
+        let text = message["text"].as_str().expect("text");
+        let before = shown.remove(&part).unwrap_or_default();
+        assert!(text.starts_with(&before), "part {part} was shown otherwise");
+        whole.push_str(text);
+    }
+    assert!(whole == many.concat(), "gaps or repetitions");
 }
 
 #[test]
