@@ -38,7 +38,7 @@ bench-peers:
     target/peers/bin/pip install --quiet detect-secrets semgrep
     CONVERGIO_PEERS={{justfile_directory()}}/target/peers/bin cargo bench -p convergio-benches --bench review_rules
 
-# Fuzz a target (frames, diffs, sse, openai_stream, anthropic_stream, ollama_stream) for a number of executions; needs cargo-fuzz.
+# Fuzz a target (frames, diffs, sse, openai_stream, anthropic_stream, ollama_stream, model_reply) for a number of executions; needs cargo-fuzz.
 fuzz target runs="10000000":
     RUSTC_BOOTSTRAP=1 cargo fuzz run --release --sanitizer none {{target}} -- -runs={{runs}} -max_len=4096 -rss_limit_mb=2048
 
