@@ -3,7 +3,10 @@
 mod formats;
 mod hooks;
 mod hostile;
+mod models;
+mod money;
 mod policy;
+mod questions;
 mod runs;
 mod secrets;
 mod streams;

@@ -5,6 +5,7 @@ pub mod diffs;
 pub mod home;
 pub mod process;
 pub mod repository;
+pub mod scripted;
 pub mod skip;
 pub mod terminal;
 pub mod wire;
