@@ -317,6 +317,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_kind_of_our_own_has_the_contracts_exit_code() {
+        for (kind, code) in [
+            (Kind::Usage, 2),
+            (Kind::NotARepository, 2),
+            (Kind::Git, 2),
+            (Kind::Conflict, 2),
+            (Kind::TooLarge, 2),
+            (Kind::NotFound, 2),
+            (Kind::Io, 70),
+            (Kind::Unreachable, 7),
+            (Kind::UnknownRpc(-32099), 70),
+            (Kind::Output, 70),
+            (Kind::ReaderGone, 0),
+            (Kind::Interrupted, 130),
+            (Kind::Timeout, 124),
+            (Kind::Incomplete, 6),
+            (Kind::Declined, 3),
+            (Kind::Unfit, 3),
+        ] {
+            assert_eq!(kind.exit().code(), code, "{kind:?}");
+        }
+    }
+
+    #[test]
     fn an_error_of_the_daemon_keeps_its_own_words() {
         let failure = Failure::from(
             RpcError::new(ErrorCode::TooLarge, "The diff is too large")

@@ -96,9 +96,9 @@ hints! {
     /// The daemon's binary is missing.
     REINSTALL = "install Convergio again, so that `cv` and `convergiod` lie in one folder";
     /// Somebody else's hook before a commit.
-    FOREIGN_PRE_COMMIT = "add to it: `cv review --staged --no-stdin --fail-on major --timeout 10s`";
+    FOREIGN_PRE_COMMIT = "add to it: `cv review --staged --no-stdin --no-model --fail-on major --timeout 10s`";
     /// Somebody else's hook before a push.
-    FOREIGN_PRE_PUSH = "add to it: `cv review --no-stdin --fail-on major --timeout 10s origin/main..HEAD`";
+    FOREIGN_PRE_PUSH = "add to it: `cv review --no-stdin --no-model --fail-on major --timeout 10s origin/main..HEAD`";
     /// A silence and its reason.
     ALLOW = "`cv allow N \"why\"`";
     /// core.hooksPath leads nowhere.

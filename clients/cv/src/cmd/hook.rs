@@ -25,7 +25,7 @@ const MARK: &str = "# convergio hook";
 /// as new. A secret stays in history though, so it is also looked for in each commit.
 const PRE_PUSH: &str = include_str!("pre_push.sh");
 
-/// Reviews at every commit or push.
+/// Reviews at every commit or push, by the rules alone: free, and soon done.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// What to do.
@@ -241,7 +241,7 @@ fn text(hook: Hook, strict: bool, own: &Path) -> String {
     );
     let body = match hook {
         Hook::PreCommit => {
-            "\"$cv\" review --staged --no-stdin --fail-on major --timeout 10s\n\
+            "\"$cv\" review --staged --no-stdin --no-model --fail-on major --timeout 10s\n\
              verdict $?\nexit 0\n"
         }
         Hook::PrePush => PRE_PUSH,

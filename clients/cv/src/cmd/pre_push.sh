@@ -45,13 +45,13 @@ while read -r _ local _ remote; do
   else
     base=$(joined $(git merge-base --independent $edge))
   fi
-  "$cv" review --fail-on major --timeout 10s "$base..$local" </dev/null
+  "$cv" review --no-model --fail-on major --timeout 10s "$base..$local" </dev/null
   verdict $?
   [ "$new" = 1 ] && continue
   code=0
   found=$(git log -p --unified=0 --reverse --no-merges --format= --no-ext-diff --no-textconv \
     --no-color --src-prefix=a/ --dst-prefix=b/ "$local" --not "$known" $remote | added |
-    "$cv" review - -q --ephemeral --fail-on major --timeout 10s \
+    "$cv" review - -q --ephemeral --no-model --fail-on major --timeout 10s \
       --rules secret,secret-assignment,private-key,url-credentials) || code=$?
   if [ "$code" = 1 ]; then
     printf '%s\n' "$found" 'In a commit of this push, though its last one is without.' >&2

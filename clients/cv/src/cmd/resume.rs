@@ -66,11 +66,9 @@ fn ask_again(
             let mut mending = Mending::default();
             let mut events = loop {
                 let resuming = async {
-                    let resumed = client.queue::<RunResume>(&params)?;
-                    let events = client.subscribe(new_run_id, 0)?;
-                    client.flush().await?;
-                    resumed.response().await?;
-                    Ok(events)
+                    client.call::<RunResume>(&params).await?;
+                    // Only now: the new run exists when the old one was read.
+                    client.subscribe(new_run_id, 0)
                 };
                 match spinner::during(&mut context.notes, "Asking again", resuming).await {
                     Ok(events) => break events,
