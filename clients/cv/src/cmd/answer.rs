@@ -7,7 +7,7 @@ use convergio_contract::{
     EventBody, Uuid,
     method::Empty,
     run::{RunCancel, RunCancelParams},
-    usage::BudgetList,
+    usage::{BudgetList, UsageQuery, UsageQueryParams},
 };
 use tokio::sync::oneshot;
 
@@ -20,6 +20,7 @@ use crate::{
     exit::Exit,
     hint::Hint,
     output::{escape, layout::Piece, paint::Role},
+    render::words::grouped,
     spinner,
 };
 
@@ -190,9 +191,47 @@ pub async fn tell_cap(client: &Client, context: &mut Context) {
 }
 
 /// Ends the run. It ends by itself soon after its last reader went, so nothing hangs on this.
-pub async fn cancel(client: &Client, run_id: Uuid) {
+/// Whether its end was recorded while somebody waited.
+pub async fn cancel(client: &Client, run_id: Uuid) -> bool {
     let params = RunCancelParams { run_id };
     let cancelling = client.call::<RunCancel>(&params);
     // Whoever interrupts does not wait for the answer longer than this.
-    let _ = tokio::time::timeout(Duration::from_millis(CANCEL_MS), cancelling).await;
+    let cancelled = tokio::time::timeout(Duration::from_millis(CANCEL_MS), cancelling).await;
+    matches!(cancelled, Ok(Ok(_)))
+}
+
+/// Ends the run, and says what it cost until then, where that is known at once.
+pub async fn cancel_and_tell(client: &Client, run_id: Uuid, context: &mut Context) {
+    if !cancel(client, run_id).await || context.notes.quiet {
+        return;
+    }
+    let params = UsageQueryParams {
+        run_id: Some(run_id),
+        ..UsageQueryParams::default()
+    };
+    let asking = client.call::<UsageQuery>(&params);
+    let used = tokio::time::timeout(Duration::from_millis(CANCEL_MS), asking).await;
+    if let Ok(Ok(used)) = used
+        && used.total.attempts > 0
+    {
+        let total = used.total;
+        let cost = if total.open > 0 {
+            "cost not settled yet".to_owned()
+        } else {
+            words::amount(total.amount_nano_usd, total.estimated > 0)
+        };
+        context.notes.still();
+        context.notes.pieces(
+            &words::line(vec![
+                "cancelled".to_owned(),
+                format!(
+                    "{} in, {} out",
+                    grouped(total.input_tokens),
+                    grouped(total.output_tokens)
+                ),
+                cost,
+            ]),
+            2,
+        );
+    }
 }

@@ -197,8 +197,18 @@ fn ask(args: Args, context: &mut Context, printer: &mut Printer) -> Result<Exit,
             }
         });
         let outcome = deadline.guard("waiting for the answer", asking).await;
-        if outcome.is_err() && !args.detach && printer.reply.end.is_none() {
-            answer::cancel(&client, run_id).await;
+        if let Err(failure) = &outcome
+            && !args.detach
+            && printer.reply.end.is_none()
+        {
+            // Whatever becomes of the output, the run ends.
+            let told = printer.failed(failure, context);
+            if failure.kind == Kind::ReaderGone {
+                answer::cancel(&client, run_id).await;
+            } else {
+                answer::cancel_and_tell(&client, run_id, context).await;
+            }
+            told?;
         }
         if let Some(accepted) = outcome? {
             return detached(&accepted, args.format, context);

@@ -82,8 +82,12 @@ fn ask_again(
             answer::listen(&mut events, &mut None, context, printer).await
         });
         let outcome = deadline.guard("waiting for the answer", asking).await;
-        if outcome.is_err() && printer.reply.end.is_none() {
-            answer::cancel(&client, new_run_id).await;
+        if let Err(failure) = &outcome
+            && printer.reply.end.is_none()
+        {
+            let told = printer.failed(failure, context);
+            answer::cancel_and_tell(&client, new_run_id, context).await;
+            told?;
         }
         outcome?;
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
