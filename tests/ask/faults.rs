@@ -3,7 +3,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use convergio_fake_provider::{At, Certificate, Dialect, FakeProvider, Reply, Request, Script};
+use convergio_fake_provider::{
+    Action, At, Certificate, Dialect, Direction, FakeProvider, Fault, FaultProxy, Reply, Request,
+    Script,
+};
 use serde_json::Value;
 
 use super::{House, KEY, json_of, lines_of, three_lines};
@@ -194,6 +197,36 @@ fn a_certificate_that_is_not_trusted_is_told_nothing() {
     let house = House::before(provider, Dialect::OpenAi, &base, "");
     three_lines(&house.cv(&["ask", "hi"]), 3);
     assert_eq!(house.provider.requests().len(), 0);
+}
+
+#[test]
+fn a_network_that_breaks_under_the_question_is_tried_again_and_then_said() {
+    let broken = Fault {
+        direction: Direction::ToServer,
+        after_bytes: 50,
+        action: Action::Reset,
+    };
+    for (faults, code, calls) in [(1, 0, 1), (usize::MAX, 3, 0)] {
+        let provider = FakeProvider::start(Script::always(Reply::text("Hello.")));
+        let proxy = FaultProxy::start(provider.addr(), move |number| {
+            (number < faults).then_some(broken)
+        });
+        let base = format!("{}/v1", proxy.url("http"));
+        let house = House::before(provider, Dialect::OpenAi, &base, "");
+        let ran = house.cv(&["ask", "hi"]);
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        if code == 0 {
+            assert_eq!(ran.out.trim_end(), "Hello.");
+        } else {
+            three_lines(&ran, code);
+        }
+        assert_eq!(house.provider.calls().len(), calls);
+        let usage = house.usage();
+        let total = &usage["total"];
+        assert_eq!(total["attempts"], proxy.connections(), "one each: {usage}");
+        assert_eq!(total["open"], 0, "{usage}");
+        assert_eq!(usage["budgets"][0]["pending_nano_usd"], 0, "{usage}");
+    }
 }
 
 #[test]
