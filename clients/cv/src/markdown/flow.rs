@@ -1,5 +1,7 @@
 //! Words in a column: each is put on the line where it fits, and never moved again.
 
+use unicode_width::UnicodeWidthChar;
+
 use crate::output::{
     escape,
     layout::{Layout, columns},
@@ -84,7 +86,7 @@ impl Flow {
     fn word(&mut self, word: &str, role: Role) {
         let max = self.width().unwrap_or(usize::MAX).max(1);
         let gap = usize::from(self.gap);
-        if !self.fresh && self.column + gap + columns(word) > max {
+        if !self.fresh && fitting(word, max.saturating_sub(self.column + gap)) < word.len() {
             self.wrap();
         }
         if std::mem::take(&mut self.gap) && !self.fresh {
@@ -93,37 +95,26 @@ impl Flow {
         }
         let mut rest = word;
         // Wider than a line: broken wherever the line ends.
-        while self.column + columns(rest) > max {
-            let room = max.saturating_sub(self.column);
-            let mut end = 0;
-            for (at, c) in rest.char_indices() {
-                let next = at + c.len_utf8();
-                if columns(&rest[..next]) > room {
-                    break;
+        loop {
+            let mut end = fitting(rest, max.saturating_sub(self.column));
+            if end == 0 && !rest.is_empty() {
+                if self.column > self.indent {
+                    self.wrap();
+                    continue;
                 }
-                end = next;
-            }
-            if end == 0 && self.column > self.indent {
-                self.wrap();
-                continue;
-            }
-            if end == 0 {
                 // Not even one character fits.
                 end = rest.chars().next().map_or(rest.len(), char::len_utf8);
             }
-            self.out
-                .push_str(&role.paint(&rest[..end], self.layout.color));
-            rest = &rest[end..];
+            let (shown, left) = rest.split_at(end);
+            self.out.push_str(&role.paint(shown, self.layout.color));
+            self.column += columns(shown);
             self.fresh = false;
-            if rest.is_empty() {
-                self.column = max;
+            if left.is_empty() {
                 return;
             }
+            rest = left;
             self.wrap();
         }
-        self.out.push_str(&role.paint(rest, self.layout.color));
-        self.column += columns(rest);
-        self.fresh = false;
     }
 
     /// Text as it is, but harmless; the terminal itself breaks what is too long.
@@ -157,4 +148,16 @@ impl Flow {
             self.newline();
         }
     }
+}
+
+/// How many bytes of a text fit into so many columns. Looks no further than that.
+fn fitting(text: &str, room: usize) -> usize {
+    let mut used = 0;
+    for (at, c) in text.char_indices() {
+        used += c.width().unwrap_or(0);
+        if used > room {
+            return at;
+        }
+    }
+    text.len()
 }

@@ -95,10 +95,14 @@ pub(super) fn sure(text: &str) -> usize {
             }
         }
     }
-    if text.len() - sure > OPEN_MAX_BYTES {
-        return last_space.max(sure);
+    if text.len() - sure <= OPEN_MAX_BYTES {
+        return sure;
     }
-    sure
+    match last_space.max(sure) {
+        // One word without an end, which no line holds anyway.
+        0 => text.len(),
+        boundary => boundary,
+    }
 }
 
 fn run_length(bytes: &[u8], at: usize) -> usize {

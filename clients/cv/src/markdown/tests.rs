@@ -92,6 +92,16 @@ fn hostile_text_drives_nothing() {
     }
 }
 
+#[test]
+fn a_word_without_an_end_is_broken_and_whole() {
+    let word = "x".repeat(200_000);
+    for pieces in [7, usize::MAX] {
+        let out = shown(&word, Some(20), false, pieces);
+        assert_eq!(letters(&out).len(), word.len());
+        assert!(out.lines().all(|line| columns(line) <= 20));
+    }
+}
+
 fn letters(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).collect()
 }
@@ -107,5 +117,21 @@ proptest! {
         let cut = shown(&text, Some(width), false, pieces);
         // Where markup is broken, what was shown early may stay unmarked; no letter is lost.
         prop_assert_eq!(letters(&cut).len(), letters(&whole).len(), "{:?} {:?}", cut, whole);
+    }
+
+    #[test]
+    fn no_text_panics_or_drives_the_terminal(
+        text in "(.|\n|[\u{0}-\u{9f}]|&#[0-9]{1,4};){0,60}",
+        pieces in 1usize..9,
+        width in 1usize..40,
+    ) {
+        let out = shown(&text, Some(width), false, pieces);
+        prop_assert!(
+            !out.chars().any(|c| !matches!(c, '\n' | '\u{200c}' | '\u{200d}')
+                && crate::output::escape::is_unsafe(c)),
+            "{:?}",
+            out
+        );
+        prop_assert!(out.is_empty() || out.ends_with('\n'));
     }
 }
