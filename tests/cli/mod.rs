@@ -1,5 +1,6 @@
 //! The command line's contract.
 
+mod asking;
 mod formats;
 mod hooks;
 mod hostile;

@@ -187,7 +187,7 @@ fn set_up_without_a_terminal_tells_and_writes_nothing_unless_told() {
         "mock (client environment)",
         "tiny.gguf",
         "does not run such files itself yet",
-        "cv setup --daily-usd 1 --default-model mock/gpt-test --yes",
+        "cv setup --daily-usd 1.00 --default-model mock/gpt-test --yes",
     ] {
         assert!(told.out.contains(part), "{part}: {told:?}");
     }
@@ -205,7 +205,7 @@ fn set_up_without_a_terminal_tells_and_writes_nothing_unless_told() {
         "{written:?}"
     );
     assert_eq!(daemon.calls("config.set")[0]["value"], "local-only");
-    assert_eq!(daemon.calls("budget.set")[0]["limit_usd"], "0.5");
+    assert_eq!(daemon.calls("budget.set")[0]["limit_usd"], "0.50");
 
     let document = json_of(&cv(&home, &["setup", "--format", "json"], b""));
     assert_eq!(document["model_files"][0]["bytes"], 8);

@@ -27,7 +27,7 @@ fn script(method: &str, params: &Value) -> Said {
             "rows": [sum("2026-11-20", 8_300_000), sum("2026-11-19", 0)],
             "rows_more": 0, "total": sum("", 8_300_000), "budgets": [budget(2_000_000_000)]})),
         "budget.list" => Said::result(json!({"budgets": [budget(2_000_000_000)]})),
-        "budget.set" if params["limit_usd"] == "5" => {
+        "budget.set" if params["limit_usd"] == "5.00" => {
             // A policy allows less.
             Said::result(json!({"budgets": [budget(3_000_000_000)]}))
         }
@@ -88,7 +88,7 @@ fn usage_budgets_and_what_left_are_told() {
     assert!(set.out.contains("back: cv undo"), "{set:?}");
     assert_eq!(
         daemon.calls("budget.set")[0],
-        json!({"window": "day", "limit_usd": "2"})
+        json!({"window": "day", "limit_usd": "2.00"})
     );
     let less = cv(&["budget", "set", "daily", "5"]);
     assert!(less.out.contains("Daily cap: $3.00"), "{less:?}");

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::Read,
+    io::{Read, Write},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -26,7 +26,12 @@ pub struct Shown {
 
 /// Runs a command with a terminal of `columns` columns as its stdin, stdout and stderr, until it
 /// has ended and nobody holds the terminal any more.
-pub fn run(mut command: Command, columns: u16) -> Shown {
+pub fn run(command: Command, columns: u16) -> Shown {
+    run_typing(command, columns, &[])
+}
+
+/// The same, and somebody types: each answer once its question is on the terminal.
+pub fn run_typing(mut command: Command, columns: u16, talk: &[(&str, &str)]) -> Shown {
     let main = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
     grantpt(&main).expect("a terminal of ours");
     unlockpt(&main).expect("an open terminal");
@@ -58,7 +63,19 @@ pub fn run(mut command: Command, columns: u16) -> Shown {
     let mut reader = File::from(main);
     let mut raw = Vec::new();
     let mut chunk = [0; 4096];
+    let (mut talk, mut heard) = (talk.iter(), 0);
+    let mut next = talk.next();
     loop {
+        if let Some((question, answer)) = next
+            && let Some(at) = find(&raw[heard..], question.as_bytes())
+        {
+            heard += at + question.len();
+            reader
+                .write_all(answer.as_bytes())
+                .expect("the terminal takes it");
+            next = talk.next();
+            continue;
+        }
         assert!(
             readable_within(&reader, LIMIT),
             "the terminal is still held: {}",
@@ -75,6 +92,11 @@ pub fn run(mut command: Command, columns: u16) -> Shown {
     let raw = String::from_utf8(raw).expect("UTF-8");
     let seen = seen(&raw);
     Shown { raw, seen, code }
+}
+
+fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
+    hay.windows(needle.len())
+        .position(|window| window == needle)
 }
 
 /// What a terminal that is wide enough shows after these bytes: carriage returns overwrite,

@@ -169,7 +169,7 @@ async fn ask_for_cap(context: &mut Context) -> Result<Option<String>, Failure> {
                 "" => return Ok(Some(CAP_USD.to_owned())),
                 "n" | "no" | "N" => return Ok(None),
                 text => match money::parse(text) {
-                    Ok(nano) => return Ok(Some(money::decimal(nano))),
+                    Ok(nano) => return Ok(Some(money::dollars(nano))),
                     Err(why) => {
                         writeln!(terminal, "{why}").map_err(|error| failed(&error))?;
                     }

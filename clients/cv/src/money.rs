@@ -45,6 +45,16 @@ pub fn decimal(nano: i64) -> String {
     }
 }
 
+/// Exactly, as a person writes an amount: `2.00`, `0.0083`.
+pub fn dollars(nano: i64) -> String {
+    let exact = decimal(nano);
+    match exact.split_once('.') {
+        None => exact + ".00",
+        Some((_, part)) if part.len() == 1 => exact + "0",
+        Some(_) => exact,
+    }
+}
+
 /// For a person: `$0.0083`, `$1.20`, `less than $0.0001`.
 pub fn shown(nano: i64) -> String {
     /// A ten-thousandth of a dollar.
@@ -104,6 +114,13 @@ mod tests {
     }
 
     #[test]
+    fn written_amounts_have_cents() {
+        assert_eq!(dollars(2_000_000_000), "2.00");
+        assert_eq!(dollars(2_500_000_000), "2.50");
+        assert_eq!(dollars(8_300_000), "0.0083");
+    }
+
+    #[test]
     fn amounts_read_well() {
         for (nano, text) in [
             (0, "$0"),
@@ -123,6 +140,7 @@ mod tests {
         #[test]
         fn a_decimal_means_the_amount(nano in 0i64..=1_000_000_000_000_000) {
             prop_assert_eq!(parse(&decimal(nano)), Ok(nano));
+            prop_assert_eq!(parse(&dollars(nano)), Ok(nano));
         }
     }
 }

@@ -108,12 +108,7 @@ pub async fn follow(
     printer: &mut Printer,
 ) -> Result<Exit, Failure> {
     listen(events, &mut None, context, printer).await?;
-    let took_ms = printer
-        .reply
-        .summary
-        .as_ref()
-        .map_or(0, |summary| summary.duration_ms);
-    finish(client, root, took_ms, context, printer).await
+    finish(client, root, 0, context, printer).await
 }
 
 /// What comes after the answer: the file, the cost, the way the process ends.
@@ -168,6 +163,12 @@ async fn tell_cost(client: &Client, took_ms: u64, context: &mut Context, printer
     if context.notes.quiet {
         return;
     }
+    // Without the time that a person or a pipe took.
+    let took_ms = printer
+        .reply
+        .summary
+        .as_ref()
+        .map_or(took_ms, |summary| summary.duration_ms);
     for remark in words::remarks(&printer.reply) {
         context.notes.note(&remark);
     }

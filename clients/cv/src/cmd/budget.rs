@@ -82,7 +82,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
         Verb::Set { window, limit } => {
             let params = BudgetSetParams {
                 window: window.wire().to_owned(),
-                limit_usd: money::decimal(limit),
+                limit_usd: money::dollars(limit),
             };
             let listed = daemon::call(
                 context,

@@ -77,7 +77,7 @@ impl Plan {
             lines.push(format!("models.default = \"{}\"", escape::line(model)));
         }
         if let Some(nano) = self.daily_nano_usd {
-            lines.push(format!("budget.daily_usd = \"{}\"", money::decimal(nano)));
+            lines.push(format!("budget.daily_usd = \"{}\"", money::dollars(nano)));
         }
         lines
     }
@@ -89,7 +89,7 @@ impl Plan {
             command.push_str(&format!(" --policy {}", policy.name()));
         }
         if let Some(nano) = self.daily_nano_usd {
-            command.push_str(&format!(" --daily-usd {}", money::decimal(nano)));
+            command.push_str(&format!(" --daily-usd {}", money::dollars(nano)));
         }
         if let Some(model) = &self.default_model {
             command.push_str(&format!(" --default-model {}", escape::line(model)));
@@ -148,7 +148,7 @@ pub fn ask(current: Current, context: &mut Context) -> Result<Option<Plan>, Fail
             };
             let question = format!(
                 "At most how much a day for cloud models, in US dollars? [{}] ",
-                money::decimal(cap)
+                money::dollars(cap)
             );
             let Some(daily) = asked(&mut terminal, &question, |text| {
                 if text.is_empty() {

@@ -332,7 +332,7 @@ fn write(
     }
     let cap = plan.daily_nano_usd.map(|nano| BudgetSetParams {
         window: "day".to_owned(),
-        limit_usd: money::decimal(nano),
+        limit_usd: money::dollars(nano),
     });
     daemon::call(
         context,
@@ -426,7 +426,7 @@ mod tests {
         let fresh = propose(&Plan::default(), &found(false, None));
         assert_eq!(
             fresh.command(),
-            "cv setup --daily-usd 1 --default-model ollama/tiny --yes"
+            "cv setup --daily-usd 1.00 --default-model ollama/tiny --yes"
         );
         assert!(propose(&Plan::default(), &found(true, Some("a/b"))).is_empty());
         let given = Plan {
@@ -434,7 +434,7 @@ mod tests {
             ..Plan::default()
         };
         let plan = propose(&given, &found(true, Some("a/b")));
-        assert_eq!(plan.lines(), ["budget.daily_usd = \"5\""]);
+        assert_eq!(plan.lines(), ["budget.daily_usd = \"5.00\""]);
     }
 
     #[test]
