@@ -4,7 +4,7 @@ use clap::{Args, CommandFactory, Parser};
 
 use crate::{cmd::Verb, exit::Exit, output::paint::ColorChoice};
 
-/// Reviews your changes on this machine: `git diff | cv review`.
+/// Reviews your changes, `git diff | cv review`, and asks models, `cv ask`: this machine first.
 #[derive(Debug, Parser)]
 #[command(
     name = "cv",

@@ -62,33 +62,39 @@ pub fn remarks(reply: &Reply) -> Vec<String> {
     let mut remarks: Vec<String> = reply
         .downgraded
         .iter()
-        .map(|(from, to, why)| {
-            format!(
-                "{} instead of {}: {}",
-                escape::line(to),
-                escape::line(from),
-                escape::line(why)
-            )
-        })
+        .map(|(from, to, why)| downgraded(from, to, why))
         .collect();
-    if let Some(budget) = &reply.budget {
-        remarks.push(format!(
-            "budget: {} of {} used this {}",
-            money::shown(
-                budget
-                    .posted_nano_usd
-                    .saturating_add(budget.pending_nano_usd)
-            ),
-            money::shown(budget.limit_nano_usd),
-            escape::line(&budget.window)
-        ));
-    }
+    remarks.extend(reply.budget.as_ref().map(nearly_used));
     for (from, to) in &reply.gaps {
         remarks.push(format!(
             "events {from} to {to} of this run are no longer kept"
         ));
     }
     remarks
+}
+
+/// Less was asked for than wanted.
+pub fn downgraded(from: &str, to: &str, why: &str) -> String {
+    format!(
+        "{} instead of {}: {}",
+        escape::line(to),
+        escape::line(from),
+        escape::line(why)
+    )
+}
+
+/// A budget is nearly used up.
+pub fn nearly_used(budget: &BudgetInfo) -> String {
+    format!(
+        "budget: {} of {} used this {}",
+        money::shown(
+            budget
+                .posted_nano_usd
+                .saturating_add(budget.pending_nano_usd)
+        ),
+        money::shown(budget.limit_nano_usd),
+        escape::line(&budget.window)
+    )
 }
 
 /// The cap that nobody chose, where money was spent under it.

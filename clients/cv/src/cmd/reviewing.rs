@@ -18,6 +18,7 @@ use super::{
     settings::Settings,
 };
 use crate::{
+    ask::words,
     context::Context,
     daemon,
     error::Failure,
@@ -72,8 +73,17 @@ pub async fn stream(
         let event = beating(printer, &mut context.answer, next).await?;
         match event {
             Some(event) => {
-                if let EventBody::Plan(attempt) = &event.body {
-                    tell_model(attempt, run_id, args.format, &mut told_model, context);
+                match &event.body {
+                    EventBody::Plan(attempt) => {
+                        tell_model(attempt, run_id, args.format, &mut told_model, context);
+                    }
+                    EventBody::BudgetWarning(budget) => {
+                        context.notes.note(&words::nearly_used(budget));
+                    }
+                    EventBody::Downgraded { from, to, reason } => {
+                        context.notes.note(&words::downgraded(from, to, reason));
+                    }
+                    _ => {}
                 }
                 printer.event(&event, &mut context.answer)?;
                 if event.body.is_terminal() {
