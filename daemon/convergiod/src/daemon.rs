@@ -11,12 +11,13 @@ use std::{
 
 use convergio_contract::{RpcError, Uuid, health::StartedBy};
 use convergio_runs::Runs;
-use convergio_store::Store;
+use convergio_store::{Store, StoreOptions};
 use tokio::sync::{Notify, watch};
 
 use crate::{
     Surroundings, accept::Connections, background::Background, bus::live::LiveRuns,
-    configuration::Configuration, failure, log::Log, providers::ModelHouse,
+    configuration::Configuration, failure, log::Log, providers::ModelHouse, rpc,
+    run_kinds::record::Books,
 };
 
 /// Where the daemon stands in its life.
@@ -66,6 +67,8 @@ pub(crate) struct Daemon {
     pub(crate) wish: Notify,
     /// Set when the database was opened and recovered, before anybody is served.
     pub(crate) bound_runs: OnceLock<(Runs, Uuid)>,
+    /// In memory: for runs of local models while the disk takes nothing. Made when first needed.
+    pub(crate) unsaved_books: tokio::sync::OnceCell<Books>,
     /// What models are asked with.
     pub(crate) models: ModelHouse,
     pub(crate) timing: RunsTiming,
@@ -97,6 +100,25 @@ impl Daemon {
     )]
     pub(crate) fn profile_id(&self) -> Uuid {
         self.bound_runs.get().expect("the database was opened").1
+    }
+
+    /// Books in memory, for a run that goes on although the disk takes nothing.
+    pub(crate) async fn unsaved_books(&self) -> Result<Books, RpcError> {
+        let books = self.unsaved_books.get_or_try_init(|| async {
+            let options = StoreOptions::new(&self.configuration.paths.data_dir);
+            let store = Store::in_memory(&options, "the disk takes nothing")
+                .map_err(|error| failure::store(&error))?;
+            let runs = Runs::new(store, self.runs().retention())
+                .await
+                .map_err(rpc::runs_error)?;
+            let tenant = runs.tenant();
+            let profile = runs.store().read("find the local profile", move |conn| {
+                convergio_runs::local_profile(conn, tenant)
+            });
+            let profile_id = profile.await.map_err(rpc::runs_error)?;
+            Ok::<_, RpcError>(Books { runs, profile_id })
+        });
+        books.await.cloned()
     }
 
     /// The daemon for a task that outlives its caller.

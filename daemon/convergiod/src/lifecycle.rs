@@ -173,6 +173,7 @@ pub(crate) fn open(options: &mut BootOptions) -> Result<Opened, BootError> {
         started: Instant::now(),
         bound_runs: std::sync::OnceLock::new(),
         models,
+        unsaved_books: tokio::sync::OnceCell::new(),
         peer_uid,
         socket,
         configuration,

@@ -174,6 +174,15 @@ impl LiveRun {
     /// Shows events to the readers, each with its place: its number, where it has one. They are
     /// committed, or the run is not saved.
     pub(crate) fn publish(&self, events: &[(u64, RunEvent)]) {
+        self.publish_behind(&[], events);
+    }
+
+    /// As [`Self::publish`], with what is in no log and has no place right before it.
+    pub(crate) fn publish_behind(&self, fleeting: &[RunEvent], events: &[(u64, RunEvent)]) {
+        let mut before: Vec<u8> = Vec::new();
+        for event in fleeting {
+            before.extend_from_slice(&event_line(event));
+        }
         let mut state = self.state();
         for (place, event) in events {
             // Events that were written without our hearing of it are read from the database.
@@ -185,7 +194,12 @@ impl LiveRun {
                 state.tail.clear();
                 state.tail_bytes = 0;
             }
-            let line = event_line(event);
+            let mut line = event_line(event);
+            if !before.is_empty() {
+                // They travel as one, so that the place behind them is that of the last.
+                before.extend_from_slice(&line);
+                line = std::mem::take(&mut before).into();
+            }
             state.tail_bytes += line.len();
             state.tail.push_back((*place, line));
             state.info.last_seq = *place;

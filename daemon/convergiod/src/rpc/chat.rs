@@ -222,9 +222,11 @@ impl Handle<RunResume> for Daemon {
 impl Handle<RunPreview> for Daemon {
     async fn handle(&self, call: Call, params: RunStartParams) -> Result<Preview, RpcError> {
         self.check_question(&params)?;
-        let asked = self.asked(&call, params)?;
-        let (settings, options) = (&asked.settings, &asked.params.options);
+        let mut asked = self.asked(&call, params)?;
         let ready = chat::prepare(self, &asked).await?;
+        let model = &mut asked.params.options.model;
+        *model = model.take().or_else(|| ready.model.clone());
+        let (settings, options) = (&asked.settings, &asked.params.options);
         let policy = routes::policy_of(settings, options)?;
         let mut preview = Preview {
             nothing_sent: None,

@@ -8,22 +8,22 @@ use std::{
 use convergio_config::Settings;
 use convergio_contract::{
     ErrorCode, EventBody, RpcError, Uuid,
-    chat::{AnswerSummary, RunStartParams, SessionUse, Stop},
+    chat::{RunStartParams, SessionUse},
     run::{OnLastReaderGone, RunAccepted},
 };
-use convergio_engine::Route;
-use convergio_models_api::{ModelRequest, StopReason};
+use convergio_models_api::ModelRequest;
 use convergio_runs::{
     Message, MessageRole, NewMessage, NewRun, NewSession, RunKind, RunsError, Template, Tenant,
 };
-use convergio_store::Connection;
+use convergio_store::{Connection, Tx};
 use tokio::sync::oneshot;
 
 use super::{
-    calls::{Acceptance, Answer, CallContext, CallFailed, Calls, Wanted},
+    answered::Course,
+    calls::{Acceptance, CallContext, Calls, Wanted},
     question::{self, HISTORY_MAX_BYTES, HISTORY_MESSAGES_MAX, Question},
     readers::abandoned,
-    record::{Closing, Recorder, WriteError, accept, fail},
+    record::{Books, Recorder, WriteError, accept, fail},
     request::hex,
 };
 use crate::{
@@ -77,6 +77,8 @@ pub(crate) async fn supervise(
 pub(crate) struct Ready {
     /// What any model gets.
     pub(crate) request: ModelRequest,
+    /// The model that the template is for.
+    pub(crate) model: Option<String>,
     question: Question,
     session: Conversation,
 }
@@ -197,6 +199,7 @@ pub(crate) async fn prepare(daemon: &Daemon, asked: &Asked) -> Result<Ready, Rpc
     };
     Ok(Ready {
         request: question.request(params, &history),
+        model: before.template.and_then(|template| template.model),
         question,
         session,
     })
@@ -209,12 +212,10 @@ fn acceptance(
     ready: &Ready,
     run_id: Uuid,
     hash: [u8; 32],
-) -> impl Fn(&convergio_store::Tx<'_>, &mut Vec<EventBody>) -> Result<(), WriteError>
-+ Send
-+ Sync
-+ 'static {
+) -> impl Fn(&Tx<'_>, &Books, &mut Vec<EventBody>) -> Result<(), WriteError> + Send + Sync + 'static
+{
     let params = &asked.params;
-    let tenant = daemon.runs().tenant();
+    let saved = daemon.runs().tenant();
     let selection = daemon_selection(params, &ready.question);
     let new = NewRun {
         id: run_id,
@@ -259,8 +260,18 @@ fn acceptance(
         kind: RunKind::Chat.as_str().to_owned(),
         selection,
     };
-    move |tx, bodies| {
-        let now_ms = now_ms();
+    move |tx, books, bodies| {
+        let (now_ms, tenant) = (now_ms(), books.runs.tenant());
+        if tenant != saved {
+            // In memory there is no conversation to go on with, and none is begun.
+            let alone = NewRun {
+                session_id: None,
+                ..new.clone()
+            };
+            accept(tx, tenant, &alone)?;
+            bodies.push(started.clone());
+            return Ok(());
+        }
         if let Some(session) = &session {
             convergio_runs::create_session(tx, tenant, session, now_ms)?;
         }
@@ -297,6 +308,8 @@ async fn drive(
     let named = asked.settings.models().default;
     let planned = async {
         let ready = prepare(&daemon, &asked).await?;
+        let model = &mut asked.params.options.model;
+        *model = model.take().or_else(|| ready.model.clone());
         let plan = daemon
             .plan(&asked.settings, &asked.params.options, named)
             .await?;
@@ -357,6 +370,7 @@ async fn drive(
         recorder: &recorder,
         run: &run,
         session_id,
+        ephemeral,
         begun,
     };
     let answered = while_wanted(&run, gone, daemon.timing.grace, calls.ask(wanted)).await;
@@ -374,7 +388,7 @@ async fn drive(
     }
     drop(place);
     if ephemeral && let Err(error) = daemon.runs().clone().prune().await {
-        tracing::warn!(%error, "an ephemeral run's content is removed later");
+        tracing::warn!(%error, "an ephemeral run's events are removed later");
     }
 }
 
@@ -419,159 +433,5 @@ async fn while_wanted<T>(
         biased;
         done = work => done,
         done = unwanted => done,
-    }
-}
-
-fn stop(reason: &StopReason) -> Stop {
-    match reason {
-        StopReason::End | StopReason::StopSequence | StopReason::ToolUse => Stop::End,
-        StopReason::MaxOutput => Stop::MaxOutput,
-        StopReason::ContextFull => Stop::ContextFull,
-        StopReason::Refusal => Stop::Refusal,
-        StopReason::ContentFilter => Stop::ContentFilter,
-        StopReason::Other(_) => Stop::Other,
-    }
-}
-
-/// The answer's parts as events; the last one says why it ended.
-fn messages(parts: &[String], stop: &Stop) -> Vec<EventBody> {
-    let last = parts.len().saturating_sub(1);
-    let message = |(part, text): (usize, &String)| EventBody::Message {
-        part: u32::try_from(part).unwrap_or(u32::MAX),
-        text: text.clone(),
-        stop: if part == last {
-            stop.clone()
-        } else {
-            Stop::End
-        },
-    };
-    parts.iter().enumerate().map(message).collect()
-}
-
-fn milliseconds(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A run between its answer and its end.
-struct Course<'a> {
-    daemon: &'a Daemon,
-    recorder: &'a Recorder,
-    run: &'a Arc<LiveRun>,
-    session_id: Option<Uuid>,
-    begun: Instant,
-}
-
-impl Course<'_> {
-    /// The start was refused, or is an earlier one's.
-    fn refusal(&self, failed: CallFailed) -> Result<RunAccepted, RpcError> {
-        match failed.error {
-            WriteError::Replay { run_id, session_id } => Ok(RunAccepted {
-                run_id,
-                replayed: true,
-                saved: super::record::keeps(&self.daemon.store),
-                session_id,
-            }),
-            error => Err(error.told()),
-        }
-    }
-
-    /// Adds the model's turn to the conversation, in the transaction that ends the run.
-    fn turn(
-        &self,
-        text: String,
-        route: Option<&Route>,
-    ) -> impl FnOnce(&convergio_store::Tx<'_>) -> Result<(), WriteError> + Send + 'static {
-        let tenant = self.recorder.runs().tenant();
-        let session_id = self.session_id.filter(|_| !text.is_empty());
-        let message = NewMessage {
-            id: Uuid::now_v7(),
-            role: MessageRole::Assistant,
-            body: text,
-            model: route.map(|route| route.target.to_string()),
-            recipient: None,
-            run_id: Some(self.run.id),
-        };
-        move |tx| {
-            if let Some(session_id) = session_id {
-                // A conversation that was removed meanwhile keeps nothing.
-                match convergio_runs::append_message(tx, tenant, session_id, &message, now_ms()) {
-                    Ok(_) | Err(RunsError::NotFound { .. }) => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            Ok(())
-        }
-    }
-
-    async fn complete(&self, answer: Answer) -> Result<(), RpcError> {
-        let stop = stop(&answer.stop);
-        let mut parts = answer.parts.clone();
-        if parts.is_empty() {
-            parts.push(String::new());
-        }
-        let bodies = messages(&parts, &stop);
-        let outcome = match stop {
-            Stop::End => "complete",
-            _ => "incomplete",
-        };
-        let summary = AnswerSummary {
-            session_id: self.session_id,
-            provider: answer.route.target.provider.clone(),
-            model: answer.route.target.model.clone(),
-            local: answer.route.local,
-            stop,
-            input_tokens: None,
-            output_tokens: None,
-            amount_nano_usd: 0,
-            estimated: false,
-            attempts: 0,
-            first_token_ms: answer
-                .first_token
-                .map(|at| milliseconds(at.saturating_duration_since(self.begun))),
-            duration_ms: milliseconds(self.begun.elapsed()),
-            bytes_sent: 0,
-            saved: false,
-        };
-        let terminal = move |closing: Closing| EventBody::Completed {
-            summary: None,
-            answer: Some(Box::new(AnswerSummary {
-                input_tokens: closing.totals.input_tokens,
-                output_tokens: closing.totals.output_tokens,
-                amount_nano_usd: closing.totals.amount_nano_usd,
-                estimated: closing.totals.estimated,
-                attempts: closing.totals.attempts,
-                bytes_sent: closing.totals.bytes_sent,
-                saved: closing.saved,
-                ..summary.clone()
-            })),
-        };
-        let turn = self.turn(answer.text(), Some(&answer.route));
-        self.recorder
-            .finish_with(bodies, outcome, Arc::new(terminal), turn)
-            .await
-    }
-
-    async fn break_off(&self, failed: CallFailed) -> Result<(), RpcError> {
-        let bodies = messages(&failed.parts, &Stop::Broken);
-        let turn = self.turn(failed.parts.concat(), failed.route.as_ref());
-        if failed.cancelled {
-            let reason = self.run.cancelled().await;
-            let terminal = move |_: Closing| EventBody::Cancelled {
-                reason: reason.clone(),
-            };
-            return self
-                .recorder
-                .finish_with(bodies, "cancelled", Arc::new(terminal), turn)
-                .await;
-        }
-        let error = failed.error.told();
-        let slug = error.data.as_ref().map(|data| data.slug.clone());
-        let slug = slug.unwrap_or_else(|| "internal".to_owned());
-        let terminal = move |_: Closing| EventBody::Failed {
-            error: error.clone(),
-        };
-        self.recorder
-            .finish_with(bodies, &slug, Arc::new(terminal), turn)
-            .await
     }
 }

@@ -1,6 +1,8 @@
 //! What runs do, a file per kind.
 
 pub(crate) mod accounts;
+mod admission;
+mod answered;
 pub(crate) mod blob;
 pub(crate) mod calls;
 pub(crate) mod chat;

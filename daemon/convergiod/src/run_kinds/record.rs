@@ -2,7 +2,7 @@
 //! readers only after it. What the run owes for models is settled along. Where nothing can be saved
 //! the run goes on in memory, and says so.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use convergio_contract::{ErrorCode, EventBody, RpcError, RunEvent, Uuid};
 use convergio_ledger::{Denied, LedgerError, Now};
@@ -70,7 +70,7 @@ impl WriteError {
 
     /// There is no room, or no permission, and nothing was changed: the run goes on in memory.
     /// Other errors leave it open what is on the disk, so they end the run.
-    fn goes_on_unsaved(&self) -> bool {
+    pub(crate) fn goes_on_unsaved(&self) -> bool {
         matches!(self, Self::Runs(RunsError::Store(error)) if error.is_unwritable())
     }
 }
@@ -98,9 +98,19 @@ enum Keeping {
     Lost,
 }
 
+/// A database that runs can be in.
+#[derive(Clone)]
+pub(crate) struct Books {
+    pub(crate) runs: Runs,
+    /// The profile of the machine's user in it.
+    pub(crate) profile_id: Uuid,
+}
+
 /// Writes one run's events.
 pub(crate) struct Recorder {
     runs: Runs,
+    /// In memory, where the disk takes nothing and the run goes on without it.
+    unsaved: OnceLock<Books>,
     run: Arc<LiveRun>,
     keeping: Mutex<Keeping>,
     accounts: Arc<Accounts>,
@@ -150,6 +160,7 @@ impl Recorder {
     pub(crate) fn new(runs: Runs, run: Arc<LiveRun>) -> Self {
         Self {
             runs,
+            unsaved: OnceLock::new(),
             run,
             keeping: Mutex::new(Keeping::Recorded),
             accounts: Arc::default(),
@@ -161,9 +172,20 @@ impl Recorder {
         &self.accounts
     }
 
-    /// Whose runs these are.
+    /// The database that the run is in.
     pub(crate) fn runs(&self) -> &Runs {
-        &self.runs
+        self.unsaved.get().map_or(&self.runs, |books| &books.runs)
+    }
+
+    /// The books in memory, where the run is in them.
+    pub(crate) fn unsaved(&self) -> Option<&Books> {
+        self.unsaved.get()
+    }
+
+    /// Keeps the run's books in memory, before its first commit.
+    pub(crate) fn keep_in_memory(&self, books: Books) {
+        // Set once; a second wish is the same wish.
+        let _ = self.unsaved.set(books);
     }
 
     fn keeping(&self) -> Keeping {
@@ -206,14 +228,14 @@ impl Recorder {
         work: impl FnOnce(&Tx<'_>, &mut Vec<EventBody>) -> Result<T, WriteError> + Send + 'static,
     ) -> Result<T, WriteError> {
         let (at_ms, id) = (now_ms(), self.run.id);
-        let write = self.runs.store().write("accept a run", move |tx| {
+        let write = self.runs().store().write("accept a run", move |tx| {
             let mut bodies = Vec::new();
             let done = work(tx, &mut bodies)?;
             convergio_runs::append(tx, id, &new_events(&bodies), at_ms)?;
             Ok::<_, WriteError>((done, bodies))
         });
         let (done, bodies) = write.await?;
-        self.run.accept(keeps(self.runs.store()), at_ms);
+        self.run.accept(keeps(self.runs().store()), at_ms);
         self.show(at_ms, 1, bodies);
         Ok(done)
     }
@@ -232,7 +254,7 @@ impl Recorder {
         }
         let (at_ms, id) = (now_ms(), self.run.id);
         let (accounts, number) = (Arc::clone(&self.accounts), self.accounts.begin());
-        let write = self.runs.store().write("append events", move |tx| {
+        let write = self.runs().store().write("append events", move |tx| {
             let entered = accounts.settle(tx, number, false, Now::system())?;
             let mut bodies = entered.bodies;
             let done = work(tx, &mut bodies)?;
@@ -281,13 +303,15 @@ impl Recorder {
         outcome: &str,
         terminal: Terminal,
     ) -> Result<(), RpcError> {
-        self.finish_with(bodies, outcome, terminal, |_| Ok(()))
+        self.finish_with(Vec::new(), bodies, outcome, terminal, |_| Ok(()))
             .await
     }
 
-    /// As [`Self::finish`], with `work` in the same commit.
+    /// As [`Self::finish`], with `work` in the same commit, and `fleeting` shown before the rest
+    /// and recorded nowhere.
     pub(crate) async fn finish_with(
         &self,
+        fleeting: Vec<EventBody>,
         mut bodies: Vec<EventBody>,
         outcome: &str,
         terminal: Terminal,
@@ -295,11 +319,11 @@ impl Recorder {
     ) -> Result<(), RpcError> {
         let before = self.accounts.totals();
         if self.keeping() == Keeping::Recorded {
-            let (at_ms, id, retention) = (now_ms(), self.run.id, self.runs.retention());
+            let (at_ms, id, retention) = (now_ms(), self.run.id, self.runs().retention());
             let (accounts, number) = (Arc::clone(&self.accounts), self.accounts.begin());
             let (recorded, outcome) = (bodies.clone(), outcome.to_owned());
             let (saved, make) = (self.run.info().saved, Arc::clone(&terminal));
-            let write = self.runs.store().write("end a run", move |tx| {
+            let write = self.runs().store().write("end a run", move |tx| {
                 let entered = accounts.settle(tx, number, true, Now::system())?;
                 work(tx)?;
                 let mut bodies = recorded;
@@ -320,7 +344,7 @@ impl Recorder {
                 Ok((bodies, last, totals)) => {
                     self.accounts.written(number, totals);
                     let first = last + 1 - bodies.len() as u64;
-                    self.show(at_ms, first, bodies);
+                    self.show_behind(fleeting, at_ms, first, bodies);
                     return Ok(());
                 }
                 Err(error) => {
@@ -336,7 +360,7 @@ impl Recorder {
             saved: self.run.info().saved,
             totals: before,
         }));
-        self.show(now_ms(), self.next(), bodies);
+        self.show_behind(fleeting, now_ms(), self.next(), bodies);
         Ok(())
     }
 
@@ -361,18 +385,28 @@ impl Recorder {
     }
 
     fn show(&self, at_ms: i64, first: u64, bodies: Vec<EventBody>) {
+        self.show_behind(Vec::new(), at_ms, first, bodies);
+    }
+
+    fn show_behind(
+        &self,
+        fleeting: Vec<EventBody>,
+        at_ms: i64,
+        first: u64,
+        bodies: Vec<EventBody>,
+    ) {
         let numbered = self.keeping() != Keeping::Lost;
-        let event = |(body, place): (EventBody, u64)| {
-            let event = RunEvent {
-                run_id: self.run.id,
-                seq: numbered.then_some(place),
-                at_ms,
-                body,
-            };
-            (place, event)
+        let event = |seq, body| RunEvent {
+            run_id: self.run.id,
+            seq,
+            at_ms,
+            body,
         };
-        let events: Vec<(u64, RunEvent)> = bodies.into_iter().zip(first..).map(event).collect();
-        self.run.publish(&events);
+        let fleeting: Vec<RunEvent> = fleeting.into_iter().map(|body| event(None, body)).collect();
+        let placed =
+            |(body, place): (EventBody, u64)| (place, event(numbered.then_some(place), body));
+        let events: Vec<(u64, RunEvent)> = bodies.into_iter().zip(first..).map(placed).collect();
+        self.run.publish_behind(&fleeting, &events);
     }
 }
 

@@ -1,0 +1,312 @@
+//! One call's way to a permit: what its admission writes, and what a refusal means for the rest of
+//! the plan.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use convergio_contract::{EventBody, RpcError, Uuid, model::Attempt as WireAttempt};
+use convergio_engine::{
+    Admission, Admitted, Ask, Channel, Refusal, Route, RunLog, Settlement, Shown, Verdict,
+};
+use convergio_ledger::Now;
+use convergio_models_api::{ModelRequest, Policy};
+use convergio_runs::NewEgress;
+use convergio_store::Tx;
+
+use super::{
+    accounts::{Accounts, Attempt},
+    calls::{Acceptance, Calls, Prepared, input_ceiling},
+    record::{Books, WriteError},
+};
+use crate::{bus::flow, failure::internal, providers};
+
+/// One call's view of the run.
+pub(super) struct Port<'a> {
+    pub(super) calls: &'a Calls,
+    pub(super) request: ModelRequest,
+    pub(super) purpose: String,
+    pub(super) redactions: u32,
+    pub(super) show: bool,
+    pub(super) acceptance: Mutex<Option<Acceptance>>,
+}
+
+fn stop(error: RpcError) -> Refusal<WriteError> {
+    Refusal {
+        verdict: Verdict::Stop,
+        reason: String::new(),
+        error: WriteError::Told(Box::new(error)),
+    }
+}
+
+/// Another route may be tried; `reason` says why this one is not.
+fn elsewhere(error: WriteError, reason: &str) -> Refusal<WriteError> {
+    Refusal {
+        verdict: Verdict::NextRoute,
+        reason: reason.to_owned(),
+        error,
+    }
+}
+
+impl Port<'_> {
+    fn acceptance(&self) -> MutexGuard<'_, Option<Acceptance>> {
+        self.acceptance
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the admission, and the run's acceptance with the first one.
+    async fn enter(
+        &self,
+        ask: &Ask,
+        route: &Route,
+        prepared: &Arc<Prepared>,
+    ) -> Result<PermittedRequest, WriteError> {
+        let entry = self.entry(ask, route, prepared);
+        let accept = self
+            .acceptance()
+            .as_ref()
+            .map(|acceptance| Arc::clone(&acceptance.write));
+        let recorder = &self.calls.recorder;
+        match accept {
+            Some(accept) => {
+                let first = recorder.first(move |tx, bodies| {
+                    accept(tx, &entry.books, bodies)?;
+                    entry.write(tx, bodies)
+                });
+                first.await
+            }
+            None => {
+                recorder
+                    .write(move |tx, bodies| entry.write(tx, bodies))
+                    .await
+            }
+        }
+    }
+
+    /// What admission writes, ready to be moved to the writer.
+    fn entry(&self, ask: &Ask, route: &Route, prepared: &Arc<Prepared>) -> Entry {
+        let calls = self.calls;
+        let mut request = self.request.clone();
+        request.provider.clone_from(&route.target.provider);
+        request.model.clone_from(&route.target.model);
+        if let Some(max) = prepared.max_output.and_then(|max| u32::try_from(max).ok()) {
+            request.max_output = request.max_output.min(max);
+        }
+        Entry {
+            books: calls.books(),
+            run_id: calls.run.id,
+            session_id: calls.context.session_id,
+            policy: calls.plan.policy,
+            request,
+            prepared: Arc::clone(prepared),
+            daily: calls.context.settings.budget().effective_daily_nano_usd(),
+            zone: calls.daemon.models.zone.clone(),
+            max_cost_nano: calls.context.max_cost_nano,
+            client: calls.context.client.clone(),
+            root: calls.context.root.clone(),
+            purpose: self.purpose.clone(),
+            redactions: self.redactions,
+            reason: ask.reason.clone(),
+            accounts: Arc::clone(calls.recorder.accounts()),
+        }
+    }
+}
+
+/// One admission, with everything that it writes.
+struct Entry {
+    books: Books,
+    run_id: Uuid,
+    session_id: Option<Uuid>,
+    policy: Policy,
+    request: ModelRequest,
+    prepared: Arc<Prepared>,
+    daily: i64,
+    zone: String,
+    max_cost_nano: Option<i64>,
+    client: Option<String>,
+    root: String,
+    purpose: String,
+    redactions: u32,
+    reason: String,
+    accounts: Arc<Accounts>,
+}
+
+type PermittedRequest = convergio_models_api::Permitted<ModelRequest>;
+
+impl Entry {
+    /// Writes hold, dispatch and what leaves; the events that tell of it come behind `bodies`.
+    fn write(
+        self,
+        tx: &Tx<'_>,
+        bodies: &mut Vec<EventBody>,
+    ) -> Result<PermittedRequest, WriteError> {
+        let now = Now::system();
+        let tenant = self.books.runs.tenant();
+        let local = self.prepared.local;
+        let prices = match &self.prepared.prices {
+            Some(sheet) if !local => {
+                convergio_ledger::set_day_budget(tx, tenant.id(), self.daily, &self.zone, now)?;
+                Some(convergio_ledger::pin(tx, tenant.id(), sheet, now)?)
+            }
+            _ => None,
+        };
+        let (wanted, ceiling) = (self.request.max_output, input_ceiling(&self.request));
+        let (provider, model) = (self.request.provider.clone(), self.request.model.clone());
+        let destination = self.prepared.provider.destination();
+        let egress_id = Uuid::now_v7();
+        let admission = convergio_ledger::Admission {
+            tenant_id: tenant.id(),
+            profile_id: self.books.profile_id,
+            run_id: self.run_id,
+            session_id: self.session_id,
+            policy: self.policy,
+            request: self.request,
+            local,
+            destination: destination.clone(),
+            egress_id: Some(egress_id),
+            prices,
+            input_ceiling: ceiling,
+            may_clamp: true,
+            max_cost_nano: self.max_cost_nano,
+            agent: None,
+            plugin: None,
+            client: self.client,
+            root: Some(self.root),
+        };
+        let permitted = convergio_ledger::admit(tx, admission, now)?;
+        let (attempt_id, max_output) =
+            (permitted.permit().attempt_id, permitted.value().max_output);
+        let bytes = self.prepared.provider.wire_bytes(permitted.value());
+        let egress = NewEgress {
+            id: egress_id,
+            run_id: Some(self.run_id),
+            attempt_id: Some(attempt_id),
+            destination: destination.clone(),
+            bytes,
+            purpose: self.purpose.clone(),
+            redactions: self.redactions,
+            policy: self.policy.as_str().to_owned(),
+            model: Some(format!("{provider}/{model}")),
+        };
+        convergio_runs::record_egress(tx, tenant, &egress, now.wall_ms)?;
+        let hold_nano_usd = match &self.prepared.rates {
+            Some(rates) if !local => rates
+                .hold(ceiling, max_output)
+                .map_err(convergio_ledger::LedgerError::Money)?,
+            _ => 0,
+        };
+        let attempt = self.accounts.admitted(attempt_id, |n| Attempt {
+            n,
+            provider: provider.clone(),
+            model: model.clone(),
+            local,
+            input_ceiling: ceiling,
+            bytes,
+        });
+        if max_output < wanted {
+            bodies.push(EventBody::Downgraded {
+                from: format!("max_output {wanted}"),
+                to: format!("max_output {max_output}"),
+                reason: "the budget leaves no more".to_owned(),
+            });
+        }
+        bodies.push(EventBody::Plan(Box::new(WireAttempt {
+            attempt,
+            provider,
+            model,
+            local,
+            destination,
+            max_output,
+            hold_nano_usd,
+            purpose: self.purpose,
+            reason: self.reason,
+        })));
+        Ok(permitted)
+    }
+}
+
+impl Admission for Port<'_> {
+    type Error = WriteError;
+
+    async fn admit(&self, ask: Ask) -> Result<Admitted, Refusal<WriteError>> {
+        let calls = self.calls;
+        let prepared = match calls.prepare(ask.route).await {
+            Ok(prepared) => prepared,
+            // The client may have the first one's key; a fallback's is not worth a question.
+            Err(error) if ask.route == 0 => return Err(stop(error)),
+            Err(error) => {
+                return Err(elsewhere(WriteError::Told(Box::new(error)), "no key"));
+            }
+        };
+        let Some(route) = calls.plan.routes.get(ask.route) else {
+            return Err(stop(internal("the plan has no such route", "")));
+        };
+        let budget = calls.context.settings.budget();
+        if !prepared.local && budget.daily_nano_usd.is_none() && calls.context.can_ask {
+            let cap = budget.effective_daily_nano_usd();
+            let name = route.target.to_string();
+            return Err(stop(providers::failure::confirm_cap(&name, cap)));
+        }
+        let mut written = self.enter(&ask, route, prepared).await;
+        if let Err(error) = &written
+            && error.goes_on_unsaved()
+            && prepared.local
+            && self.acceptance().is_some()
+        {
+            // Nothing is spent and nothing leaves: a full disk costs only the saving.
+            tracing::warn!(run = %calls.run.id, "the run is not saved");
+            let books = calls.daemon.unsaved_books().await.map_err(stop)?;
+            calls.recorder.keep_in_memory(books);
+            written = self.enter(&ask, route, prepared).await;
+        }
+        match written {
+            Ok(request) => {
+                if let Some(acceptance) = self.acceptance().take() {
+                    (acceptance.written)();
+                }
+                Ok(Admitted {
+                    request,
+                    provider: Arc::clone(&prepared.provider),
+                })
+            }
+            Err(error) => Err(match &error {
+                WriteError::Denied(convergio_ledger::Denied::Policy { .. }) => {
+                    elsewhere(error, "not allowed by the policy")
+                }
+                WriteError::Denied(convergio_ledger::Denied::PriceUnknown { .. }) => {
+                    elsewhere(error, "its price is unknown")
+                }
+                WriteError::Denied(convergio_ledger::Denied::Budget(_)) => {
+                    elsewhere(error, "no budget is left")
+                }
+                _ => Refusal {
+                    verdict: Verdict::Stop,
+                    reason: String::new(),
+                    error,
+                },
+            }),
+        }
+    }
+}
+
+impl RunLog for Port<'_> {
+    fn show(&self, shown: Shown) {
+        if !self.show {
+            return;
+        }
+        let channel = match shown.channel {
+            Channel::Text => flow::Channel::Text,
+            Channel::Reasoning => flow::Channel::Reasoning,
+        };
+        self.calls.run.show(channel, shown.part, &shown.text);
+    }
+
+    fn ended(&self, settlement: Settlement) {
+        self.calls.recorder.accounts().ended(settlement);
+    }
+
+    async fn settle(&self) {
+        if let Err(error) = self.calls.recorder.append(Vec::new()).await {
+            tracing::warn!(%error, run = %self.calls.run.id, "an attempt is settled later");
+        }
+    }
+}
