@@ -209,6 +209,7 @@ impl Runs {
             let some = self
                 .store
                 .write("end interrupted runs", move |tx| {
+                    let payload = |_, _| payload.clone();
                     recovery::recover(tx, tenant, &payload, now_ms(), &retention, RECOVER_SLICE)
                 })
                 .await?;

@@ -9,42 +9,42 @@ use crate::error::RunsError;
 use crate::event::EventType;
 use crate::log::{self, Ending};
 use crate::retention::Retention;
-use crate::run::Tenant;
+use crate::run::{RunKind, Tenant};
 
 /// The outcome of a run that the daemon didn't live to end.
 const INTERRUPTED: &str = "interrupted";
 
 /// Ends at most `limit` runs that a former daemon left running as `failed: interrupted`, with
-/// `payload` in their terminal event. Answers which; call again while any come back.
+/// the terminal event that `payload` gives for each. Answers which; call again while any come back.
 ///
 /// # Errors
 /// What the store said.
 pub fn recover(
     tx: &Tx<'_>,
     tenant: Tenant,
-    payload: &RawValue,
+    payload: &dyn Fn(Uuid, RunKind) -> Box<RawValue>,
     now_ms: i64,
     retention: &Retention,
     limit: usize,
 ) -> Result<Vec<Uuid>, RunsError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let left: Vec<Uuid> = tx
+    let left: Vec<(Uuid, RunKind)> = tx
         .prepare_cached(
-            "SELECT id FROM run WHERE tenant_id = ?1 AND state = 'running' ORDER BY id LIMIT ?2",
+            "SELECT id, kind FROM run WHERE tenant_id = ?1 AND state = 'running' ORDER BY id LIMIT ?2",
         )
         .and_then(|mut statement| {
             statement
-                .query_map(params![tenant.0, limit], |row| row.get(0))?
+                .query_map(params![tenant.0, limit], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect()
         })
         .map_err(at(tx, "find interrupted runs"))?;
-    let ending = Ending {
-        event_type: EventType::Failed,
-        outcome: INTERRUPTED.into(),
-        payload: payload.to_owned(),
-    };
-    for run_id in &left {
+    for (run_id, kind) in &left {
+        let ending = Ending {
+            event_type: EventType::Failed,
+            outcome: INTERRUPTED.into(),
+            payload: payload(*run_id, *kind),
+        };
         log::finish(tx, *run_id, &ending, now_ms, retention)?;
     }
-    Ok(left)
+    Ok(left.into_iter().map(|(run_id, _)| run_id).collect())
 }

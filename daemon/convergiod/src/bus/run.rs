@@ -126,6 +126,13 @@ impl LiveRun {
         self.state().info.clone()
     }
 
+    /// Says what the run is about, where that was not known when it was registered.
+    pub(crate) fn about(&self, root: String, selection: String) {
+        let mut state = self.state();
+        state.info.root = root;
+        state.info.selection = selection;
+    }
+
     /// Says whether the run was accepted, and saved.
     pub(crate) fn accept(&self, saved: bool, started_ms: i64) {
         let mut state = self.state();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use convergio_contract::{
-    ErrorCode, RpcError,
+    ErrorCode, RpcError, Uuid,
     chat::{
         Input, InputKind, RunPreview, RunResume, RunResumeParams, RunStart, RunStartParams,
         SessionUse,
@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use super::{absolute, runs_error};
 use crate::{
-    bus::run::LiveRun,
+    bus::{live::Registered, run::LiveRun},
     daemon::{Daemon, Phase, now_ms},
     dispatch::{Call, Handle},
     failure,
@@ -84,9 +84,26 @@ impl Daemon {
         })
     }
 
-    /// Starts the run of a question and answers when it is accepted. Nothing is waited for before
-    /// the run is registered: a subscription that comes behind in the same write finds it.
-    async fn start(&self, asked: Asked) -> Result<RunAccepted, RpcError> {
+    /// Registers the run of a question: a subscription that comes behind in the same write finds
+    /// it. Nothing may be waited for before.
+    fn register(&self, run_id: Uuid) -> Result<Registered, Arc<LiveRun>> {
+        self.live.register(RunInfo {
+            run_id,
+            kind: RunKind::Chat.as_str().to_owned(),
+            state: RunState::Running,
+            root: String::new(),
+            selection: String::new(),
+            started_ms: now_ms(),
+            ended_ms: None,
+            findings: None,
+            last_seq: 0,
+            saved: true,
+            error: None,
+        })
+    }
+
+    /// Starts the run of a question and answers when it is accepted.
+    async fn start(&self, place: Registered, asked: Asked) -> Result<RunAccepted, RpcError> {
         let params = &asked.params;
         let first = params
             .input
@@ -96,23 +113,8 @@ impl Daemon {
         let shown = line
             .filter(|_| !params.options.ephemeral)
             .unwrap_or_default();
-        let info = RunInfo {
-            run_id: params.run_id,
-            kind: RunKind::Chat.as_str().to_owned(),
-            state: RunState::Running,
-            root: params.root.clone(),
-            selection: shown.chars().take(SELECTION_CHARS).collect(),
-            started_ms: now_ms(),
-            ended_ms: None,
-            findings: None,
-            last_seq: 0,
-            saved: true,
-            error: None,
-        };
-        let place = match self.live.register(info) {
-            Ok(place) => place,
-            Err(run) => return same(&run, params).await,
-        };
+        let selection = shown.chars().take(SELECTION_CHARS).collect();
+        place.run.about(params.root.clone(), selection);
         let (answer, answered) = oneshot::channel();
         let daemon = self.shared()?;
         // Its own task: once accepted it outlives this call and its connection.
@@ -150,7 +152,11 @@ impl Handle<RunStart> for Daemon {
     async fn handle(&self, call: Call, params: RunStartParams) -> Result<RunAccepted, RpcError> {
         self.takes_runs()?;
         self.check_question(&params)?;
-        self.start(self.asked(&call, params)?).await
+        let asked = self.asked(&call, params)?;
+        match self.register(asked.params.run_id) {
+            Ok(place) => self.start(place, asked).await,
+            Err(run) => same(&run, &asked.params).await,
+        }
     }
 }
 
@@ -158,6 +164,7 @@ impl Handle<RunResume> for Daemon {
     async fn handle(&self, call: Call, params: RunResumeParams) -> Result<RunAccepted, RpcError> {
         self.takes_runs()?;
         request::run_id_v7(params.new_run_id)?;
+        let place = self.register(params.new_run_id);
         let (tenant, old) = (self.runs().tenant(), params.run_id);
         let read = self.store.read("read a run", move |conn| {
             let run = convergio_runs::get(conn, tenant, old)?;
@@ -215,7 +222,10 @@ impl Handle<RunResume> for Daemon {
             again: Some(old),
             ..self.asked(&call, start)?
         };
-        self.start(asked).await
+        match place {
+            Ok(place) => self.start(place, asked).await,
+            Err(run) => same(&run, &asked.params).await,
+        }
     }
 }
 

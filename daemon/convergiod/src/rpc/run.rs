@@ -11,7 +11,7 @@ use convergio_contract::{
         RunListResponse, RunState, RunSubscribe, RunSubscribeParams, RunSubscribeResponse,
     },
 };
-use convergio_runs::{Event, ListFilter, Run, RunCursor, RunsError, Tenant};
+use convergio_runs::{Event, ListFilter, Run, RunCursor, RunKind, RunsError, Tenant};
 use convergio_transport::message;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -37,10 +37,14 @@ const ROWS_DEFAULT: u32 = 50;
 const INTERRUPTED: &str = "interrupted";
 
 /// The terminal event of a run that its daemon did not live to end.
-pub(crate) fn interrupted_payload() -> Box<RawValue> {
+pub(crate) fn interrupted_payload(id: Uuid, kind: RunKind) -> Box<RawValue> {
+    let hint = match kind {
+        RunKind::Review => "cv review".to_owned(),
+        RunKind::Chat => format!("cv runs resume {id}"),
+    };
     let mut error = RpcError::new(ErrorCode::Internal, "the daemon ended before the run")
         .why("it was killed, or the machine went down")
-        .hint("cv review");
+        .hint(hint);
     if let Some(data) = &mut error.data {
         INTERRUPTED.clone_into(&mut data.slug);
     }
@@ -458,7 +462,7 @@ mod tests {
 
     #[test]
     fn an_interrupted_run_says_so_in_its_slug() {
-        let failed = interrupted_payload();
+        let failed = interrupted_payload(Uuid::now_v7(), RunKind::Review);
         assert!(
             failed.get().contains("\"slug\":\"interrupted\""),
             "{failed}"

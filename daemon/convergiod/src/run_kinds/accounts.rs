@@ -9,9 +9,9 @@ use std::{
 use convergio_contract::{EventBody, Uuid, model::UsageReport, usage::BudgetInfo};
 use convergio_engine::{Ending, Settlement};
 use convergio_ledger::{
-    AttemptEnding, BudgetState, LedgerError, Now, Settled, UsageSource, Window,
+    AttemptDetail, AttemptEnding, BudgetState, LedgerError, Now, Settled, UsageSource, Window,
 };
-use convergio_models_api::ErrorClass;
+use convergio_models_api::{ErrorClass, Usage};
 use convergio_store::Tx;
 
 /// An attempt that was admitted.
@@ -199,21 +199,13 @@ impl Accounts {
 
     fn enter(&self, attempt: &Attempt, settled: &Settled, entered: &mut Entered) {
         let sent = settled.source != UsageSource::Nothing;
-        let quantities = settled.usage.reported();
         entered.bodies.push(EventBody::Usage(Box::new(UsageReport {
             attempt: attempt.n,
             provider: attempt.provider.clone(),
             model: attempt.model.clone(),
-            resources: quantities
-                .map(|(resource, quantity)| (resource.as_str().to_owned(), quantity))
-                .collect(),
+            resources: resources(&settled.usage),
             amount_nano_usd: settled.amount_nano,
-            source: match settled.source {
-                UsageSource::Reported => "provider",
-                UsageSource::Nothing => "none",
-                UsageSource::Estimate | UsageSource::EstimateCeiling => "counted",
-            }
-            .to_owned(),
+            source: source(settled.source).to_owned(),
             local: attempt.local,
         })));
         let chosen = self.cap_chosen.load(std::sync::atomic::Ordering::Relaxed);
@@ -253,6 +245,34 @@ impl Accounts {
     pub(crate) fn totals(&self) -> Totals {
         self.state().totals
     }
+}
+
+fn resources(usage: &Usage) -> BTreeMap<String, u64> {
+    let quantities = usage.reported();
+    quantities
+        .map(|(resource, quantity)| (resource.as_str().to_owned(), quantity))
+        .collect()
+}
+
+fn source(source: UsageSource) -> &'static str {
+    match source {
+        UsageSource::Reported => "provider",
+        UsageSource::Nothing => "none",
+        UsageSource::Estimate | UsageSource::EstimateCeiling => "counted",
+    }
+}
+
+/// What an attempt came to that a former daemon left, for its run's log.
+pub(crate) fn left_behind(attempt: AttemptDetail) -> EventBody {
+    EventBody::Usage(Box::new(UsageReport {
+        attempt: attempt.n,
+        provider: attempt.provider,
+        model: attempt.model,
+        resources: resources(&attempt.usage),
+        amount_nano_usd: attempt.cost_nano.unwrap_or_default(),
+        source: attempt.source.map_or("none", source).to_owned(),
+        local: attempt.local,
+    }))
 }
 
 fn ending(ending: Ending, input_ceiling: u64) -> AttemptEnding {

@@ -143,7 +143,7 @@ fn event_type(body: &EventBody) -> EventType {
     }
 }
 
-fn new_events(bodies: &[EventBody]) -> Vec<NewEvent> {
+pub(crate) fn new_events(bodies: &[EventBody]) -> Vec<NewEvent> {
     let event = |body| NewEvent {
         event_type: event_type(body),
         payload: payload(body),
