@@ -268,9 +268,13 @@ const fn defaults(code: ErrorCode) -> (&'static str, Hint) {
         | ErrorCode::PriceUnknown => ("it costs more than was agreed", Hint::BUDGETS),
         ErrorCode::ConsentRequired => ("a person must agree first, at a terminal", Hint::HELP),
         ErrorCode::EgressDenied => ("policy keeps it on this machine", Hint::CONFIG_KEYS),
-        ErrorCode::ProviderError | ErrorCode::ModelUnavailable | ErrorCode::KeyUnavailable => {
+        ErrorCode::ProviderError | ErrorCode::ModelUnavailable => {
             ("the model could not be used", Hint::PROVIDERS)
         }
+        ErrorCode::KeyUnavailable => (
+            "no place that is looked at has it, or keeps it",
+            Hint::GIVE_KEY,
+        ),
         ErrorCode::PluginTrapped => ("a plugin failed", Hint::LOGS),
         ErrorCode::StorageError => ("the database could not be read or written", Hint::DOCTOR),
         ErrorCode::Cancelled => ("somebody ended it", Hint::AGAIN),
