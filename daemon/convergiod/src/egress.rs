@@ -28,19 +28,26 @@ pub(crate) struct Leaving {
 }
 
 impl Daemon {
+    /// Under `local-only` nothing leaves this machine.
+    pub(crate) fn refuse_elsewhere(&self, policy: Policy, url: &Url) -> Result<(), RpcError> {
+        let origin = Origin::of(url).filter(|origin| !origin.is_loopback());
+        match origin {
+            Some(origin) if policy == Policy::LocalOnly => Err(RpcError::new(
+                convergio_contract::ErrorCode::EgressDenied,
+                format!("{origin} was not called"),
+            )
+            .why("the policy is local-only")
+            .hint("cv config explain models.policy")),
+            _ => Ok(()),
+        }
+    }
+
     /// Commits the row and gives leave for one request. Under `local-only` nothing leaves.
     pub(crate) async fn permit(&self, leaving: Leaving) -> Result<EgressPermit, RpcError> {
         let Some(origin) = Origin::of(&leaving.url) else {
             return Err(invalid("the address is neither http nor https"));
         };
-        if leaving.policy == Policy::LocalOnly && !origin.is_loopback() {
-            return Err(RpcError::new(
-                convergio_contract::ErrorCode::EgressDenied,
-                format!("{origin} was not called"),
-            )
-            .why("the policy is local-only")
-            .hint("cv config explain models.policy"));
-        }
+        self.refuse_elsewhere(leaving.policy, &leaving.url)?;
         let id = Uuid::now_v7();
         let row = NewEgress {
             id,

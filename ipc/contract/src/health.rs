@@ -67,7 +67,7 @@ pub struct HealthGetResponse {
     pub connections: u32,
     /// Runs in progress.
     pub runs_active: u32,
-    /// Bytes that left this machine since the daemon was installed.
+    /// Bytes of requests that left for other machines, of all that `privacy.egress` still lists.
     pub bytes_sent: u64,
 }
 

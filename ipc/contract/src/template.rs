@@ -22,7 +22,7 @@ method!(
 /// `{{input}}` that follows behind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Template {
-    /// Letters, digits, `-` and `_`, 64 at most.
+    /// Letters, digits, `-`, `_` and `.`, 64 at most.
     pub name: String,
     /// The prompt.
     pub prompt: String,

@@ -9,7 +9,7 @@ use crate::document;
 use crate::edit::{ACTIVITY, Editor, PlannedEdit, Revision};
 use crate::error::{ConfigError, ErrorKind, Fault};
 use crate::forms::is_provider_name;
-use crate::keys::MODELS_ALLOWED_PROVIDERS;
+use crate::keys::{MODELS_ALLOWED_PROVIDERS, MODELS_DEFAULT};
 use crate::parse::{Values, parse, parse_toml};
 use crate::settings;
 use crate::value::{Layer, Origin, Value};
@@ -30,37 +30,7 @@ impl Editor {
         fields: &[(&str, &str)],
         expected_rev: Option<&Revision>,
     ) -> Result<PlannedEdit, ConfigError> {
-        check_name(name)?;
-        self.refuse_forbidden(name)?;
-        if fields.is_empty() {
-            return Err(Fault {
-                kind: ErrorKind::OutOfRange,
-                activity: ACTIVITY,
-                origin: None,
-                reason: format!("nothing is said about the provider \"{name}\""),
-                hint: "say at least its kind, for instance: openai".to_owned(),
-            }
-            .into());
-        }
-        let mut values = Vec::with_capacity(fields.len());
-        for (field, text) in fields {
-            let target = settings::find(
-                &self.catalog,
-                &format!("{SECTION}.{name}.{field}"),
-                ACTIVITY,
-            )?;
-            let value = target.read_text(text).map_err(|refusal| Fault {
-                kind: refusal.kind,
-                activity: ACTIVITY,
-                origin: None,
-                reason: refusal.reason,
-                hint: format!("for instance: {}", target.spec.example()),
-            })?;
-            self.refuse_fixed(&target.dotted())?;
-            values.push((target, value));
-        }
-        let policy = policy_values(&self.environment, &self.catalog)?;
-        self.plan(expected_rev, |text, path| {
+        self.plan_provider(name, fields, None, expected_rev, |text, path| {
             if table(text, path, name)? {
                 return Err(Fault {
                     kind: ErrorKind::Conflict,
@@ -73,6 +43,66 @@ impl Editor {
                     ),
                 });
             }
+            Ok(())
+        })
+    }
+
+    /// Plans to add a provider, or to change one that is there: what `fields`
+    /// do not name stays. `default` is a model that is asked from then on
+    /// where a command names none; it is the same edit.
+    ///
+    /// # Errors
+    /// As [`Editor::add_provider`], but for a provider that is there already.
+    pub fn put_provider(
+        &self,
+        name: &str,
+        fields: &[(&str, &str)],
+        default: Option<&str>,
+        expected_rev: Option<&Revision>,
+    ) -> Result<PlannedEdit, ConfigError> {
+        self.plan_provider(name, fields, default, expected_rev, |_, _| Ok(()))
+    }
+
+    fn plan_provider(
+        &self,
+        name: &str,
+        fields: &[(&str, &str)],
+        default: Option<&str>,
+        expected_rev: Option<&Revision>,
+        may: impl FnOnce(&str, &Path) -> Result<(), Fault>,
+    ) -> Result<PlannedEdit, ConfigError> {
+        check_name(name)?;
+        self.refuse_forbidden(name)?;
+        if fields.is_empty() {
+            return Err(Fault {
+                kind: ErrorKind::OutOfRange,
+                activity: ACTIVITY,
+                origin: None,
+                reason: format!("nothing is said about the provider \"{name}\""),
+                hint: "say at least its kind, for instance: openai".to_owned(),
+            }
+            .into());
+        }
+        let fields = fields
+            .iter()
+            .map(|(field, text)| (format!("{SECTION}.{name}.{field}"), *text));
+        let default = default.map(|model| (MODELS_DEFAULT.dotted(), model));
+        let mut values = Vec::new();
+        for (key, text) in fields.chain(default) {
+            let target = settings::find(&self.catalog, &key, ACTIVITY)?;
+            let value = target.read_text(text).map_err(|refusal| Fault {
+                kind: refusal.kind,
+                activity: ACTIVITY,
+                origin: None,
+                reason: refusal.reason,
+                hint: format!("for instance: {}", target.spec.example()),
+            })?;
+            self.refuse_fixed(&target.dotted())?;
+            values.push((target, value));
+        }
+        let policy = policy_values(&self.environment, &self.catalog)?;
+        self.plan(expected_rev, |text, path| {
+            may(text, path)?;
             let mut after = text.to_owned();
             for (target, value) in &values {
                 after = document::set(&after, path, &target.segments(), value)?;

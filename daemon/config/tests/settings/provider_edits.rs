@@ -94,6 +94,39 @@ fn a_change_that_cannot_hold_is_refused_before_it_is_written() {
 }
 
 #[test]
+fn a_provider_is_changed_in_place_and_made_the_default_in_one_edit() {
+    let before = "# mine\n[provider.mock]\nkind = \"openai\" # theirs\nkey_env = \"OLD\"\n";
+    let home = Home::new().user(before);
+    let fields = [
+        ("key_env", "NEW"),
+        ("model.\"m\".price.input", "3.00"),
+        ("model.\"m\".price.output", "15.00"),
+    ];
+    let put = |fields: &[(&str, &str)], default| {
+        let planned = home.editor().put_provider("mock", fields, default, None);
+        planned.map(|plan| plan.apply().unwrap())
+    };
+    put(&fields, Some("mock/m")).unwrap();
+    let settings = home.settings().unwrap();
+    let mock = &settings.providers()["mock"];
+    assert_eq!(mock.key_env.as_deref(), Some("NEW"));
+    assert!(mock.models["m"].price.is_some());
+    let default = settings.models().default.unwrap();
+    assert_eq!(default.to_string(), "mock/m");
+    let text = home.text();
+    assert!(
+        text.contains("# mine") && text.contains("# theirs"),
+        "{text}"
+    );
+    let whole = |error: convergio_config::ConfigError| (error.kind(), home.text() == text);
+    let half = [("model.\"n\".price.input", "1")];
+    let refused = put(&half, None).unwrap_err();
+    assert_eq!(whole(refused), (ErrorKind::OutOfRange, true));
+    let refused = put(&fields, Some("no model")).unwrap_err();
+    assert!(whole(refused).1);
+}
+
+#[test]
 fn whole_providers_are_added_and_removed_and_both_can_be_undone() {
     let before = "# mine\n[log]\nlevel = 'warn' # loud\n";
     let home = Home::new().user(before);

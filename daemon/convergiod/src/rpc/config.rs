@@ -5,7 +5,7 @@ use convergio_config::{
     json_schema,
 };
 use convergio_contract::{
-    RpcError,
+    RpcError, Uuid,
     config::{
         ConfigChanged, ConfigExplain, ConfigExplainParams, ConfigExplainResponse, ConfigGet,
         ConfigGetParams, ConfigGetResponse, ConfigSchema, ConfigSet, ConfigSetParams, ConfigUnset,
@@ -52,7 +52,7 @@ fn layer_value(key: &str, said: &LayerValue, entry: &Entry) -> ConfigValue {
 }
 
 impl Daemon {
-    fn settings_of(&self, call: &Call) -> Result<Settings, RpcError> {
+    pub(super) fn settings_of(&self, call: &Call) -> Result<Settings, RpcError> {
         self.configuration.settings(&call.conn.variables())
     }
 
@@ -63,7 +63,21 @@ impl Daemon {
             .map_err(|error| self.configuration.error(&error))
     }
 
-    /// Keeps the way back, then writes.
+    /// Keeps the way back, then writes; its id.
+    pub(super) async fn write_settings(
+        &self,
+        label: &str,
+        plan: PlannedEdit,
+    ) -> Result<Uuid, RpcError> {
+        let undo_id = self.keep_settings(label, &plan).await?;
+        let write = move || plan.apply();
+        if let Err(error) = self.background.run("write the settings", write).await? {
+            self.drop_undo(undo_id).await;
+            return Err(self.configuration.error(&error));
+        }
+        Ok(undo_id)
+    }
+
     async fn change(
         &self,
         call: &Call,
@@ -72,13 +86,8 @@ impl Daemon {
         plan: Result<PlannedEdit, ConfigError>,
     ) -> Result<ConfigChanged, RpcError> {
         let plan = plan.map_err(|error| self.configuration.error(&error))?;
-        let undo_id = self.keep_settings(label, &plan).await?;
         let (path, after_rev) = (plan.path.clone(), plan.after_rev.clone());
-        let write = move || plan.apply();
-        if let Err(error) = self.background.run("write the settings", write).await? {
-            self.drop_undo(undo_id).await;
-            return Err(self.configuration.error(&error));
-        }
+        let undo_id = self.write_settings(label, plan).await?;
         let value = match self.settings_of(call).map(|settings| settings.get(key)) {
             Ok(Ok(value)) => resolved(&value),
             // Removed by a name that is no setting, or the file has other faults: said by the
@@ -98,7 +107,7 @@ impl Daemon {
         })
     }
 
-    fn editor(&self) -> Editor {
+    pub(super) fn editor(&self) -> Editor {
         let configuration = &self.configuration;
         Editor::new(
             &configuration.paths,

@@ -23,6 +23,16 @@ impl Handle<HealthGet> for Daemon {
         reasons.extend(store.why().map(str::to_owned));
         let now = Instant::now();
         reasons.extend(self.configuration.fault(now));
+        let bytes_sent = match self.bytes_sent().await {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                reasons.push(format!(
+                    "what left the machine cannot be told: {}",
+                    error.message
+                ));
+                0
+            }
+        };
         let draining = self.phase() != Phase::Serving;
         let state = if draining {
             HealthState::Draining
@@ -47,9 +57,25 @@ impl Handle<HealthGet> for Daemon {
             saving: store.is_ok(),
             connections: u32::try_from(self.connections.count()).unwrap_or(u32::MAX),
             runs_active: u32::try_from(self.live.running_count()).unwrap_or(u32::MAX),
-            // Nothing in this daemon can send anything; whatever is added that can, counts here.
-            bytes_sent: 0,
+            bytes_sent,
         })
+    }
+}
+
+impl Daemon {
+    /// Bytes that left for other machines, of what is still written down.
+    async fn bytes_sent(&self) -> Result<u64, RpcError> {
+        let tenant = self.runs().tenant();
+        let read = self
+            .store
+            .read("add up what left the machine", move |conn| {
+                convergio_runs::egress_by_destination(conn, tenant)
+            });
+        let places = read.await.map_err(super::runs_error)?;
+        let elsewhere = places
+            .into_iter()
+            .filter(|(destination, _)| !super::privacy::is_loopback(destination));
+        Ok(elsewhere.fold(0, |sum: u64, (_, bytes)| sum.saturating_add(bytes)))
     }
 }
 

@@ -5,11 +5,16 @@ mod config;
 mod daemon;
 mod health;
 mod logs;
+mod model;
 mod pending;
+mod privacy;
+mod provider;
 mod review;
 mod run;
 mod session;
+mod template;
 mod undo;
+mod usage;
 
 pub(crate) use review::absolute;
 pub(crate) use run::{error as runs_error, info as run_info, interrupted_payload, payload};

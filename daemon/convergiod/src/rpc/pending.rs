@@ -26,17 +26,4 @@ macro_rules! pending {
 
 pending! {
     convergio_contract::review::ReviewPreview,
-    convergio_contract::model::ModelList,
-    convergio_contract::provider::ProviderList,
-    convergio_contract::provider::ProviderAdd,
-    convergio_contract::provider::ProviderSetKey,
-    convergio_contract::provider::ProviderTest,
-    convergio_contract::provider::ProviderRemove,
-    convergio_contract::usage::UsageQuery,
-    convergio_contract::usage::BudgetList,
-    convergio_contract::usage::BudgetSet,
-    convergio_contract::privacy::PrivacyEgress,
-    convergio_contract::template::TemplateSave,
-    convergio_contract::template::TemplateList,
-    convergio_contract::template::TemplateRemove,
 }

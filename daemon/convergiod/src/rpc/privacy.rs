@@ -1,0 +1,100 @@
+//! What left this machine.
+
+use convergio_contract::{
+    RpcError,
+    limits::PAGE_MAX,
+    privacy::{EgressRow, PrivacyEgress, PrivacyEgressParams, PrivacyEgressResponse},
+};
+use convergio_egress::{Origin, Url};
+use convergio_runs::{Egress, EgressCursor, EgressFilter, RunsError};
+
+use super::runs_error;
+use crate::{
+    daemon::Daemon,
+    dispatch::{Call, Handle},
+    failure,
+};
+
+/// Rows where no limit is given.
+const ROWS_DEFAULT: u32 = 50;
+
+/// Whether a recorded destination is this machine itself. What cannot be read is not.
+pub(super) fn is_loopback(destination: &str) -> bool {
+    let origin = Url::parse(destination)
+        .ok()
+        .and_then(|url| Origin::of(&url));
+    origin.is_some_and(|origin| origin.is_loopback())
+}
+
+fn row(row: Egress) -> EgressRow {
+    EgressRow {
+        egress_id: row.id,
+        run_id: row.run_id,
+        at_ms: row.at_ms,
+        loopback: is_loopback(&row.destination),
+        destination: row.destination,
+        bytes: row.bytes,
+        purpose: row.purpose,
+        model: row.model,
+        redactions: row.redactions,
+        policy: row.policy,
+    }
+}
+
+impl Handle<PrivacyEgress> for Daemon {
+    async fn handle(
+        &self,
+        _call: Call,
+        params: PrivacyEgressParams,
+    ) -> Result<PrivacyEgressResponse, RpcError> {
+        let limit = params.limit.unwrap_or(ROWS_DEFAULT);
+        if !(1..=PAGE_MAX).contains(&limit) {
+            return Err(failure::invalid(format!(
+                "`limit` takes 1 to {PAGE_MAX}, not {limit}"
+            )));
+        }
+        let cursor = match &params.cursor {
+            Some(cursor) => Some(cursor.parse::<EgressCursor>().map_err(runs_error)?),
+            None => None,
+        };
+        let filter = EgressFilter {
+            since_ms: params.since_ms,
+            run_id: params.run_id,
+            cursor,
+            limit: limit as usize,
+        };
+        let tenant = self.runs().tenant();
+        let read = self.store.read("read what left the machine", move |conn| {
+            let page = convergio_runs::list_egress(conn, tenant, &filter)?;
+            let totals =
+                convergio_runs::egress_totals(conn, tenant, filter.since_ms, filter.run_id)?;
+            Ok::<_, RunsError>((page, totals))
+        });
+        let (page, totals) = read.await.map_err(runs_error)?;
+        Ok(PrivacyEgressResponse {
+            rows: page.rows.into_iter().map(row).collect(),
+            cursor: page.next.map(|cursor| cursor.to_string()),
+            bytes_total: totals.bytes,
+            rows_total: totals.rows,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_this_machine() {
+        for here in [
+            "http://127.0.0.1:11434",
+            "http://localhost:80",
+            "http://[::1]:1",
+        ] {
+            assert!(is_loopback(here), "{here}");
+        }
+        for elsewhere in ["https://api.openai.com", "http://10.0.0.1", "nonsense", ""] {
+            assert!(!is_loopback(elsewhere), "{elsewhere}");
+        }
+    }
+}

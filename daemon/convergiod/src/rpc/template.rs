@@ -1,0 +1,89 @@
+//! Saved prompts.
+
+use std::str::FromStr;
+
+use convergio_config::ModelRef;
+use convergio_contract::{
+    RpcError,
+    method::Empty,
+    template::{
+        Template as Wire, TemplateList, TemplateListResponse, TemplateRemove, TemplateRemoveParams,
+        TemplateRemoveResponse, TemplateSave, TemplateSaveResponse,
+    },
+};
+use convergio_runs::{NewTemplate, Template};
+
+use super::runs_error;
+use crate::{
+    daemon::{Daemon, now_ms},
+    dispatch::{Call, Handle},
+    failure,
+};
+
+fn wire(template: Template) -> Wire {
+    Wire {
+        name: template.name,
+        prompt: template.prompt,
+        system: template.system,
+        model: template.model,
+    }
+}
+
+impl Handle<TemplateSave> for Daemon {
+    async fn handle(&self, _call: Call, params: Wire) -> Result<TemplateSaveResponse, RpcError> {
+        if params.prompt.trim().is_empty() {
+            return Err(failure::invalid("`prompt` takes some text"));
+        }
+        if let Some(model) = &params.model
+            && ModelRef::from_str(model).is_err()
+        {
+            return Err(failure::invalid(format!("{model:?} names no model"))
+                .why("a model is named provider/model")
+                .hint("cv models"));
+        }
+        let tenant = self.runs().tenant();
+        let new = NewTemplate {
+            name: params.name,
+            system: params.system,
+            prompt: params.prompt,
+            model: params.model,
+        };
+        let write = self.store.write("save a template", move |tx| {
+            convergio_runs::save_template(tx, tenant, &new, now_ms())
+        });
+        let replaced = write.await.map_err(runs_error)?;
+        Ok(TemplateSaveResponse {
+            replaced: replaced.map(wire),
+        })
+    }
+}
+
+impl Handle<TemplateList> for Daemon {
+    async fn handle(&self, _call: Call, _params: Empty) -> Result<TemplateListResponse, RpcError> {
+        let tenant = self.runs().tenant();
+        let read = self.store.read("list templates", move |conn| {
+            convergio_runs::list_templates(conn, tenant)
+        });
+        let templates = read.await.map_err(runs_error)?;
+        Ok(TemplateListResponse {
+            templates: templates.into_iter().map(wire).collect(),
+        })
+    }
+}
+
+impl Handle<TemplateRemove> for Daemon {
+    async fn handle(
+        &self,
+        _call: Call,
+        params: TemplateRemoveParams,
+    ) -> Result<TemplateRemoveResponse, RpcError> {
+        let tenant = self.runs().tenant();
+        let write = self.store.write("remove a template", move |tx| {
+            convergio_runs::remove_template(tx, tenant, &params.name)
+        });
+        let removed = write.await.map_err(runs_error)?;
+        Ok(TemplateRemoveResponse {
+            removed: removed.map(wire),
+        })
+    }
+}
