@@ -88,7 +88,8 @@ fn a_cost_beyond_what_one_run_may_cost_is_refused() {
 #[test]
 fn fifty_at_once_never_pass_the_cap() {
     // 1,000 tokens of output at $100 a million hold ten cents each.
-    let reply = Reply::deltas((0..1_000).map(|_| "word ")).usage(10, 1_000);
+    // The last one is given what is left, and the provider heeds it.
+    let reply = Reply::deltas((0..1_000).map(|_| "word "));
     let house = capped(Script::always(reply), "1.00");
     // One daemon, and not one client more than it takes at once.
     assert_eq!(house.cv(&["status"]).code, Some(0));
@@ -109,11 +110,7 @@ fn fifty_at_once_never_pass_the_cap() {
         "{codes:?}"
     );
     assert!((1..=10).contains(&done), "{codes:?}");
-    assert!(
-        house.provider.calls().len() <= 10 + 2,
-        "{}",
-        house.provider.calls().len()
-    );
+    assert!(house.provider.calls().len() <= 10, "{codes:?}");
     let usage = house.usage();
     let total = &usage["total"];
     assert_eq!(total["open"], 0, "{usage}");
@@ -121,6 +118,24 @@ fn fifty_at_once_never_pass_the_cap() {
         total["amount_nano_usd"].as_i64() <= Some(1_000_000_000),
         "{usage}"
     );
+    let budget = &usage["budgets"][0];
+    assert_eq!(budget["pending_nano_usd"], 0, "{usage}");
+    assert_eq!(budget["frozen"], false, "{usage}");
+}
+
+#[test]
+fn a_provider_that_bills_more_than_was_held_freezes_the_budget() {
+    // It was told to stop at 300 tokens, and says that it wrote 5,000.
+    let reply = Reply::text("Hello.").usage(10, 5_000);
+    let house = capped(Script::always(reply), "1.00");
+    let ran = house.cv(&["ask", "hi", "--max-output", "300"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let usage = house.usage();
+    let amount = &usage["total"]["amount_nano_usd"];
+    assert_eq!(*amount, 500_030_000, "all of it is recorded: {usage}");
+    assert_eq!(usage["budgets"][0]["frozen"], true, "{usage}");
+    three_lines(&house.cv(&["ask", "hi"]), 4);
+    assert_eq!(house.provider.calls().len(), 1);
 }
 
 #[test]
