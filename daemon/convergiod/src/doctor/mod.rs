@@ -7,6 +7,7 @@ mod disk;
 mod folders;
 mod git;
 mod log;
+pub(crate) mod models;
 mod runtime_folder;
 mod service;
 mod settings;
@@ -126,7 +127,7 @@ fn note(
     }
 }
 
-fn fault(
+pub(crate) fn fault(
     id: &str,
     what: impl Into<String>,
     why: impl Into<String>,

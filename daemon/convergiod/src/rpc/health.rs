@@ -1,10 +1,14 @@
 //! How the daemon is.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
+
+use convergio_config::Settings;
 
 use convergio_contract::{
     RpcError,
-    health::{HealthDoctor, HealthDoctorResponse, HealthGet, HealthGetResponse, HealthState},
+    health::{
+        Check, HealthDoctor, HealthDoctorResponse, HealthGet, HealthGetResponse, HealthState,
+    },
     method::Empty,
 };
 
@@ -13,7 +17,9 @@ use convergio_store::Health;
 use crate::{
     daemon::{Daemon, Phase},
     dispatch::{Call, Handle},
-    doctor, version,
+    doctor,
+    providers::seen::everybody,
+    version,
 };
 
 impl Handle<HealthGet> for Daemon {
@@ -63,6 +69,44 @@ impl Handle<HealthGet> for Daemon {
 }
 
 impl Daemon {
+    async fn examine_models(&self, settings: &Settings) -> Vec<Check> {
+        let mut configured = everybody(settings);
+        configured.retain(|(provider, _)| provider.in_settings);
+        let keys = BTreeMap::new();
+        let secrets = &self.models.secrets;
+        let (keychain, file, budgets, providers) = tokio::join!(
+            secrets.keychain_state(),
+            secrets.file_state(),
+            self.budgets(settings),
+            self.look_at(settings, &keys, configured),
+        );
+        let mut checks = Vec::new();
+        let mut failed = |what: &str, error: RpcError| {
+            checks.push(doctor::fault(
+                "models",
+                format!("{what}: {}", error.message),
+                "models may not be asked",
+                "cv logs",
+            ));
+        };
+        let budgets = budgets.unwrap_or_else(|error| {
+            failed("the budgets cannot be read", error);
+            Vec::new()
+        });
+        let providers = providers.unwrap_or_else(|error| {
+            failed("the providers cannot be looked at", error);
+            Vec::new()
+        });
+        checks.extend(doctor::models::judge(&doctor::models::Found {
+            keychain,
+            file,
+            file_allowed: settings.secrets_file(),
+            budgets,
+            providers,
+        }));
+        checks
+    }
+
     /// Bytes that left for other machines, of what is still written down.
     async fn bytes_sent(&self) -> Result<u64, RpcError> {
         let tenant = self.runs().tenant();
@@ -80,19 +124,23 @@ impl Daemon {
 }
 
 impl Handle<HealthDoctor> for Daemon {
-    async fn handle(&self, _call: Call, _params: Empty) -> Result<HealthDoctorResponse, RpcError> {
+    async fn handle(&self, call: Call, _params: Empty) -> Result<HealthDoctorResponse, RpcError> {
         let subject = doctor::Subject::of_daemon(self);
         // A store in memory says nothing about the file.
         let problems = match self.store.health() {
             Health::Unsaved { .. } => None,
             _ => Some(self.store.integrity_check().await),
         };
-        let checks = self
+        let mut checks = self
             .background
             .run("examine the installation", move || {
                 doctor::examine(&subject, problems)
             })
             .await?;
+        // Settings that cannot be read have their own check.
+        if let Ok(settings) = self.settings_of(&call) {
+            checks.extend(self.examine_models(&settings).await);
+        }
         Ok(HealthDoctorResponse { checks })
     }
 }
