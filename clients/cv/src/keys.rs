@@ -178,7 +178,10 @@ async fn ask_for_cap(context: &mut Context) -> Result<Option<String>, Failure> {
         }
         Ok(None)
     });
-    asked.await
+    let question = terminal::Question::default();
+    let answer = asked.await;
+    question.answered();
+    answer
 }
 
 #[cfg(test)]

@@ -46,6 +46,31 @@ pub fn line(terminal: &mut File) -> io::Result<Option<String>> {
         .map_err(|_| io::Error::other("the line is not UTF-8"))
 }
 
+/// A question that waits for its answer. Dropped without one, for instance by Ctrl-C, it leaves
+/// the terminal at the beginning of a line.
+#[derive(Debug, Default)]
+pub struct Question {
+    answered: bool,
+}
+
+impl Question {
+    /// The person ended the line.
+    pub fn answered(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        if !self.answered
+            && let Ok(mut terminal) = open()
+        {
+            // Only looks depend on it.
+            let _ = writeln!(terminal);
+        }
+    }
+}
+
 /// The terminal while what is typed does not appear. Dropping it, also when the wait for the line
 /// is given up, lets the person see what they type again.
 pub struct Silent {

@@ -27,7 +27,10 @@ pub fn cost(reply: &Reply, took_ms: u64) -> Vec<Piece> {
     if reply.is_local() {
         parts.extend(["on this machine".to_owned(), "free".to_owned()]);
     } else if reply.summary.is_none() && reply.usage.is_empty() {
-        parts.push("cost not settled yet".to_owned());
+        parts.push(match reply.run_id {
+            Some(run_id) => format!("cost: cv usage --run {run_id}"),
+            None => "cost not known yet".to_owned(),
+        });
     } else {
         parts.push(amount(reply.amount_nano_usd(), reply.is_estimated()));
     }
@@ -145,6 +148,28 @@ mod tests {
             shown(&reply),
             "gpt-test · 310 out · on this machine · free · 2.1 s\n"
         );
+    }
+
+    #[test]
+    fn a_cost_that_no_event_told_is_looked_up_and_not_guessed() {
+        let mut reply = Reply::default();
+        reply.attempt = Some(convergio_contract::model::Attempt {
+            attempt: 1,
+            provider: "mock".to_owned(),
+            model: "gpt-test".to_owned(),
+            local: false,
+            destination: String::new(),
+            max_output: 9,
+            hold_nano_usd: 5,
+            purpose: "answer".to_owned(),
+            reason: "configured".to_owned(),
+        });
+        reply.run_id = Some(convergio_contract::Uuid::nil());
+        assert!(shown(&reply).contains("cost: cv usage --run 00000000-"));
+        reply
+            .usage
+            .push(convergio_contract::model::UsageReport::default());
+        assert!(shown(&reply).contains("· $0 ·"), "{}", shown(&reply));
     }
 
     #[test]

@@ -197,7 +197,15 @@ pub fn ask(current: Current, context: &mut Context) -> Result<Option<Plan>, Fail
         talk().map_err(|error| failed(&error))
     });
     let deadline = waiting::Deadline::from_now(context.global.timeout);
-    waiting::block_on(deadline.guard("waiting for an answer", asking))
+    waiting::block_on(async {
+        let asking = async {
+            let question = terminal::Question::default();
+            let answer = asking.await;
+            question.answered();
+            answer
+        };
+        deadline.guard("waiting for an answer", asking).await
+    })
 }
 
 fn asked<T>(
