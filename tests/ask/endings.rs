@@ -477,3 +477,19 @@ fn a_reader_that_was_never_there_and_a_full_stderr_change_no_ending() {
     );
     house.settled();
 }
+
+#[test]
+fn what_is_text_stays_as_it_is_in_pipes_and_files() {
+    let text =
+        "a\tb\n\n  four\n👩\u{200d}💻 e\u{301} \u{a0}\u{fb01}\n```sh\necho \"$1\" | tr a b\n```";
+    let house = House::new(Script::always(Reply::text(text).in_deltas(13)));
+    let ran = house.cv(&["ask", "hi"]);
+    assert_eq!((ran.code, ran.out.trim_end()), (Some(0), text), "{ran:?}");
+    let path = house.folder.join("answer.md");
+    let ran = house.cv(&["ask", "hi", "-o", path.to_str().expect("a plain path")]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let written = std::fs::read_to_string(path).expect("a file");
+    assert_eq!(written.trim_end(), text);
+    let ran = house.cv(&["ask", "hi", "--format", "json"]);
+    assert_eq!(json_of(&ran)["answer"], text, "{ran:?}");
+}

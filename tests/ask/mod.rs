@@ -4,6 +4,7 @@
 mod dialects;
 mod endings;
 mod faults;
+mod hostile;
 mod money;
 mod readers;
 mod stdin;
