@@ -267,7 +267,7 @@ const fn defaults(code: ErrorCode) -> (&'static str, Hint) {
         | ErrorCode::LicenseRequired
         | ErrorCode::PriceUnknown => ("it costs more than was agreed", Hint::BUDGETS),
         ErrorCode::ConsentRequired => ("a person must agree first, at a terminal", Hint::HELP),
-        ErrorCode::EgressDenied => ("policy keeps it on this machine", Hint::CONFIG_KEYS),
+        ErrorCode::EgressDenied => ("policy keeps it on this machine", Hint::POLICY),
         ErrorCode::ProviderError | ErrorCode::ModelUnavailable => {
             ("the model could not be used", Hint::PROVIDERS)
         }

@@ -133,10 +133,10 @@ hints! {
     GIVE_KEY = "`cv provider set-key NAME` at a terminal, or pipe it: `pass show key | cv provider set-key NAME`";
     /// A saved prompt.
     TEMPLATES = "`cv template list`";
-    /// Conversations.
-    SESSIONS = "`cv sessions`";
-    /// What left.
-    EGRESS = "`cv privacy egress`";
+    /// An answer that was not what was asked for, and is not kept.
+    NOT_KEPT = "ask without --ephemeral, so that `cv attach RUN` can show such an answer";
+    /// Who decided where answers may come from.
+    POLICY = "`cv config explain models.policy` says who decided";
     /// A folder that does not exist.
     MAKE_FOLDER = "`cv man --out DIR` with a folder that you may write";
 }

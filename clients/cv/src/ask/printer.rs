@@ -35,6 +35,8 @@ pub struct Asked {
     pub plain: bool,
     /// stdin was silent and is not part of the question.
     pub stdin_ignored: bool,
+    /// Nothing of it is kept, so nothing can be read later.
+    pub ephemeral: bool,
 }
 
 impl Asked {
@@ -279,6 +281,7 @@ impl Printer {
 
     fn see_answer(&self) -> Hint {
         match self.reply.run_id {
+            _ if self.asked.ephemeral => Hint::NOT_KEPT,
             Some(run_id) => Hint::of_this_place(format!("`cv attach {run_id}` shows the answer")),
             None => Hint::RUNS,
         }

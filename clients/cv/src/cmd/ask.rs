@@ -107,6 +107,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
         format: args.format,
         code: args.code,
         plain: args.no_markdown,
+        ephemeral: args.ephemeral,
         ..Asked::default()
     };
     let mut printer = Printer::new(asked, context);
