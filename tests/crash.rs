@@ -6,6 +6,7 @@ use std::{
     process::Command,
 };
 
+use convergio_fake_provider::{Dialect, FakeProvider, Reply, Script};
 use serde_json::{Value, json};
 
 use crate::{
@@ -361,6 +362,49 @@ fn answers_without_saving(home: &Home) {
     assert_eq!(listed.code, Some(0), "{listed:?}");
 }
 
+/// A local model and a cloud one, at one provider each.
+fn models(home: &Home) -> (FakeProvider, FakeProvider) {
+    let here = FakeProvider::start(Script::always(Reply::text("from here")));
+    let there = FakeProvider::start(Script::always(Reply::text("from there")));
+    let folder = home.convergio().join("config");
+    fs::create_dir_all(&folder).expect("a folder");
+    let settings = format!(
+        "[provider.here]\nkind = \"ollama\"\nbase_url = \"{}\"\n\
+         [provider.there]\nkind = \"openai\"\nbase_url = \"{}\"\n\
+         [provider.there.model.\"gpt-test\"]\nprice = {{ input = \"1\", output = \"1\" }}\n",
+        here.base_url(Dialect::Ollama),
+        there.base_url(Dialect::OpenAi),
+    );
+    fs::write(folder.join("config.toml"), settings).expect("a file");
+    (here, there)
+}
+
+/// Without its books no money is spent; a local model answers, and is not saved.
+fn asks_without_saving(home: &Home, here: &FakeProvider, there: &FakeProvider) {
+    let mut wire = Wire::open(home);
+    let question = |model: &str, run_id: &str| {
+        json!({
+            "run_id": run_id,
+            "input": [{"kind": "prompt", "text": "hi"}],
+            "root": "/r",
+            "model": model,
+        })
+    };
+    let refused = wire.error_code("run.start", question("there/gpt-test", &new_id()));
+    assert_eq!(refused, -32045);
+    assert_eq!(there.connections(), 0);
+    let run_id = new_id();
+    let accepted = wire.result("run.start", question("here/gpt-test", &run_id));
+    assert_eq!(accepted["saved"], false, "{accepted}");
+    wire.result("run.subscribe", json!({"run_id": run_id, "after_seq": 0}));
+    let events = wire.events_to_end();
+    let last = events.last().expect("an end");
+    assert_eq!(last["answer"]["saved"], false, "{last}");
+    let said = events.iter().any(|event| event["text"] == "from here");
+    assert!(said, "{events:?}");
+    assert_eq!(here.calls().len(), 1);
+}
+
 #[test]
 fn a_disk_that_is_full_at_start_costs_only_the_saving() {
     if !can_mount() {
@@ -368,8 +412,10 @@ fn a_disk_that_is_full_at_start_costs_only_the_saving() {
         return;
     }
     let home = Home::new();
+    let (here, there) = models(&home);
     let _daemon = on_a_small_disk(&home, FILL);
     answers_without_saving(&home);
+    asks_without_saving(&home, &here, &there);
 }
 
 #[test]
@@ -379,6 +425,7 @@ fn a_disk_that_is_full_when_a_database_exists_costs_only_the_saving() {
         return;
     }
     let home = Home::new();
+    let (here, there) = models(&home);
     let folder = home.folder("w");
     let data = home.convergio().join("data");
     let daemon = Daemon::start(&home);
@@ -392,6 +439,7 @@ fn a_disk_that_is_full_when_a_database_exists_costs_only_the_saving() {
     let copy = format!("cp -p '{}'/*.db* .; {FILL}", kept.display());
     let _daemon = on_a_small_disk(&home, &copy);
     answers_without_saving(&home);
+    asks_without_saving(&home, &here, &there);
     let mut wire = Wire::open(&home);
     let run = wire.result("run.get", json!({"run_id": run_id}));
     assert_eq!(run["state"], "completed", "{run}");

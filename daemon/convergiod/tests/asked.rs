@@ -344,6 +344,34 @@ fn a_budget_without_room_lets_no_byte_out() {
 }
 
 #[test]
+fn a_short_budget_cuts_the_answer_and_warns_before_its_end() {
+    let reply = Reply::text("most of it").usage(100, 1_150);
+    let provider = FakeProvider::start(Script::always(reply));
+    let head = "[models]\ndefault = \"mock/gpt-test\"\n[budget]\ndaily_usd = \"0.02\"\n";
+    let served = served(&format!("{head}{}", table("mock", &provider, "", PRICED)));
+    let mut wire = served.wire();
+    let (_, events) = ask(&mut wire, json!({}));
+    let cut = only(&events, "downgraded");
+    assert_eq!(cut["from"], "max_output 4096");
+    let plan = only(&events, "plan");
+    assert!(
+        plan["max_output"].as_u64().expect("a number") < 4_096,
+        "{plan}"
+    );
+    assert!(
+        plan["hold_nano_usd"].as_i64().expect("a hold") <= 20_000_000,
+        "{plan}"
+    );
+    let warning = only(&events, "budget_warning");
+    assert_eq!(warning["posted_nano_usd"], 17_550_000, "{warning}");
+    assert_eq!(warning["chosen"], true);
+    // What is left is not worth an answer.
+    let error = wire.error("run.start", question(Uuid::now_v7(), json!({})));
+    assert_eq!(error["code"], BUDGET_EXCEEDED);
+    assert_eq!(provider.calls().len(), 1);
+}
+
+#[test]
 fn a_model_without_a_price_and_one_that_is_not_here_are_not_asked() {
     let provider = FakeProvider::start(Script::always(Reply::text("never")));
     let head = "[models]\ndefault = \"mock/gpt-test\"\n";
@@ -429,6 +457,13 @@ fn an_ephemeral_question_leaves_its_cost_and_no_content() {
     );
     let info = wire.result("run.get", json!({"run_id": run_id}));
     assert_eq!(info["selection"], "");
+    for file in fs::read_dir(served.home().join("data")).expect("the data") {
+        let path = file.expect("an entry").path();
+        let Ok(bytes) = fs::read(&path) else { continue };
+        let holds = |text: &[u8]| bytes.windows(text.len()).any(|some| some == text);
+        assert!(!holds(b"a secret answer"), "{}", path.display());
+        assert!(!holds(b"Say hi."), "{}", path.display());
+    }
 }
 
 #[test]

@@ -79,10 +79,6 @@ pub struct Shown {
 
 /// How a wire request ended, as far as money is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "one at a time exists, and it moves rarely"
-)]
 pub enum Ending {
     /// The provider said what it used.
     Reported(Usage),

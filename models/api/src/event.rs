@@ -53,7 +53,7 @@ impl fmt::Display for StopReason {
 /// One event of an answer. A stream that ends without [`ModelEvent::Stop`] and without an error
 /// does not exist: a provider's stream that breaks off is an error of class `broken_stream`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(
+#[expect(
     clippy::large_enum_variant,
     reason = "one at a time exists, and a box would cost an allocation where none is needed"
 )]

@@ -3,7 +3,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use convergio_contract::{EventBody, RpcError, Uuid, model::Attempt as WireAttempt};
+use convergio_contract::{
+    ErrorCode, EventBody, RpcError, Uuid, model::Attempt as WireAttempt, secret::KEY_VARIABLES,
+};
 use convergio_engine::{
     Admission, Admitted, Ask, Channel, Refusal, Route, RunLog, Settlement, Shown, Verdict,
 };
@@ -15,7 +17,7 @@ use convergio_store::Tx;
 use super::{
     accounts::{Accounts, Attempt},
     calls::{Acceptance, Calls, Prepared, input_ceiling},
-    record::{Books, WriteError},
+    record::{Books, WriteError, keeps},
 };
 use crate::{bus::flow, failure::internal, providers};
 
@@ -35,6 +37,21 @@ fn stop(error: RpcError) -> Refusal<WriteError> {
         reason: String::new(),
         error: WriteError::Told(Box::new(error)),
     }
+}
+
+/// What is spent must be in books that outlive the process.
+fn uncounted() -> RpcError {
+    RpcError::new(ErrorCode::StorageError, "nothing can be saved now")
+        .why("a model that costs money is not asked without its books; nothing was sent")
+        .hint("df -h")
+}
+
+/// The key's variable is none of those that every client sends, so it is worth asking for.
+fn client_may_know(error: &RpcError) -> bool {
+    let names = error.data.iter().flat_map(|data| &data.env_names);
+    names
+        .into_iter()
+        .any(|name| !KEY_VARIABLES.contains(&name.as_str()))
 }
 
 /// Another route may be tried; `reason` says why this one is not.
@@ -232,7 +249,7 @@ impl Admission for Port<'_> {
         let prepared = match calls.prepare(ask.route).await {
             Ok(prepared) => prepared,
             // The client may have the first one's key; a fallback's is not worth a question.
-            Err(error) if ask.route == 0 => return Err(stop(error)),
+            Err(error) if ask.route == 0 && client_may_know(&error) => return Err(stop(error)),
             Err(error) => {
                 return Err(elsewhere(WriteError::Told(Box::new(error)), "no key"));
             }
@@ -245,6 +262,9 @@ impl Admission for Port<'_> {
             let cap = budget.effective_daily_nano_usd();
             let name = route.target.to_string();
             return Err(stop(providers::failure::confirm_cap(&name, cap)));
+        }
+        if !prepared.local && !keeps(calls.daemon.runs().store()) {
+            return Err(stop(uncounted()));
         }
         let mut written = self.enter(&ask, route, prepared).await;
         if let Err(error) = &written

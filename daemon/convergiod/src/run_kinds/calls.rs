@@ -150,11 +150,6 @@ impl Calls {
         }
     }
 
-    /// The ways to an answer.
-    pub(crate) fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
     /// Gets one answer. Many may be asked for at once. Ends when the run is cancelled; dropping
     /// the future ends it as well, and what is owed is settled with the run's next commit.
     pub(crate) async fn ask(&self, wanted: Wanted) -> Result<Answer, CallFailed> {

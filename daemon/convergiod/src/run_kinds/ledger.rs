@@ -8,7 +8,7 @@ use convergio_contract::{
 };
 use convergio_review::{FileOutcome, LeftOut};
 
-use super::{convert, review::Rules};
+use super::{convert, review::Rules, review_model::Outcome};
 
 /// Silenced findings that are listed one by one.
 const SILENCED_MAX: usize = 2_000;
@@ -38,6 +38,8 @@ pub(super) struct Ledger {
     base_rules_off: Vec<String>,
     pub(super) summary: ReviewSummary,
     next_n: u32,
+    /// A model has read everything that it should have read of this diff.
+    model_read_all: bool,
 }
 
 impl Ledger {
@@ -77,6 +79,7 @@ impl Ledger {
                 ..ReviewSummary::default()
             },
             next_n: 1,
+            model_read_all: false,
         }
     }
 
@@ -101,6 +104,20 @@ impl Ledger {
             .into_iter()
             .map(|finding| self.finding(finding))
             .collect()
+    }
+
+    /// A model's findings as events, numbered on.
+    pub(super) fn model(&mut self, findings: Vec<convergio_review::Finding>) -> Vec<EventBody> {
+        let findings = findings.into_iter();
+        findings.map(|finding| self.finding(finding)).collect()
+    }
+
+    /// A model has looked; what it read decides what of its earlier findings is gone.
+    pub(super) fn model_looked(&mut self, outcome: &Outcome) {
+        self.model_read_all = outcome.layer.complete;
+        self.summary.reviewer.clone_from(&outcome.layer.name);
+        let silenced = &mut self.summary.silenced_more;
+        *silenced = silenced.saturating_add(outcome.silenced);
     }
 
     fn silenced(&mut self, finding: convergio_review::Finding, by_this_change: bool) {
@@ -149,6 +166,13 @@ impl Ledger {
     fn would_be_found(&self, finding: &wire::Finding, incomplete: bool) -> bool {
         let named = |ids: &[String]| ids.contains(&finding.rule);
         let in_diff = self.paths.contains(&finding.path);
+        if finding.rule == convergio_review::model::RULE {
+            // A model that did not look, or not at everything, tells nothing of what is missing.
+            return self.model_read_all
+                && (in_diff || !incomplete)
+                && !self.uncovered.contains(&finding.path)
+                && finding.severity >= self.rules.min_severity;
+        }
         let known = convergio_review::rules::RULES
             .iter()
             .find(|rule| rule.id == finding.rule);

@@ -13,3 +13,5 @@ mod readers;
 pub(crate) mod record;
 pub(crate) mod request;
 pub(crate) mod review;
+pub(crate) mod review_model;
+pub(crate) mod review_route;

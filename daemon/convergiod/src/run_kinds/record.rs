@@ -385,7 +385,7 @@ impl Recorder {
     }
 
     fn show(&self, at_ms: i64, first: u64, bodies: Vec<EventBody>) {
-        self.show_behind(Vec::new(), at_ms, first, bodies);
+        self.run.publish(&self.placed(at_ms, first, bodies));
     }
 
     fn show_behind(
@@ -395,18 +395,29 @@ impl Recorder {
         first: u64,
         bodies: Vec<EventBody>,
     ) {
-        let numbered = self.keeping() != Keeping::Lost;
-        let event = |seq, body| RunEvent {
+        let fleeting: Vec<RunEvent> = fleeting
+            .into_iter()
+            .map(|body| self.event(None, at_ms, body))
+            .collect();
+        let events = self.placed(at_ms, first, bodies);
+        self.run.publish_behind(&fleeting, &events);
+    }
+
+    fn event(&self, seq: Option<u64>, at_ms: i64, body: EventBody) -> RunEvent {
+        RunEvent {
             run_id: self.run.id,
             seq,
             at_ms,
             body,
+        }
+    }
+
+    fn placed(&self, at_ms: i64, first: u64, bodies: Vec<EventBody>) -> Vec<(u64, RunEvent)> {
+        let numbered = self.keeping() != Keeping::Lost;
+        let placed = |(body, place): (EventBody, u64)| {
+            (place, self.event(numbered.then_some(place), at_ms, body))
         };
-        let fleeting: Vec<RunEvent> = fleeting.into_iter().map(|body| event(None, body)).collect();
-        let placed =
-            |(body, place): (EventBody, u64)| (place, event(numbered.then_some(place), body));
-        let events: Vec<(u64, RunEvent)> = bodies.into_iter().zip(first..).map(placed).collect();
-        self.run.publish_behind(&fleeting, &events);
+        bodies.into_iter().zip(first..).map(placed).collect()
     }
 }
 

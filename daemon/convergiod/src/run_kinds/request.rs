@@ -38,6 +38,16 @@ pub(crate) fn request_hash(params: &ReviewStartParams, diff: &[u8]) -> [u8; 32] 
             .as_bytes(),
     );
     part(params.rules.join("\n").as_bytes());
+    part(params.focus.as_deref().unwrap_or_default().as_bytes());
+    let options = &params.options;
+    part(options.model.as_deref().unwrap_or_default().as_bytes());
+    let limits = (
+        params.no_model,
+        options.policy,
+        options.max_output,
+        options.max_cost_nano_usd,
+    );
+    part(format!("{limits:?}").as_bytes());
     part(diff);
     hash.finalize().into()
 }

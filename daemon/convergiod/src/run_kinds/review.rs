@@ -1,5 +1,6 @@
-//! A review by rules: the diff is read and checked on a thread of its own while the run is being
-//! accepted, and what is found is recorded in as few commits as it allows, then shown.
+//! A review: the diff is read and checked by rules on a thread of its own while the run is being
+//! accepted, and what is found is recorded in as few commits as it allows, then shown. Where there
+//! is a model it looks behind the rules, and never holds them up.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -16,16 +17,23 @@ use convergio_contract::{
     review::{Blob, ReviewStartParams},
     run::{OnLastReaderGone, RunAccepted},
 };
-use convergio_review::{FileOutcome, Review, ReviewOptions};
+use convergio_review::{
+    FileOutcome, Review, ReviewOptions,
+    model::{Plan, PlanSettings},
+};
+use convergio_engine::Route;
 use convergio_runs::{Event, NewRun, RunKind, RunsError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    calls::{CallContext, Calls},
     convert,
     ledger::{Last, Ledger},
     readers::abandoned,
     record::{Begun, Closing, Recorder, fail},
     request::{decode, hex, request_hash},
+    review_model::{ModelLook, with_totals},
+    review_route::{self, Asked, Looks, Routed},
 };
 use crate::{
     bus::{live::Registered, run::LiveRun},
@@ -57,8 +65,8 @@ struct Before {
 enum Report {
     /// One file's outcome.
     File(Box<FileOutcome>),
-    /// The end.
-    Done(Box<convergio_review::ReviewSummary>),
+    /// The end, and what a model is to read where one looks.
+    Done(Box<convergio_review::ReviewSummary>, Option<Box<Plan>>),
 }
 
 /// Reviews from acceptance to the terminal event, whatever happens on the way. `answer` is told
@@ -68,12 +76,13 @@ pub(crate) async fn supervise(
     place: Registered,
     params: ReviewStartParams,
     rules: Rules,
+    asked: Asked,
     answer: oneshot::Sender<Result<RunAccepted, RpcError>>,
 ) {
     let run = Arc::clone(&place.run);
-    let recorder = Recorder::new(daemon.runs().clone(), Arc::clone(&run));
-    let driven = tokio::spawn(drive(daemon, place, params, rules, answer)).await;
-    if driven.is_err() {
+    let recorder = Arc::new(Recorder::new(daemon.runs().clone(), Arc::clone(&run)));
+    let driving = drive(daemon, place, params, (rules, asked), Arc::clone(&recorder), answer);
+    if tokio::spawn(driving).await.is_err() {
         let why = "its task panicked";
         fail(
             &recorder,
@@ -87,20 +96,24 @@ pub(crate) async fn supervise(
 async fn drive(
     daemon: Arc<Daemon>,
     place: Registered,
-    params: ReviewStartParams,
-    rules: Rules,
+    mut params: ReviewStartParams,
+    (rules, asked): (Rules, Asked),
+    recorder: Arc<Recorder>,
     answer: oneshot::Sender<Result<RunAccepted, RpcError>>,
 ) {
     let begun = Instant::now();
+    // They are the model's affair, and held once.
+    params.options.keys.clear();
     let on_last_reader_gone = params.options.on_last_reader_gone;
     let ephemeral = params.options.ephemeral;
     let root = params.root.clone();
     let selection = params.selection.clone();
+    let focus = params.focus.clone();
     let run = Arc::clone(&place.run);
-    let recorder = Recorder::new(daemon.runs().clone(), Arc::clone(&run));
 
     let (hash_sender, hashed) = oneshot::channel();
     let (before_sender, before_receiver) = blocking::sync_channel::<Before>(1);
+    let (reading_sender, reading) = blocking::sync_channel::<Option<PlanSettings>>(1);
     let (reports_sender, reports) = mpsc::channel(OUTCOMES_MAX);
     let only = params.rules.clone();
     let options = options(&params, &rules);
@@ -115,6 +128,7 @@ async fn drive(
                 options,
                 hash_sender,
                 &before_receiver,
+                &reading,
                 &reports_sender,
             );
         };
@@ -122,13 +136,28 @@ async fn drive(
     });
 
     let selected = (root.clone(), selection.clone());
-    let (hash, before) = tokio::join!(hashed, before(&daemon, selected, base_sha.clone()));
+    let early = async {
+        match asked.decides_first() {
+            true => Some(review_route::route(&daemon, &asked, true).await),
+            false => None,
+        }
+    };
+    let before = before(&daemon, selected, base_sha.clone());
+    let (hash, before, early) = tokio::join!(hashed, before, early);
     let hash: Result<[u8; 32], RpcError> =
         hash.unwrap_or_else(|_| Err(failure::internal("the review failed", "its thread ended")));
     let (hash, before) = match (hash, before) {
         (Ok(hash), Ok(before)) => (hash, before),
         (Err(error), _) => return drop(answer.send(Err(error))),
         (_, Err(error)) => return drop(answer.send(Err(rpc::runs_error(error)))),
+    };
+    let early = match early.transpose() {
+        Ok(early) => early,
+        Err(error) => {
+            // The client may send the same run again at once, with what is missing.
+            drop(place);
+            return drop(answer.send(Err(error)));
+        }
     };
     // Set once, here.
     let _ = run.request_hash.set(hex(&hash));
@@ -154,6 +183,7 @@ async fn drive(
         selection,
     };
     let mut course = Course {
+        daemon: &daemon,
         recorder: &recorder,
         run: &run,
         reports,
@@ -161,10 +191,17 @@ async fn drive(
         pending: VecDeque::new(),
         end: None,
         begun,
+        asked: &asked,
+        focus,
+        reading: Some(reading_sender),
+        calls: None,
+        model: None,
+        unable: None,
     };
     let ended = course
-        .run(new, started, answer, on_last_reader_gone, &daemon)
+        .run(new, started, answer, on_last_reader_gone, early)
         .await;
+    course.stop_asking().await;
     drop(course);
     if let Err(error) = ended {
         fail(&recorder, &run, error).await;
@@ -198,6 +235,7 @@ fn review(
     mut options: ReviewOptions,
     hashed: oneshot::Sender<Result<[u8; 32], RpcError>>,
     before: &blocking::Receiver<Before>,
+    reading: &blocking::Receiver<Option<PlanSettings>>,
     reports: &mpsc::Sender<Report>,
 ) {
     let blob = std::mem::replace(
@@ -238,15 +276,16 @@ fn review(
     let Ok(review) = Review::new(&diff, options) else {
         return;
     };
-    let summary =
-        review.run(
-            |outcome| match reports.blocking_send(Report::File(Box::new(outcome))) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            },
-        );
+    // Who looks behind the rules is known by now, or soon; if the sender is gone, so is the run.
+    let settings = || reading.recv().ok().flatten();
+    let (summary, plan) = review.run_planned_by(settings, |outcome| {
+        match reports.blocking_send(Report::File(Box::new(outcome))) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    });
     // Nobody waits for it: the run was cancelled.
-    let _ = reports.blocking_send(Report::Done(Box::new(summary)));
+    let _ = reports.blocking_send(Report::Done(Box::new(summary), plan.map(Box::new)));
 }
 
 async fn before(
@@ -306,7 +345,8 @@ pub(crate) fn standing_bodies(bodies: Vec<EventBody>) -> Vec<wire::Finding> {
 
 /// A run between its acceptance and its end.
 struct Course<'a> {
-    recorder: &'a Recorder,
+    daemon: &'a Arc<Daemon>,
+    recorder: &'a Arc<Recorder>,
     run: &'a Arc<LiveRun>,
     reports: mpsc::Receiver<Report>,
     ledger: Ledger,
@@ -314,6 +354,15 @@ struct Course<'a> {
     pending: VecDeque<EventBody>,
     end: Option<Box<convergio_review::ReviewSummary>>,
     begun: Instant,
+    asked: &'a Asked,
+    focus: Option<String>,
+    /// Tells the thread by what it cuts the diff for a model.
+    reading: Option<blocking::SyncSender<Option<PlanSettings>>>,
+    /// For the model that looks, until it is known what it is to read.
+    calls: Option<(Arc<Calls>, Route)>,
+    model: Option<ModelLook>,
+    /// What is told of a model that should look and cannot.
+    unable: Option<wire::ModelLayer>,
 }
 
 /// What a commit that is under way will say.
@@ -326,9 +375,17 @@ impl<'a> Course<'a> {
         started: EventBody,
         answer: oneshot::Sender<Result<RunAccepted, RpcError>>,
         gone: OnLastReaderGone,
-        daemon: &Daemon,
+        early: Option<Routed>,
     ) -> Result<(), RpcError> {
-        let recorder = self.recorder;
+        let (daemon, recorder, asked) = (self.daemon, self.recorder, self.asked);
+        let routing = match early {
+            Some(routed) => {
+                self.routed(routed)?;
+                None
+            }
+            None => Some(review_route::route(daemon, asked, false)),
+        };
+        let mut routing = std::pin::pin!(routing);
         let accepting = recorder.begin(new, started);
         tokio::pin!(accepting);
         // Findings gather while the run is being accepted.
@@ -371,7 +428,8 @@ impl<'a> Course<'a> {
         let mut commit: Option<Commit<'a>> = None;
         loop {
             if commit.is_none() {
-                if self.end.is_some() {
+                let looking = self.model.as_ref().is_some_and(|model| !model.is_done());
+                if self.end.is_some() && !looking {
                     return self.complete().await;
                 }
                 if !self.pending.is_empty() {
@@ -385,6 +443,7 @@ impl<'a> Course<'a> {
                     if let Some(commit) = commit {
                         commit.await?;
                     }
+                    self.stop_asking().await;
                     return self.cancel(reason).await;
                 }
                 written = async { match &mut commit { Some(commit) => commit.await, None => std::future::pending().await } } => {
@@ -392,6 +451,13 @@ impl<'a> Course<'a> {
                     commit = None;
                 }
                 report = self.reports.recv(), if self.takes_reports() => self.take(report)?,
+                routed = async { match routing.as_mut().as_pin_mut() { Some(routing) => routing.await, None => std::future::pending().await } } => {
+                    routing.set(None);
+                    self.routed(routed?)?;
+                }
+                found = async { match &mut self.model { Some(model) if !model.is_done() => model.next().await, _ => std::future::pending().await } }, if self.pending.len() < PENDING_MAX => {
+                    self.pending.extend(self.ledger.model(found));
+                }
                 () = &mut abandoned => self.run.cancel("nobody reads it any more"),
             }
         }
@@ -404,7 +470,12 @@ impl<'a> Course<'a> {
     fn take(&mut self, report: Option<Report>) -> Result<(), RpcError> {
         match report {
             Some(Report::File(outcome)) => self.pending.extend(self.ledger.file(*outcome)),
-            Some(Report::Done(summary)) => self.end = Some(summary),
+            Some(Report::Done(summary, plan)) => {
+                self.end = Some(summary);
+                if let (Some((calls, first)), Some(plan)) = (self.calls.take(), plan) {
+                    self.model = Some(ModelLook::new(calls, &first, *plan));
+                }
+            }
             None => {
                 return Err(failure::internal(
                     "the review failed inside the daemon",
@@ -415,16 +486,86 @@ impl<'a> Course<'a> {
         Ok(())
     }
 
+    /// Takes it that this one looks, or nobody, and lets the thread go on.
+    fn routed(&mut self, routed: Routed) -> Result<(), RpcError> {
+        let settings = match routed {
+            Routed::Rules(why) => {
+                if let Some(why) = why {
+                    self.ledger.summary.reviewer = format!("rules only: {why}");
+                }
+                None
+            }
+            Routed::Unable { name, error } => {
+                self.unable = Some(wire::ModelLayer {
+                    name,
+                    error: Some(error),
+                    ..wire::ModelLayer::default()
+                });
+                None
+            }
+            Routed::Looks(looks) => Some(self.looks(*looks)?),
+        };
+        if let Some(reading) = self.reading.take() {
+            // The thread may have ended; its end says why.
+            let _ = reading.try_send(settings);
+        }
+        Ok(())
+    }
+
+    fn looks(&mut self, looks: Looks) -> Result<PlanSettings, RpcError> {
+        let options = &self.asked.options;
+        let settings = review_route::plan_settings(&looks, self.focus.take(), options)?;
+        let context = CallContext {
+            root: self.run.info().root,
+            client: self.asked.client.clone(),
+            session_id: None,
+            max_cost_nano: options.max_cost_nano_usd,
+            keys: self.asked.keys(),
+            settings: self.asked.settings.clone(),
+            // Asked before the run was accepted, where there was something to ask.
+            can_ask: false,
+        };
+        let Some(first) = looks.plan.routes.first().cloned() else {
+            return Err(failure::internal("no model can be asked", "the plan is empty"));
+        };
+        let calls = Calls::new(
+            Arc::clone(self.daemon),
+            Arc::clone(self.recorder),
+            Arc::clone(self.run),
+            context,
+            looks.plan,
+        );
+        self.calls = Some((Arc::new(calls), first));
+        Ok(settings)
+    }
+
+    /// Ends the calls that are open: nothing of the run is asked when it ends.
+    async fn stop_asking(&mut self) {
+        if let Some(model) = &mut self.model {
+            model.stop().await;
+        }
+    }
+
     async fn complete(&mut self) -> Result<(), RpcError> {
+        self.stop_asking().await;
         let Some(end) = self.end.take() else {
             return Ok(());
         };
         if !end.unknown_rules.is_empty() {
             tracing::warn!(rules = ?end.unknown_rules, "the base revision's silences name unknown rules");
         }
-        let coverage = convert::coverage(&end);
-        let incomplete = !coverage.unreviewed.is_empty();
-        let resolved = self.ledger.resolved(incomplete);
+        let mut coverage = convert::coverage(&end);
+        let unread = !coverage.unreviewed.is_empty();
+        let mut layer = self.unable.take();
+        if let Some(model) = &mut self.model {
+            let outcome = model.outcome();
+            self.ledger.model_looked(&outcome);
+            coverage.unreviewed.extend(outcome.unreviewed);
+            layer = Some(outcome.layer);
+        }
+        let incomplete = !coverage.unreviewed.is_empty()
+            || layer.as_ref().is_some_and(|layer| !layer.complete);
+        let resolved = self.ledger.resolved(unread);
         self.pending.extend(resolved);
         self.pending.push_back(EventBody::Coverage(coverage));
         let mut summary = std::mem::take(&mut self.ledger.summary);
@@ -432,6 +573,10 @@ impl<'a> Course<'a> {
         let terminal = move |closing: Closing| EventBody::Completed {
             summary: Some(ReviewSummary {
                 saved: closing.saved,
+                bytes_sent: closing.totals.bytes_sent,
+                model: layer
+                    .clone()
+                    .map(|layer| with_totals(layer, &closing.totals)),
                 ..summary.clone()
             }),
             answer: None,

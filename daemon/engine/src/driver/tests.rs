@@ -91,7 +91,7 @@ impl Books {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "a test's admission")]
+#[expect(clippy::disallowed_methods, reason = "a test's admission")]
 fn permitted() -> Permitted<ModelRequest> {
     let request = ModelRequest {
         provider: "p".into(),

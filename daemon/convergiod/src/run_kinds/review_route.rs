@@ -1,0 +1,270 @@
+//! Which model looks at a review's diff, if one does, and how much it takes.
+
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
+
+use convergio_config::{ModelRef, Settings};
+use convergio_contract::{
+    RpcError, Uuid,
+    review::ReviewStartParams,
+    run::RunOptions,
+    secret::{KEY_VARIABLES, SecretText},
+};
+use convergio_engine::{Plan, Route};
+use convergio_models_api::Policy;
+use convergio_review::model::{Boundary, Limits, PlanSettings};
+use sha2::{Digest, Sha256};
+
+use crate::{daemon::Daemon, failure, providers};
+
+/// What a model takes where nobody says how much: one that runs here, one in the cloud.
+const LOCAL_CONTEXT_TOKENS: u64 = 8_192;
+const CLOUD_CONTEXT_TOKENS: u64 = 32_768;
+
+/// What decides whether a model looks.
+#[derive(Clone)]
+pub(crate) struct Asked {
+    /// The settings that hold for the review.
+    pub(crate) settings: Settings,
+    /// The client's name.
+    pub(crate) client: Option<String>,
+    /// What the client wants of its run.
+    pub(crate) options: RunOptions,
+    /// Nobody but the rules is wanted.
+    pub(crate) rules_only: bool,
+}
+
+/// Who looks.
+pub(crate) enum Routed {
+    /// The rules alone, and why, where somebody named a model that may not look.
+    Rules(Option<&'static str>),
+    /// A model should look and cannot.
+    Unable {
+        /// `provider/model`.
+        name: String,
+        /// Why.
+        error: RpcError,
+    },
+    /// A model looks too.
+    Looks(Box<Looks>),
+}
+
+/// The model that looks.
+pub(crate) struct Looks {
+    /// The ways to an answer; never empty.
+    pub(crate) plan: Plan,
+    /// What fits into one call.
+    pub(crate) context_tokens: u64,
+    /// Tokens that it writes at most, where that is known.
+    pub(crate) max_output: Option<u64>,
+}
+
+impl Asked {
+    pub(crate) fn new(
+        settings: Settings,
+        client: Option<String>,
+        params: &ReviewStartParams,
+    ) -> Self {
+        let mut options = params.options.clone();
+        let none_asked = options.model.is_none();
+        // Who asks for single rules asks for nothing else.
+        let rules_only = params.no_model || (!params.rules.is_empty() && none_asked);
+        if rules_only {
+            options.keys.clear();
+        }
+        Self {
+            settings,
+            client,
+            options,
+            rules_only,
+        }
+    }
+
+    /// The model that the settings name for reviews.
+    fn configured(&self) -> Option<ModelRef> {
+        let models = self.settings.models();
+        models.review.or(models.default)
+    }
+
+    fn is_named(&self) -> bool {
+        self.options.model.is_some() || self.configured().is_some()
+    }
+
+    /// The name that a model was given which cannot be planned with.
+    fn name(&self) -> String {
+        let configured = || self.configured();
+        let explicit = self.options.model.clone();
+        explicit
+            .or_else(|| configured().map(|named| format!("{}/{}", named.provider, named.model)))
+            .unwrap_or_default()
+    }
+
+    /// Nobody has ever said how much a day may cost, and there is somebody to ask.
+    fn may_ask_for_cap(&self) -> bool {
+        self.options.can_ask && self.settings.budget().daily_nano_usd.is_none()
+    }
+
+    /// Whether the start waits until it is known who looks, because its answer may depend on it.
+    /// Without that nothing found is held up by looking for models.
+    pub(crate) fn decides_first(&self) -> bool {
+        let exported = self.options.keys.values();
+        let exported = || exported.clone().any(|key| !key.expose().is_empty());
+        !self.rules_only && (self.is_named() || self.may_ask_for_cap() && exported())
+    }
+
+    /// The client's keys. An empty one says that the client was asked for it and has none.
+    pub(crate) fn keys(&self) -> BTreeMap<String, SecretText> {
+        let keys = self.options.keys.iter();
+        keys.filter(|(_, key)| !key.expose().is_empty())
+            .map(|(name, key)| (name.clone(), key.clone()))
+            .collect()
+    }
+
+    /// The client may have the key that is missing, and was not asked.
+    fn client_may_know(&self, missing: &RpcError) -> bool {
+        let mut names = missing.data.iter().flat_map(|data| &data.env_names);
+        names.any(|name| {
+            !KEY_VARIABLES.contains(&name.as_str()) && !self.options.keys.contains_key(name)
+        })
+    }
+}
+
+/// Says who looks. `early` is true while the start can still be refused.
+///
+/// # Errors
+/// Why the start is refused: the client can do something about it.
+pub(crate) async fn route(
+    daemon: &Daemon,
+    asked: &Asked,
+    early: bool,
+) -> Result<Routed, RpcError> {
+    if asked.rules_only {
+        return Ok(Routed::Rules(None));
+    }
+    let mut options = asked.options.clone();
+    options.keys = asked.keys();
+    let planned = daemon
+        .plan(&asked.settings, &options, asked.configured())
+        .await;
+    let plan = match planned {
+        Ok(plan) => plan,
+        // Who asks for a model by name wants that one or an answer why not.
+        Err(error) if early && options.model.is_some() => return Err(error),
+        Err(_) if !asked.is_named() => return Ok(Routed::Rules(None)),
+        Err(error) => {
+            let policy = providers::routes::policy_of(&asked.settings, &options);
+            if policy.is_ok_and(|policy| policy == Policy::LocalOnly) {
+                return Ok(Routed::Rules(Some("nothing leaves this machine")));
+            }
+            let name = asked.name();
+            return Ok(Routed::Unable { name, error });
+        }
+    };
+    let Some(route) = plan.routes.first() else {
+        return Ok(Routed::Rules(None));
+    };
+    let name = route.target.to_string();
+    if !route.local && asked.may_ask_for_cap() {
+        let cap = asked.settings.budget().effective_daily_nano_usd();
+        let error = providers::failure::confirm_cap(&name, cap);
+        return match early {
+            true => Err(error),
+            false => Ok(Routed::Unable { name, error }),
+        };
+    }
+    match looks(daemon, asked, route).await {
+        Ok((context_tokens, max_output)) => Ok(Routed::Looks(Box::new(Looks {
+            context_tokens,
+            max_output,
+            plan,
+        }))),
+        Err(error) if early && asked.client_may_know(&error) => Err(error),
+        // A fallback may have its key.
+        Err(error) if plan.routes.len() == 1 => Ok(Routed::Unable { name, error }),
+        Err(_) => Ok(Routed::Looks(Box::new(Looks {
+            context_tokens: CLOUD_CONTEXT_TOKENS,
+            max_output: None,
+            plan,
+        }))),
+    }
+}
+
+/// How much a model takes and writes; fails where its key is nowhere.
+async fn looks(
+    daemon: &Daemon,
+    asked: &Asked,
+    route: &Route,
+) -> Result<(u64, Option<u64>), RpcError> {
+    let provider = daemon.provider(&asked.settings, &route.target.provider)?;
+    let key = daemon
+        .models
+        .key(&provider, &asked.keys(), asked.settings.secrets_file());
+    key.await?;
+    let facts = provider.facts(&route.target.model);
+    let mut context = facts.context;
+    if context.is_none() && route.local {
+        let listed = daemon.models_here(&provider).await;
+        let mut same = listed.iter().filter(|one| one.id == route.target.model);
+        context = same.find_map(|one| one.context);
+    }
+    let usual = match route.local {
+        true => LOCAL_CONTEXT_TOKENS,
+        false => CLOUD_CONTEXT_TOKENS,
+    };
+    Ok((context.unwrap_or(usual), facts.max_output))
+}
+
+/// By what the diff is cut into chunks.
+pub(crate) fn plan_settings(
+    looks: &Looks,
+    params_focus: Option<String>,
+    options: &RunOptions,
+) -> Result<PlanSettings, RpcError> {
+    // Two bytes a token is more than any language or code has; what holds money counts each byte.
+    let count = |text: &str| text.len().div_ceil(2) as u64;
+    let mut limits = Limits::new(looks.context_tokens, Arc::new(count));
+    let max = |most: u64| u32::try_from(most).unwrap_or(u32::MAX);
+    if let Some(wanted) = options.max_output {
+        limits.max_output_tokens = wanted;
+    }
+    if let Some(most) = looks.max_output {
+        limits.max_output_tokens = limits.max_output_tokens.min(max(most));
+    }
+    let boundary = Boundary::new(&nonce())
+        .map_err(|error| failure::internal("the review cannot start", error.to_string()))?;
+    Ok(PlanSettings {
+        boundary,
+        limits,
+        // Cheap, and a server on this machine may keep logs.
+        redact: true,
+        focus: params_focus,
+        commit_text: None,
+    })
+}
+
+/// Digits that no diff can know.
+fn nonce() -> String {
+    let mut hash = Sha256::new();
+    for _ in 0..4 {
+        hash.update(Uuid::now_v7().as_bytes());
+    }
+    hash.finalize().iter().take(16).fold(
+        String::with_capacity(32),
+        |mut text, byte| {
+            // Writing to a String never fails.
+            let _ = write!(text, "{byte:02x}");
+            text
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_review_has_a_mark_of_its_own() {
+        let (one, other) = (nonce(), nonce());
+        assert_ne!(one, other);
+        assert!(Boundary::new(&one).is_ok() && Boundary::new(&other).is_ok());
+    }
+}
