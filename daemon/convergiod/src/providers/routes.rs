@@ -65,6 +65,15 @@ pub(crate) fn policy_of(settings: &Settings, options: &RunOptions) -> Result<Pol
     }
 }
 
+/// Whether a server on this machine takes connections; nothing is said to it.
+async fn listens(url: &url::Url) -> bool {
+    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+        return false;
+    };
+    let host = host.trim_matches(['[', ']']);
+    tokio::net::TcpStream::connect((host, port)).await.is_ok()
+}
+
 fn candidate(all: &BTreeMap<String, Configured>, named: ModelRef) -> Result<Candidate, RpcError> {
     let Some(provider) = all.get(&named.provider) else {
         let known = all.keys().cloned();
@@ -188,6 +197,10 @@ impl Daemon {
             return models;
         }
         let look = async {
+            // Where nobody listens nothing is asked, and no row needs to tell of it.
+            if !listens(&list_models_url(&endpoint)).await {
+                return None;
+            }
             let leaving = Leaving {
                 url: list_models_url(&endpoint),
                 bytes: 0,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ffi::OsString, path::Path, sync::Arc};
 
-use convergio_config::{REVIEW_MIN_SEVERITY, REVIEW_STRICT};
+use convergio_config::{REVIEW_MIN_SEVERITY, REVIEW_STRICT, Settings};
 use convergio_contract::{
     ErrorCode, EventBody, RpcError,
     finding::{Coverage, ReviewSummary, Severity},
@@ -25,7 +25,7 @@ use crate::{
     daemon::{Daemon, Phase, now_ms},
     dispatch::{Call, Handle},
     failure,
-    run_kinds::{record::keeps, request, review},
+    run_kinds::{record::keeps, request, review, review_route::Asked},
 };
 
 /// The longest folder or selection that is kept, in bytes.
@@ -60,19 +60,18 @@ fn likeness(id: &str, text: &str) -> i64 {
 }
 
 impl Daemon {
-    fn rules(&self, call: &Call, params: &ReviewStartParams) -> Result<review::Rules, RpcError> {
-        let settings = self.configuration.settings(&call.conn.variables())?;
+    fn rules(settings: &Settings, params: &ReviewStartParams) -> review::Rules {
         let configured = settings.value(&REVIEW_MIN_SEVERITY);
         let configured = Severity::ALL
             .iter()
             .copied()
             .find(|severity| severity.as_str() == configured);
         let off = settings.rules().into_iter().filter(|(_, on)| !on);
-        Ok(review::Rules {
+        review::Rules {
             strict: params.strict.unwrap_or(settings.value(&REVIEW_STRICT)),
             off: off.map(|(rule, _)| rule).collect(),
             min_severity: params.min_severity.or(configured).unwrap_or(Severity::Nit),
-        })
+        }
     }
 
     fn check_start(&self, params: &ReviewStartParams) -> Result<(), RpcError> {
@@ -89,6 +88,15 @@ impl Daemon {
             return Err(failure::invalid(format!(
                 "`selection` takes at most {TEXT_MAX_BYTES} bytes"
             )));
+        }
+        let options = &params.options;
+        if options.max_output == Some(0) {
+            return Err(failure::invalid("`max_output` takes at least 1"));
+        }
+        if options.max_cost_nano_usd.is_some_and(|cost| cost < 0) {
+            return Err(failure::invalid(
+                "`max_cost_nano_usd` takes no negative amount",
+            ));
         }
         let rules = convergio_review::rules::RULES;
         match params
@@ -154,7 +162,10 @@ impl Handle<ReviewStart> for Daemon {
         // Nothing is waited for before the run is registered: a subscription that comes behind
         // in the same write finds it.
         self.check_start(&params)?;
-        let rules = self.rules(&call, &params)?;
+        let settings = self.configuration.settings(&call.conn.variables())?;
+        let rules = Self::rules(&settings, &params);
+        let client = call.conn.client().map(|client| client.client.name.clone());
+        let asked = Asked::new(settings, client, &params);
         let info = RunInfo {
             run_id: params.run_id,
             kind: "review".to_owned(),
@@ -175,7 +186,9 @@ impl Handle<ReviewStart> for Daemon {
         let (answer, answered) = oneshot::channel();
         let daemon = self.shared()?;
         // Its own task: once accepted it outlives this call and its connection.
-        tokio::spawn(review::supervise(daemon, place, params, rules, answer));
+        tokio::spawn(review::supervise(
+            daemon, place, params, rules, asked, answer,
+        ));
         answered.await.unwrap_or_else(|_| {
             Err(failure::internal(
                 "the review failed inside the daemon",

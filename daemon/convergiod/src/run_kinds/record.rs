@@ -24,6 +24,8 @@ pub(crate) enum WriteError {
         run_id: Uuid,
         session_id: Option<Uuid>,
     },
+    /// Nobody wants it any more.
+    Cancelled,
     /// Something else, ready to be told.
     Told(Box<RpcError>),
 }
@@ -64,6 +66,7 @@ impl WriteError {
             Self::Replay { run_id, .. } => {
                 failure::internal("the request was accepted twice", run_id.to_string())
             }
+            Self::Cancelled => RpcError::new(ErrorCode::Cancelled, "the run was cancelled"),
             Self::Told(error) => *error,
         }
     }
@@ -114,6 +117,8 @@ pub(crate) struct Recorder {
     run: Arc<LiveRun>,
     keeping: Mutex<Keeping>,
     accounts: Arc<Accounts>,
+    /// Held from a write to its showing: calls that write at once are shown in the log's order.
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// How an attempt to start went.
@@ -164,6 +169,7 @@ impl Recorder {
             run,
             keeping: Mutex::new(Keeping::Recorded),
             accounts: Arc::default(),
+            turn: tokio::sync::Mutex::default(),
         }
     }
 
@@ -253,6 +259,7 @@ impl Recorder {
             return Err(WriteError::Told(Box::new(error)));
         }
         let (at_ms, id) = (now_ms(), self.run.id);
+        let _turn = self.turn.lock().await;
         let (accounts, number) = (Arc::clone(&self.accounts), self.accounts.begin());
         let write = self.runs().store().write("append events", move |tx| {
             let entered = accounts.settle(tx, number, false, Now::system())?;
@@ -317,6 +324,7 @@ impl Recorder {
         terminal: Terminal,
         work: impl FnOnce(&Tx<'_>) -> Result<(), WriteError> + Send + 'static,
     ) -> Result<(), RpcError> {
+        let _turn = self.turn.lock().await;
         let before = self.accounts.totals();
         if self.keeping() == Keeping::Recorded {
             let (at_ms, id, retention) = (now_ms(), self.run.id, self.runs().retention());

@@ -17,11 +17,11 @@ use convergio_contract::{
     review::{Blob, ReviewStartParams},
     run::{OnLastReaderGone, RunAccepted},
 };
+use convergio_engine::Route;
 use convergio_review::{
     FileOutcome, Review, ReviewOptions,
     model::{Plan, PlanSettings},
 };
-use convergio_engine::Route;
 use convergio_runs::{Event, NewRun, RunKind, RunsError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -81,7 +81,14 @@ pub(crate) async fn supervise(
 ) {
     let run = Arc::clone(&place.run);
     let recorder = Arc::new(Recorder::new(daemon.runs().clone(), Arc::clone(&run)));
-    let driving = drive(daemon, place, params, (rules, asked), Arc::clone(&recorder), answer);
+    let driving = drive(
+        daemon,
+        place,
+        params,
+        (rules, asked),
+        Arc::clone(&recorder),
+        answer,
+    );
     if tokio::spawn(driving).await.is_err() {
         let why = "its task panicked";
         fail(
@@ -526,7 +533,10 @@ impl<'a> Course<'a> {
             can_ask: false,
         };
         let Some(first) = looks.plan.routes.first().cloned() else {
-            return Err(failure::internal("no model can be asked", "the plan is empty"));
+            return Err(failure::internal(
+                "no model can be asked",
+                "the plan is empty",
+            ));
         };
         let calls = Calls::new(
             Arc::clone(self.daemon),
@@ -563,8 +573,8 @@ impl<'a> Course<'a> {
             coverage.unreviewed.extend(outcome.unreviewed);
             layer = Some(outcome.layer);
         }
-        let incomplete = !coverage.unreviewed.is_empty()
-            || layer.as_ref().is_some_and(|layer| !layer.complete);
+        let incomplete =
+            !coverage.unreviewed.is_empty() || layer.as_ref().is_some_and(|layer| !layer.complete);
         let resolved = self.ledger.resolved(unread);
         self.pending.extend(resolved);
         self.pending.push_back(EventBody::Coverage(coverage));

@@ -9,9 +9,7 @@ use convergio_ledger::Denied;
 use convergio_models_api::{Message, ModelRequest, OutputSchema, Role, StopReason};
 use convergio_review::{
     Finding,
-    model::{
-        Call, DropReason, Effect, Input, ModelReview, ModelSummary, Part, Pass, Plan, Prompt,
-    },
+    model::{Call, DropReason, Effect, Input, ModelReview, ModelSummary, Part, Pass, Plan, Prompt},
 };
 use tokio::task::JoinSet;
 
@@ -57,7 +55,11 @@ impl ModelLook {
             calls,
             waiting: VecDeque::new(),
             open: JoinSet::new(),
-            width: if first.local { LOCAL_WIDTH } else { CLOUD_WIDTH },
+            width: if first.local {
+                LOCAL_WIDTH
+            } else {
+                CLOUD_WIDTH
+            },
             chunks: plan.chunks().len(),
             redactions: redactions.fold(0, u32::saturating_add),
             name: first.target.to_string(),
@@ -170,7 +172,9 @@ impl ModelLook {
                 if refused {
                     let why = "it refused to answer".to_owned();
                     let told = format!("{} refused to look at a part", self.name);
-                    self.fail(RpcError::new(ErrorCode::ProviderError, told).hint("cv review --no-model"));
+                    self.fail(
+                        RpcError::new(ErrorCode::ProviderError, told).hint("cv review --no-model"),
+                    );
                     return self.step(Input::Failed { call, why });
                 }
                 let cut = !answer.stop.is_whole();

@@ -132,11 +132,7 @@ impl Asked {
 ///
 /// # Errors
 /// Why the start is refused: the client can do something about it.
-pub(crate) async fn route(
-    daemon: &Daemon,
-    asked: &Asked,
-    early: bool,
-) -> Result<Routed, RpcError> {
+pub(crate) async fn route(daemon: &Daemon, asked: &Asked, early: bool) -> Result<Routed, RpcError> {
     if asked.rules_only {
         return Ok(Routed::Rules(None));
     }
@@ -195,10 +191,8 @@ async fn looks(
     route: &Route,
 ) -> Result<(u64, Option<u64>), RpcError> {
     let provider = daemon.provider(&asked.settings, &route.target.provider)?;
-    let key = daemon
-        .models
-        .key(&provider, &asked.keys(), asked.settings.secrets_file());
-    key.await?;
+    let (keys, in_file) = (asked.keys(), asked.settings.secrets_file());
+    daemon.models.key(&provider, &keys, in_file).await?;
     let facts = provider.facts(&route.target.model);
     let mut context = facts.context;
     if context.is_none() && route.local {
@@ -247,14 +241,14 @@ fn nonce() -> String {
     for _ in 0..4 {
         hash.update(Uuid::now_v7().as_bytes());
     }
-    hash.finalize().iter().take(16).fold(
-        String::with_capacity(32),
-        |mut text, byte| {
+    hash.finalize()
+        .iter()
+        .take(16)
+        .fold(String::with_capacity(32), |mut text, byte| {
             // Writing to a String never fails.
             let _ = write!(text, "{byte:02x}");
             text
-        },
-    )
+        })
 }
 
 #[cfg(test)]

@@ -207,7 +207,19 @@ impl Review<'_> {
         settings: &PlanSettings,
         each: impl FnMut(FileOutcome) -> std::ops::ControlFlow<()>,
     ) -> (ReviewSummary, Option<Plan>) {
-        let (summary, plan) = self.run_then(each, |view, seen| self.plan(view, seen, settings));
+        self.run_planned_by(|| Some(settings.clone()), each)
+    }
+
+    /// As [`Review::run_planned`], where the settings are asked for only when the rules are done;
+    /// no plan where there are none.
+    pub fn run_planned_by(
+        &self,
+        settings: impl FnOnce() -> Option<PlanSettings>,
+        each: impl FnMut(FileOutcome) -> std::ops::ControlFlow<()>,
+    ) -> (ReviewSummary, Option<Plan>) {
+        let (summary, plan) = self.run_then(each, |view, seen| {
+            settings().and_then(|settings| self.plan(view, seen, &settings))
+        });
         (summary, plan.flatten())
     }
 
