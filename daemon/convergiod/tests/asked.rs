@@ -22,6 +22,7 @@ const EGRESS_DENIED: i64 = -32036;
 const MODEL_UNAVAILABLE: i64 = -32041;
 const KEY_UNAVAILABLE: i64 = -32043;
 const CONFLICT: i64 = -32025;
+const CANCELLED: i64 = -32800;
 
 const PRICED: &str = "price = { input = \"3.00\", output = \"15.00\" }\ncontext = 128000\n";
 
@@ -311,6 +312,24 @@ fn a_key_that_the_client_has_is_asked_for_and_taken() {
     assert_eq!(only(&events, "message")["text"], "ok");
     let log = fs::read_to_string(served.daemon.log_file()).unwrap_or_default();
     assert!(!log.contains("sk-mine") && !format!("{events:?}").contains("sk-mine"));
+}
+
+#[test]
+fn a_question_that_waits_for_its_key_ends_at_once_when_it_is_told_to() {
+    let provider = FakeProvider::start(Script::always(Reply::text("never")));
+    let head = "[models]\ndefault = \"mock/gpt-test\"\n[budget]\ndaily_usd = \"2.00\"\n";
+    let slow = "key_cmd = \"sleep 9; echo sk-late\"\n";
+    let text = format!("{head}{}", table("mock", &provider, slow, PRICED));
+    let served = Served::with(|_, options| settings(options, &text));
+    let mut wire = served.wire();
+    let run_id = Uuid::now_v7();
+    let begun = std::time::Instant::now();
+    let start = wire.send("run.start", question(run_id, json!({})));
+    let cancel = wire.send("run.cancel", json!({"run_id": run_id}));
+    assert_eq!(wire.response(start)["error"]["code"], CANCELLED);
+    assert_eq!(wire.response(cancel)["error"]["code"], -32024);
+    assert!(begun.elapsed() < Duration::from_secs(9));
+    assert_eq!(provider.connections(), 0);
 }
 
 #[test]

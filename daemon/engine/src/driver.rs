@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -138,11 +139,11 @@ pub async fn ask<A: Admission, L: RunLog>(
             };
             let event = tokio::select! {
                 biased;
-                event = poll_fn(|context| open.as_mut().poll_next(context)) => event,
                 () = &mut cancelled => {
                     effects.extend(course.machine.step(Input::Cancelled, 0.0));
                     continue;
                 }
+                event = poll_fn(|context| open.as_mut().poll_next(context)) => event,
             };
             let input = match event {
                 Some(Ok(event)) => Input::Event(event),
@@ -155,13 +156,14 @@ pub async fn ask<A: Admission, L: RunLog>(
         match effect {
             Effect::Admit(ask) => {
                 route = ask.route;
-                let input = tokio::select! {
-                    biased;
-                    answer = admit(admission, ask, &mut admitted, &mut refusal) => answer,
-                    () = &mut cancelled => Input::Cancelled,
-                };
+                // Not ended in the middle: its rows may be written by then.
+                let mut input = admit(admission, ask, &mut admitted, &mut refusal).await;
                 if let Some(admitted) = &admitted {
                     course.open = Some(admitted.request.permit().attempt_id);
+                    let gone = poll_fn(|context| Poll::Ready(cancelled.as_mut().poll(context)));
+                    if gone.await.is_ready() {
+                        input = Input::AdmittedTooLate;
+                    }
                 }
                 effects.extend(course.machine.step(input, 0.0));
             }

@@ -99,6 +99,12 @@ impl Machine {
                 };
                 vec![Effect::Open]
             }
+            (State::Admitting, Input::AdmittedTooLate) => {
+                let stop = Err(ErrorClass::ConnectionLost);
+                let mut effects = vec![self.settle(Ending::NothingSent, stop, true)];
+                effects.extend(self.finish(Outcome::Cancelled));
+                effects
+            }
             (State::Admitting, Input::Refused { verdict, reason }) => self.refused(verdict, reason),
             (State::Streaming, Input::Event(event)) => self.event(event),
             (State::Streaming, Input::Failed(error)) => self.failed(error, jitter),

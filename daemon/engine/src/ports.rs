@@ -49,8 +49,9 @@ pub trait Admission: Sync {
     /// A refusal in full.
     type Error: Send;
 
-    /// Admits one wire request; answers after the commit that holds its rows. Dropping the future
-    /// leaves it open whether they were written: who implements it settles them then.
+    /// Admits one wire request; answers after the commit that holds its rows. It ends soon by
+    /// itself where nobody wants the answer any more. Dropping the future leaves it open whether
+    /// its rows were written: who implements it settles them then.
     fn admit(
         &self,
         ask: Ask,

@@ -249,9 +249,12 @@ impl Handle<RunList> for Daemon {
 
 impl Handle<RunCancel> for Daemon {
     async fn handle(&self, _call: Call, params: RunCancelParams) -> Result<RunInfo, RpcError> {
-        if let Some(run) = self.live_run(params.run_id).await {
+        if let Some(run) = self.live.find(params.run_id) {
+            // At once: what it waits for before it is accepted may take long.
             run.cancel("a client asked for it");
-            return Ok(run.ended().await);
+            if run.accepted().await {
+                return Ok(run.ended().await);
+            }
         }
         // Ended already: that is what was wanted.
         self.run_info(params.run_id).await

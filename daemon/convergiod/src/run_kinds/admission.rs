@@ -246,7 +246,19 @@ impl Admission for Port<'_> {
 
     async fn admit(&self, ask: Ask) -> Result<Admitted, Refusal<WriteError>> {
         let calls = self.calls;
-        let prepared = match calls.prepare(ask.route).await {
+        let prepared = tokio::select! {
+            biased;
+            prepared = calls.prepare(ask.route) => prepared,
+            // A place that keeps keys may take its time.
+            _ = calls.run.cancelled() => {
+                return Err(Refusal {
+                    verdict: Verdict::Stop,
+                    reason: String::new(),
+                    error: WriteError::Cancelled,
+                });
+            }
+        };
+        let prepared = match prepared {
             Ok(prepared) => prepared,
             // The client may have the first one's key; a fallback's is not worth a question.
             Err(error) if ask.route == 0 && client_may_know(&error) => return Err(stop(error)),

@@ -187,7 +187,10 @@ impl Calls {
         let name = route.as_ref().map(|route| route.target.to_string());
         let mut cancelled = false;
         let error = match broken.failure {
-            Failure::Refused(error) => error,
+            Failure::Refused(error) => {
+                cancelled = matches!(error, WriteError::Cancelled);
+                error
+            }
             Failure::Model { error, .. } => {
                 if error.class == convergio_models_api::ErrorClass::Auth
                     && let Ok(key) = convergio_config::secrets::KeyName::new(&error.provider)
@@ -200,8 +203,7 @@ impl Calls {
             }
             Failure::Cancelled => {
                 cancelled = true;
-                let told = RpcError::new(ErrorCode::Cancelled, "the run was cancelled");
-                WriteError::Told(Box::new(told))
+                WriteError::Cancelled
             }
         };
         Err(CallFailed {

@@ -254,3 +254,20 @@ async fn cancelling_and_dropping_settle_once() {
             )
     );
 }
+
+#[tokio::test]
+async fn what_nobody_wants_any_more_is_not_sent() {
+    let books = Books::new(Vec::new());
+    let plan = plan(1);
+    let broken = ask(
+        &plan,
+        Limits::default(),
+        &books,
+        &books,
+        || 0.5,
+        std::future::ready(()),
+    );
+    assert_eq!(broken.await.unwrap_err().failure, Failure::Cancelled);
+    assert!(books.settled_each_once());
+    assert_eq!(books.settled.lock().unwrap()[0].ending, Ending::NothingSent);
+}

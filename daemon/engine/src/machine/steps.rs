@@ -44,6 +44,8 @@ pub enum Input {
         /// Tokens that its answer may have at most.
         max_output: u32,
     },
+    /// It may, but nobody wants the answer any more: nothing was sent.
+    AdmittedTooLate,
     /// It may not.
     Refused {
         /// Whether another route may be tried.

@@ -231,6 +231,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(Input::Start),
         Just(Input::Admitted { max_output: 9 }),
         Just(Input::Admitted { max_output: 9 }),
+        Just(Input::AdmittedTooLate),
         prop::bool::ANY.prop_map(|stop| Input::Refused {
             verdict: if stop {
                 Verdict::Stop
@@ -272,6 +273,7 @@ proptest! {
         let (mut begun, mut waited, mut shown) = (false, 0, String::new());
         let all = std::iter::once(Input::Start).chain(inputs).chain([Input::Cancelled]);
         for input in all {
+            let too_late = matches!(input, Input::AdmittedTooLate);
             for effect in machine.step(input, 0.5) {
                 prop_assert_eq!(finished, 0, "nothing follows the end");
                 match effect {
@@ -288,7 +290,14 @@ proptest! {
                             shown.push_str(&piece.text);
                         }
                     }
-                    Effect::Settle { .. } => settled += 1,
+                    Effect::Settle { ending, .. } => {
+                        if too_late {
+                            // Admitted all the same, and never made.
+                            prop_assert_eq!(ending, Ending::NothingSent);
+                            opened += 1;
+                        }
+                        settled += 1;
+                    }
                     Effect::Wait { wait_ms } => {
                         prop_assert_eq!(opened, settled, "money is held while waiting");
                         waited += wait_ms;
