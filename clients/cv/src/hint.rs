@@ -133,6 +133,8 @@ hints! {
     GIVE_KEY = "`cv provider set-key NAME` at a terminal, or pipe it: `pass show key | cv provider set-key NAME`";
     /// A saved prompt.
     TEMPLATES = "`cv template list`";
+    /// A place for an answer.
+    OTHER_FILE = "name a plain file in a folder that you may write: `cv ask -o answer.md \"…\"`";
     /// An answer that was not what was asked for, and is not kept.
     NOT_KEPT = "ask without --ephemeral, so that `cv attach RUN` can show such an answer";
     /// Who decided where answers may come from.

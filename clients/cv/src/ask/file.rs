@@ -30,8 +30,15 @@ impl Target {
     /// A path as it was typed, in `folder`.
     pub fn new(folder: &Path, path: &Path) -> Result<Self, Failure> {
         let path = folder.join(path);
-        let place = Place::absolute(&path, false)?;
-        let found = place.read()?;
+        let looked = || -> Result<_, Failure> {
+            let place = Place::absolute(&path, false)?;
+            let found = place.read()?;
+            Ok((place, found))
+        };
+        let (place, found) = looked().map_err(|failure| Failure {
+            way_out: Hint::OTHER_FILE,
+            ..failure
+        })?;
         Ok(Self { place, path, found })
     }
 

@@ -355,7 +355,7 @@ impl Printer {
                 "attempts": summary.map(|summary| summary.attempts),
                 "estimated": reply.is_estimated(),
             },
-            "cost_usd": money::decimal(reply.amount_nano_usd()),
+            "cost_usd": reply.amount_nano_usd().map(money::decimal),
             "run_id": reply.run_id,
             "session_id": summary.and_then(|summary| summary.session_id),
         });
@@ -405,6 +405,7 @@ impl Printer {
                     "v": 1,
                     "type": kind,
                     "run_id": self.reply.run_id,
+                    "cost_usd": self.reply.amount_nano_usd().map(money::decimal),
                     "error": failure.to_json(),
                 }))?;
                 context.answer.flush()?;

@@ -4,7 +4,7 @@ use convergio_contract::{
     EventBody, RunEvent, Uuid,
     chat::{AnswerSummary, Stop},
     model::{Attempt, UsageReport},
-    usage::BudgetInfo,
+    usage::{BudgetInfo, UsageRow},
 };
 
 use crate::render::report::End;
@@ -25,6 +25,8 @@ pub struct Reply {
     pub attempt: Option<Attempt>,
     /// What settled attempts used.
     pub usage: Vec<UsageReport>,
+    /// What the ledger says of the run, where it was asked because no event will tell.
+    pub settled: Option<UsageRow>,
     /// Why the last part ended.
     pub stop: Option<Stop>,
     /// The numbers, once it completed.
@@ -189,30 +191,37 @@ impl Reply {
         )
     }
 
-    /// What all settled attempts cost.
-    pub fn amount_nano_usd(&self) -> i64 {
-        self.summary.as_ref().map_or_else(
-            || {
-                self.usage.iter().fold(0, |sum: i64, usage| {
-                    sum.saturating_add(usage.amount_nano_usd)
-                })
-            },
-            |summary| summary.amount_nano_usd,
-        )
+    /// What all settled attempts cost; none where a model was asked and nobody has said yet.
+    pub fn amount_nano_usd(&self) -> Option<i64> {
+        if let Some(summary) = &self.summary {
+            return Some(summary.amount_nano_usd);
+        }
+        if let Some(settled) = &self.settled {
+            return (settled.open == 0).then_some(settled.amount_nano_usd);
+        }
+        if self.usage.is_empty() && self.attempt.is_some() {
+            return None;
+        }
+        let amounts = self.usage.iter().map(|usage| usage.amount_nano_usd);
+        Some(amounts.fold(0, i64::saturating_add))
     }
 
     /// Some of the amount is not what a provider said.
     pub fn is_estimated(&self) -> bool {
-        self.summary.as_ref().map_or_else(
-            || self.usage.iter().any(|usage| usage.source == "counted"),
-            |summary| summary.estimated,
-        )
+        match (&self.summary, &self.settled) {
+            (Some(summary), _) => summary.estimated,
+            (None, Some(settled)) => settled.estimated > 0,
+            (None, None) => self.usage.iter().any(|usage| usage.source == "counted"),
+        }
     }
 
     /// Input and output tokens of all settled attempts; none where nobody counted.
     pub fn tokens(&self) -> (Option<u64>, Option<u64>) {
         if let Some(summary) = &self.summary {
             return (summary.input_tokens, summary.output_tokens);
+        }
+        if let Some(settled) = self.settled.as_ref().filter(|settled| settled.attempts > 0) {
+            return (Some(settled.input_tokens), Some(settled.output_tokens));
         }
         let sum = |prefix: &str| {
             let mut counted = self
@@ -314,6 +323,34 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn what_nobody_has_settled_is_not_called_free() {
+        let mut reply = Reply::default();
+        assert_eq!(reply.amount_nano_usd(), Some(0), "nobody was asked");
+        let attempt = serde_json::json!({"attempt": 1, "provider": "p", "model": "m",
+            "local": false, "destination": "", "max_output": 1, "hold_nano_usd": 1,
+            "purpose": "answer", "reason": "configured"});
+        reply.attempt = Some(serde_json::from_value(attempt).expect("an attempt"));
+        assert_eq!(reply.amount_nano_usd(), None);
+        let mut settled = UsageRow {
+            key: "total".to_owned(),
+            runs: 1,
+            attempts: 1,
+            open: 1,
+            input_tokens: 82,
+            output_tokens: 2,
+            amount_nano_usd: 7,
+            estimated: 1,
+        };
+        reply.settled = Some(settled.clone());
+        assert_eq!(reply.amount_nano_usd(), None, "still open");
+        settled.open = 0;
+        reply.settled = Some(settled);
+        assert_eq!(reply.amount_nano_usd(), Some(7));
+        assert!(reply.is_estimated());
+        assert_eq!(reply.tokens(), (Some(82), Some(2)));
+    }
+
+    #[test]
     fn numbers_of_a_failed_answer_come_from_what_was_settled() {
         let mut reply = Reply::default();
         reply.take(&event(EventBody::Usage(Box::new(UsageReport {
@@ -330,7 +367,7 @@ pub(crate) mod tests {
             error: RpcError::new(ErrorCode::ProviderError, "gone"),
         }));
         assert_eq!(reply.tokens(), (Some(9), None));
-        assert_eq!(reply.amount_nano_usd(), 5);
+        assert_eq!(reply.amount_nano_usd(), Some(5));
         assert!(reply.is_estimated());
     }
 

@@ -26,13 +26,12 @@ pub fn cost(reply: &Reply, took_ms: u64) -> Vec<Piece> {
     }
     if reply.is_local() {
         parts.extend(["on this machine".to_owned(), "free".to_owned()]);
-    } else if reply.summary.is_none() && reply.usage.is_empty() {
-        parts.push(match reply.run_id {
-            Some(run_id) => format!("cost: cv usage --run {run_id}"),
-            None => "cost not known yet".to_owned(),
-        });
     } else {
-        parts.push(amount(reply.amount_nano_usd(), reply.is_estimated()));
+        parts.push(match (reply.amount_nano_usd(), reply.run_id) {
+            (Some(nano), _) => amount(nano, reply.is_estimated()),
+            (None, Some(run_id)) => format!("cost: cv usage --run {run_id}"),
+            (None, None) => "cost not known yet".to_owned(),
+        });
     }
     parts.push(duration(took_ms));
     if reply.summary.as_ref().is_some_and(|summary| !summary.saved) {

@@ -20,7 +20,6 @@ use crate::{
     exit::Exit,
     hint::Hint,
     output::{escape, layout::Piece, paint::Role},
-    render::words::grouped,
     spinner,
 };
 
@@ -176,7 +175,7 @@ async fn tell_cost(client: &Client, took_ms: u64, context: &mut Context, printer
     if !line.is_empty() {
         context.notes.pieces(&line, 2);
     }
-    if printer.reply.amount_nano_usd() > 0 {
+    if printer.reply.amount_nano_usd().is_some_and(|nano| nano > 0) {
         tell_cap(client, context).await;
     }
 }
@@ -201,9 +200,10 @@ pub async fn cancel(client: &Client, run_id: Uuid) -> bool {
     matches!(cancelled, Ok(Ok(_)))
 }
 
-/// Ends the run, and says what it cost until then, where that is known at once.
-pub async fn cancel_and_tell(client: &Client, run_id: Uuid, context: &mut Context) {
-    if !cancel(client, run_id).await || context.notes.quiet {
+/// Ends a run whose answer is not awaited any more, and learns what it cost until then, where
+/// that is known at once.
+pub async fn abandon(client: &Client, run_id: Uuid, printer: &mut Printer) {
+    if !cancel(client, run_id).await {
         return;
     }
     let params = UsageQueryParams {
@@ -212,27 +212,16 @@ pub async fn cancel_and_tell(client: &Client, run_id: Uuid, context: &mut Contex
     };
     let asking = client.call::<UsageQuery>(&params);
     let used = tokio::time::timeout(Duration::from_millis(CANCEL_MS), asking).await;
-    if let Ok(Ok(used)) = used
-        && used.total.attempts > 0
-    {
-        let total = used.total;
-        let cost = if total.open > 0 {
-            "cost not settled yet".to_owned()
-        } else {
-            words::amount(total.amount_nano_usd, total.estimated > 0)
-        };
+    if let Ok(Ok(used)) = used {
+        printer.reply.settled = Some(used.total);
+    }
+}
+
+/// Says what an abandoned run cost.
+pub fn tell_abandoned(context: &mut Context, printer: &Printer, took_ms: u64) {
+    let line = words::cost(&printer.reply, took_ms);
+    if !line.is_empty() {
         context.notes.still();
-        context.notes.pieces(
-            &words::line(vec![
-                "cancelled".to_owned(),
-                format!(
-                    "{} in, {} out",
-                    grouped(total.input_tokens),
-                    grouped(total.output_tokens)
-                ),
-                cost,
-            ]),
-            2,
-        );
+        context.notes.pieces(&line, 2);
     }
 }

@@ -202,19 +202,16 @@ fn ask(args: Args, context: &mut Context, printer: &mut Printer) -> Result<Exit,
             && !args.detach
             && printer.reply.end.is_none()
         {
-            // Whatever becomes of the output, the run ends.
-            let told = printer.failed(failure, context);
-            if failure.kind == Kind::ReaderGone {
-                answer::cancel(&client, run_id).await;
-            } else {
-                answer::cancel_and_tell(&client, run_id, context).await;
+            answer::abandon(&client, run_id, printer).await;
+            printer.failed(failure, context)?;
+            if failure.kind != Kind::ReaderGone {
+                answer::tell_abandoned(context, printer, elapsed_ms(began));
             }
-            told?;
         }
         if let Some(accepted) = outcome? {
             return detached(&accepted, args.format, context);
         }
-        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let took_ms = elapsed_ms(began);
         let finishing = answer::finish(&client, &params.root, took_ms, context, printer);
         deadline.guard("finishing the answer", finishing).await
     })
@@ -338,6 +335,11 @@ async fn start(
             }
         }
     }
+}
+
+/// Since then, in milliseconds.
+pub fn elapsed_ms(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn detached(

@@ -8,7 +8,7 @@ use convergio_contract::{
     run::RunOptions,
 };
 
-use super::{answer, latest};
+use super::{answer, ask::elapsed_ms, latest};
 use crate::{
     ask::{Asked, Printer},
     context::Context,
@@ -85,12 +85,12 @@ fn ask_again(
         if let Err(failure) = &outcome
             && printer.reply.end.is_none()
         {
-            let told = printer.failed(failure, context);
-            answer::cancel_and_tell(&client, new_run_id, context).await;
-            told?;
+            answer::abandon(&client, new_run_id, printer).await;
+            printer.failed(failure, context)?;
+            answer::tell_abandoned(context, printer, elapsed_ms(began));
         }
         outcome?;
-        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let took_ms = elapsed_ms(began);
         let finishing = answer::finish(&client, &root, took_ms, context, printer);
         deadline.guard("finishing the answer", finishing).await
     })
