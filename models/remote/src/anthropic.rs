@@ -9,12 +9,27 @@ use crate::{
     body::{prompted_system, to_body},
     decode::{self, DecodeError, Dialect, count, push_text, report},
     endpoint::{Endpoint, JsonSupport},
+    kind::{Framing, KeyHeader, Wire},
     schema,
     text::name_of_others,
 };
 
 /// The version that the requests and streams here are written to.
-pub(crate) const VERSION: &str = "2023-06-01";
+const VERSION: &str = "2023-06-01";
+
+/// How it is spoken.
+pub(crate) const WIRE: Wire = Wire {
+    body,
+    path: &["v1", "messages"],
+    framing: Framing::Events,
+    decoder: |expectation| Box::new(AnthropicDecoder::new(expectation.json_by_tool)),
+    key: KeyHeader::Named("x-api-key"),
+    headers: &[("anthropic-version", VERSION)],
+    list_path: &["v1", "models"],
+    // Its pages have twenty rows where nobody asks for more.
+    list_query: &[("limit", "1000")],
+    list_field: "data",
+};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -71,7 +86,7 @@ struct ToolChoice<'a> {
 }
 
 /// The JSON body of the request.
-pub(crate) fn body(endpoint: &Endpoint, request: &ModelRequest) -> Result<Vec<u8>, String> {
+fn body(endpoint: &Endpoint, request: &ModelRequest) -> Result<Vec<u8>, String> {
     let support = endpoint.json_support(&request.model);
     let output = request.output_schema.as_ref();
     to_body(&Body {

@@ -6,7 +6,10 @@ use convergio_egress::{Origin, Url};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::endpoint::{Dialect, JsonSupport, Kind};
+use crate::{
+    endpoint::{Dialect, JsonSupport},
+    kind::Kind,
+};
 
 const BUILTIN: &str = include_str!("../catalog.toml");
 

@@ -1,15 +1,14 @@
 //! Streams into events, without I/O: bytes in any pieces go in, events come out.
 
+use std::fmt;
+
 use convergio_models_api::{ModelEvent, Resource, StopReason, Usage};
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
-    anthropic::AnthropicDecoder,
-    endpoint::Kind,
+    kind::{self, Kind},
     lines::{Ending, Lines},
-    ollama::OllamaDecoder,
-    openai::OpenAiDecoder,
     sse::EventStream,
     text::name_of_others,
 };
@@ -47,7 +46,7 @@ pub enum DecodeError {
 }
 
 /// What a dialect makes of one event or line.
-pub(crate) trait Dialect {
+pub(crate) trait Dialect: fmt::Debug + Send {
     /// Reads one message. `Ok(false)`: it was the end marker.
     fn message(&mut self, data: &[u8], out: &mut Vec<ModelEvent>) -> Result<bool, DecodeError>;
 }
@@ -56,23 +55,6 @@ pub(crate) trait Dialect {
 enum Framing {
     Events(EventStream),
     Lines(Lines),
-}
-
-#[derive(Debug)]
-enum Messages {
-    Anthropic(AnthropicDecoder),
-    OpenAi(OpenAiDecoder),
-    Ollama(OllamaDecoder),
-}
-
-impl Dialect for Messages {
-    fn message(&mut self, data: &[u8], out: &mut Vec<ModelEvent>) -> Result<bool, DecodeError> {
-        match self {
-            Self::Anthropic(decoder) => decoder.message(data, out),
-            Self::OpenAi(decoder) => decoder.message(data, out),
-            Self::Ollama(decoder) => decoder.message(data, out),
-        }
-    }
 }
 
 /// What the request asked for that changes how its answer is read.
@@ -88,31 +70,20 @@ pub struct Expectation {
 #[derive(Debug)]
 pub struct StreamDecoder {
     framing: Framing,
-    messages: Messages,
+    messages: Box<dyn Dialect>,
     done: bool,
 }
 
 impl StreamDecoder {
     /// For the streams of this kind of provider; `None` where the kind is not supported yet.
     pub fn new(kind: Kind, expectation: Expectation) -> Option<Self> {
-        let (framing, messages) = match kind {
-            Kind::Anthropic => (
-                Framing::Events(EventStream::new()),
-                Messages::Anthropic(AnthropicDecoder::new(expectation.json_by_tool)),
-            ),
-            Kind::OpenAi => (
-                Framing::Events(EventStream::new()),
-                Messages::OpenAi(OpenAiDecoder::default()),
-            ),
-            Kind::Ollama => (
-                Framing::Lines(Lines::new(Ending::Lf)),
-                Messages::Ollama(OllamaDecoder::new(expectation.local)),
-            ),
-            Kind::Azure | Kind::Gemini => return None,
-        };
+        let wire = kind.wire()?;
         Some(Self {
-            framing,
-            messages,
+            framing: match wire.framing {
+                kind::Framing::Events => Framing::Events(EventStream::new()),
+                kind::Framing::Lines => Framing::Lines(Lines::new(Ending::Lf)),
+            },
+            messages: (wire.decoder)(expectation),
             done: false,
         })
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     decode::count,
-    endpoint::{Endpoint, Kind, is_cloud_model},
+    endpoint::{Endpoint, is_cloud_model},
     remote::{failures, refusal, request},
     text::Redaction,
 };
@@ -33,22 +33,16 @@ pub struct ListedModel {
     pub context: Option<u64>,
 }
 
-/// The address that [`list_models`] asks.
+/// The address that [`list_models`] asks; for kinds that are not spoken yet, the base.
 pub fn list_models_url(endpoint: &Endpoint) -> Url {
-    let mut url = endpoint.url(path(endpoint.kind));
-    if endpoint.kind == Kind::Anthropic {
-        // Its pages have twenty rows where nobody asks for more.
-        url.query_pairs_mut().append_pair("limit", "1000");
+    let Some(wire) = endpoint.kind.wire() else {
+        return endpoint.base_url.clone();
+    };
+    let mut url = endpoint.url(wire.list_path);
+    if !wire.list_query.is_empty() {
+        url.query_pairs_mut().extend_pairs(wire.list_query);
     }
     url
-}
-
-fn path(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::Anthropic => &["v1", "models"],
-        Kind::Ollama => &["api", "tags"],
-        Kind::OpenAi | Kind::Azure | Kind::Gemini => &["models"],
-    }
 }
 
 /// Asks a provider for its models; with the endpoint's key where it has one, so a wrong key shows
@@ -89,10 +83,7 @@ pub async fn list_models(
 
 /// The models of a list; `None` when it is none.
 pub(crate) fn models(endpoint: &Endpoint, list: &Value) -> Option<Vec<ListedModel>> {
-    let field = match endpoint.kind {
-        Kind::Ollama => "models",
-        _ => "data",
-    };
+    let field = endpoint.kind.wire()?.list_field;
     let rows = match &list[field] {
         Value::Array(rows) => rows.as_slice(),
         // An Ollama without models says null.

@@ -5,61 +5,10 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use convergio_egress::{ExtraRoots, Origin, SecretString, Timeouts, Url};
 use serde::Deserialize;
 
-use crate::catalog::{Catalog, ModelRow, ProviderRow};
-
-/// The dialects, by the name that configuration and catalogue use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// Anthropic Messages.
-    Anthropic,
-    /// OpenAI Chat Completions, and everything compatible.
-    OpenAi,
-    /// OpenAI as Azure hosts it; not supported yet.
-    Azure,
-    /// Google Gemini; not supported yet.
-    Gemini,
-    /// Ollama's own API.
-    Ollama,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: &[Self] = &[
-        Self::Anthropic,
-        Self::OpenAi,
-        Self::Azure,
-        Self::Gemini,
-        Self::Ollama,
-    ];
-
-    /// The name in configuration and catalogue.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Anthropic => "anthropic",
-            Self::OpenAi => "openai",
-            Self::Azure => "azure",
-            Self::Gemini => "gemini",
-            Self::Ollama => "ollama",
-        }
-    }
-
-    /// Back from [`Self::as_str`].
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.as_str() == name)
-    }
-
-    /// Whether this release speaks it.
-    pub const fn is_supported(self) -> bool {
-        matches!(self, Self::Anthropic | Self::OpenAi | Self::Ollama)
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
-    }
-}
+use crate::{
+    catalog::{Catalog, ModelRow, ProviderRow},
+    kind::Kind,
+};
 
 /// How an answer of a given shape is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]

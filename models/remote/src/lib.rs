@@ -6,7 +6,7 @@
 //!   error, behind everything that had been understood.
 //! - Decoders are pure ([`StreamDecoder`]): bytes in any pieces in, events out, everything bounded.
 //! - A provider that speaks Chat Completions is a row in `catalog.toml`; a dialect is a file here,
-//!   a [`Kind`] and its fixtures.
+//!   a row of [`Kind`] and its fixtures.
 
 mod anthropic;
 mod body;
@@ -15,6 +15,7 @@ mod decode;
 mod discover;
 mod endpoint;
 mod failure;
+mod kind;
 mod lines;
 mod ollama;
 mod openai;
@@ -29,8 +30,8 @@ pub use catalog::{Catalog, CatalogError, ModelRow, Price, PriceTier, ProviderRow
 pub use decode::{DecodeError, Expectation, StreamDecoder};
 pub use discover::{ListedModel, list_models, list_models_url};
 pub use endpoint::{
-    Dialect, Endpoint, JsonSupport, Kind, MaxTokensField, ModelTraits, is_cloud_model,
-    usual_timeouts,
+    Dialect, Endpoint, JsonSupport, MaxTokensField, ModelTraits, is_cloud_model, usual_timeouts,
 };
+pub use kind::Kind;
 pub use remote::{Remote, RemoteError};
 pub use sse::EventStream;

@@ -8,6 +8,7 @@ use crate::{
     body::{joined, prompted_system, to_body},
     decode::{self, DecodeError, Dialect, count, push_text, report},
     endpoint::{Endpoint, JsonSupport},
+    kind::{Framing, KeyHeader, Wire},
     text::name_of_others,
 };
 
@@ -17,6 +18,19 @@ const CONTEXT_STEP: u64 = 4096;
 
 /// Tokens that a chat template may add to the text.
 const TEMPLATE_TOKENS: u64 = 512;
+
+/// How it is spoken.
+pub(crate) const WIRE: Wire = Wire {
+    body,
+    path: &["api", "chat"],
+    framing: Framing::Lines,
+    decoder: |expectation| Box::new(OllamaDecoder::new(expectation.local)),
+    key: KeyHeader::Bearer,
+    headers: &[],
+    list_path: &["api", "tags"],
+    list_query: &[],
+    list_field: "models",
+};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -54,7 +68,7 @@ struct Options {
 }
 
 /// The JSON body of the request.
-pub(crate) fn body(endpoint: &Endpoint, request: &ModelRequest) -> Result<Vec<u8>, String> {
+fn body(endpoint: &Endpoint, request: &ModelRequest) -> Result<Vec<u8>, String> {
     let support = endpoint.json_support(&request.model);
     let system = prompted_system(request, support);
     let system = system.map(|system| Turn {

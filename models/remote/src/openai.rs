@@ -11,8 +11,22 @@ use crate::{
     body::{joined, prompted_system, to_body},
     decode::{self, DecodeError, Dialect, count, push_text, report},
     endpoint::{Endpoint, JsonSupport, MaxTokensField},
+    kind::{Framing, KeyHeader, Wire},
     schema,
     text::name_of_others,
+};
+
+/// How it is spoken.
+pub(crate) const WIRE: Wire = Wire {
+    body,
+    path: &["chat", "completions"],
+    framing: Framing::Events,
+    decoder: |_| Box::new(OpenAiDecoder::default()),
+    key: KeyHeader::Bearer,
+    headers: &[],
+    list_path: &["models"],
+    list_query: &[],
+    list_field: "data",
 };
 
 #[derive(Serialize)]
@@ -58,7 +72,7 @@ struct JsonSchema<'a> {
 }
 
 /// The JSON body of the request.
-pub(crate) fn body(endpoint: &Endpoint, request: &ModelRequest) -> Result<Vec<u8>, String> {
+fn body(endpoint: &Endpoint, request: &ModelRequest) -> Result<Vec<u8>, String> {
     let support = endpoint.json_support(&request.model);
     let system = prompted_system(request, support).map(|system| Turn {
         role: "system",

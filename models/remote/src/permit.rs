@@ -84,7 +84,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::endpoint::Kind;
+    use crate::kind::Kind;
 
     fn endpoint(base: &str) -> Endpoint {
         Endpoint::new("mock", Kind::Ollama, Url::parse(base).unwrap())

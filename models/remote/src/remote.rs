@@ -11,12 +11,11 @@ use secrecy::ExposeSecret as _;
 use thiserror::Error;
 
 use crate::{
-    anthropic,
     decode::{Expectation, StreamDecoder},
-    endpoint::{Endpoint, JsonSupport, Kind},
+    endpoint::{Endpoint, JsonSupport},
     failure::Failures,
+    kind::{Framing, KeyHeader, Kind},
     lines::MAX_ANSWER_BYTES,
-    ollama, openai,
     permit::{self, Sendable},
     retry_after::retry_after_ms,
     text::Redaction,
@@ -116,21 +115,12 @@ pub(crate) fn failures(endpoint: &Endpoint) -> Failures {
 }
 
 fn body(endpoint: &Endpoint, request: &ModelRequest) -> Result<Vec<u8>, String> {
-    match endpoint.kind {
-        Kind::Anthropic => anthropic::body(endpoint, request),
-        Kind::OpenAi => openai::body(endpoint, request),
-        Kind::Ollama => ollama::body(endpoint, request),
-        kind @ (Kind::Azure | Kind::Gemini) => {
+    match endpoint.kind.wire() {
+        Some(wire) => (wire.body)(endpoint, request),
+        None => {
+            let kind = endpoint.kind;
             Err(RemoteError::NotSupportedYet { kind }.to_string())
         }
-    }
-}
-
-fn path(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::Anthropic => &["v1", "messages"],
-        Kind::Ollama => &["api", "chat"],
-        Kind::OpenAi | Kind::Azure | Kind::Gemini => &["chat", "completions"],
     }
 }
 
@@ -145,18 +135,20 @@ pub(crate) fn request(endpoint: &Endpoint, method: Method, url: Url) -> Request 
             "user-agent",
             concat!("convergio/", env!("CARGO_PKG_VERSION")),
         );
-    let request = match endpoint.kind {
-        Kind::Anthropic => request.header("anthropic-version", anthropic::VERSION),
-        _ => request,
-    };
+    let wire = endpoint.kind.wire();
+    let headers = wire.map_or(&[][..], |wire| wire.headers);
+    let request = headers.iter().fold(request, |request, (name, value)| {
+        request.header(*name, *value)
+    });
     let Some(key) = &endpoint.key else {
         return request;
     };
-    if endpoint.kind == Kind::Anthropic {
-        request.secret_header("x-api-key", key.clone())
-    } else {
-        let bearer = SecretString::from(format!("Bearer {}", key.expose_secret()));
-        request.secret_header("authorization", bearer)
+    match wire.map_or(KeyHeader::Bearer, |wire| wire.key) {
+        KeyHeader::Named(name) => request.secret_header(name, key.clone()),
+        KeyHeader::Bearer => {
+            let bearer = SecretString::from(format!("Bearer {}", key.expose_secret()));
+            request.secret_header("authorization", bearer)
+        }
     }
 }
 
@@ -215,14 +207,15 @@ impl Call {
             let message = format!("not sent: the request cannot be written: {why}");
             self.failures.error(ErrorClass::Denied, message)
         })?;
-        let accept = match endpoint.kind {
-            Kind::Ollama => "application/x-ndjson",
-            _ => "text/event-stream",
+        let Some(wire) = endpoint.kind.wire() else {
+            let kind = endpoint.kind;
+            let why = RemoteError::NotSupportedYet { kind }.to_string();
+            return Err(self.failures.error(ErrorClass::BadRequest, why));
         };
-        let url = endpoint.url(path(endpoint.kind));
+        let url = endpoint.url(wire.path);
         let request = request(endpoint, Method::Post, url)
             .header("content-type", "application/json")
-            .header("accept", accept)
+            .header("accept", wire.framing.media_type())
             .max_response_bytes(MAX_ANSWER_BYTES)
             .body(body);
         let answer = self.egress.send(egress, request).await;
@@ -235,7 +228,7 @@ impl Call {
             local,
         };
         let status = response.status();
-        let is_json = endpoint.kind != Kind::Ollama
+        let is_json = wire.framing == Framing::Events
             && response
                 .header("content-type")
                 .is_some_and(|value| value.starts_with("application/json"));
