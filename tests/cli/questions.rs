@@ -426,3 +426,51 @@ fn a_model_that_breaks_off_leaves_the_findings_of_a_review() {
         "keys go only where they are needed"
     );
 }
+
+#[test]
+fn an_abandoned_question_says_what_it_cost_or_that_nobody_knows_yet() {
+    for (settles, cost) in [(true, json!("0.0007")), (false, Value::Null)] {
+        let home = Home::new();
+        // It never ends by itself.
+        let answers = answering(vec![started(), plan(), delta(0, "half")]);
+        let daemon = ScriptedDaemon::start(&home, move |method, params| match method {
+            "run.cancel" if settles => Said::result(json!({"run_id": params["run_id"],
+                "kind": "chat", "state": "cancelled", "root": "/w", "selection": "hi",
+                "started_ms": 1, "last_seq": 3, "saved": true})),
+            "usage.query" => {
+                let row = json!({"key": "total", "runs": 1, "attempts": 1, "open": 0,
+                    "input_tokens": 82, "output_tokens": 2, "amount_nano_usd": 700_000,
+                    "estimated": 1});
+                Said::result(json!({"rows": [], "rows_more": 0, "total": row, "budgets": []}))
+            }
+            _ => answers(method, params),
+        });
+        let json = ask(
+            &home,
+            &["hi", "--timeout", "300ms", "--format", "json"],
+            b"",
+        );
+        assert_eq!(json.code, Some(124), "{json:?}");
+        let document: Value = serde_json::from_str(&json.out).expect("one document");
+        assert_eq!(document["cost_usd"], cost, "{document}");
+        assert_eq!(document["answer"], "half");
+        assert_eq!(document["complete"], false);
+        assert_eq!(daemon.calls("run.cancel").len(), 1);
+        assert_eq!(
+            daemon.calls("run.cancel")[0]["run_id"],
+            daemon.calls("run.start")[0]["run_id"]
+        );
+        let text = ask(&home, &["hi", "--timeout", "300ms"], b"");
+        assert_eq!(
+            (text.code, text.out.as_str()),
+            (Some(124), "half"),
+            "{text:?}"
+        );
+        let told = if settles {
+            "about $0.0007"
+        } else {
+            "cost: cv usage --run"
+        };
+        assert!(text.err.contains(told), "{text:?}");
+    }
+}
