@@ -68,6 +68,43 @@ pub fn add_asked(error: &ClientError, keys: &mut BTreeMap<String, SecretText>) -
     add(names, keys)
 }
 
+/// Says of the variables that the daemon asks for and that are set nowhere that they are empty: it
+/// then goes on without that key, where it can. False where it knew that of all of them.
+pub fn tell_empty(error: &ClientError, keys: &mut BTreeMap<String, SecretText>) -> bool {
+    let ClientError::Rpc(error) = error else {
+        return false;
+    };
+    if error.kind() != Some(ErrorCode::KeyUnavailable) {
+        return false;
+    }
+    let before = keys.len();
+    let names = error.data.iter().flat_map(|data| &data.env_names);
+    for name in names.take(ASKED_MAX) {
+        keys.entry(name.clone())
+            .or_insert_with(|| SecretText::new(String::new()));
+    }
+    keys.len() > before
+}
+
+/// The same for a review, which goes on without its model: a variable that is not set here is
+/// sent empty, which says so.
+pub fn add_asked_or_empty(error: &ClientError, keys: &mut BTreeMap<String, SecretText>) -> bool {
+    let found = add_asked(error, keys);
+    let ClientError::Rpc(error) = error else {
+        return found;
+    };
+    if error.kind() != Some(ErrorCode::KeyUnavailable) {
+        return found;
+    }
+    let before = keys.len();
+    let names = error.data.iter().flat_map(|data| &data.env_names);
+    for name in names.take(ASKED_MAX) {
+        keys.entry(name.clone())
+            .or_insert_with(|| SecretText::new(""));
+    }
+    found || keys.len() > before
+}
+
 /// Adds those of the named variables that are set here. False where that is none that was not
 /// there already.
 pub fn add<'n>(
@@ -91,9 +128,18 @@ pub fn add<'n>(
 pub struct Mending {
     keys: bool,
     cap: bool,
+    review: bool,
 }
 
 impl Mending {
+    /// For a review, which can do without a model.
+    pub fn of_review() -> Self {
+        Self {
+            review: true,
+            ..Self::default()
+        }
+    }
+
     /// Changes the options so that the same start may succeed, or gives the refusal back. The
     /// run's id stays, so nothing can start twice.
     pub async fn mend(
@@ -103,9 +149,16 @@ impl Mending {
         client: &Client,
         context: &mut Context,
     ) -> Result<(), Failure> {
-        if !self.keys && add_asked(&error, &mut options.keys) {
-            self.keys = true;
-            return Ok(());
+        if !self.keys {
+            let added = if self.review {
+                add_asked_or_empty(&error, &mut options.keys)
+            } else {
+                add_asked(&error, &mut options.keys)
+            };
+            if added {
+                self.keys = true;
+                return Ok(());
+            }
         }
         let unconfirmed = matches!(
             &error,
@@ -205,6 +258,9 @@ mod tests {
             ["PATH"]
         );
         assert!(!add_asked(&error, &mut keys), "it was sent already");
+        assert!(add_asked_or_empty(&error, &mut keys));
+        assert_eq!(keys["CONVERGIO_TEST_NOT_SET"].expose(), "");
+        assert!(!add_asked_or_empty(&error, &mut keys), "it was owned up to");
         let other = ClientError::Rpc(RpcError::new(ErrorCode::ProviderError, "no"));
         assert!(!add_asked(&other, &mut BTreeMap::new()));
     }

@@ -22,7 +22,7 @@ use crate::{
     context::Context,
     daemon,
     error::Failure,
-    keys::Mending,
+    keys::{Mending, tell_empty},
     output::{Answer, escape, layout::Piece, paint::Role},
     render::ReviewFormat,
     spinner,
@@ -40,7 +40,7 @@ pub async fn stream(
     printer: &mut Printer,
 ) -> Result<Option<Settings>, Failure> {
     let run_id = params.run_id;
-    let mut mending = Mending::default();
+    let mut mending = Mending::of_review();
     let (accepted, configured, events) = loop {
         let starting = async {
             let configured = client.queue::<ConfigGet>(&ConfigGetParams::default())?;
@@ -55,9 +55,16 @@ pub async fn stream(
         match spinner::during(&mut context.notes, "Sending the diff", starting).await {
             Ok(started) => break started,
             Err(error) => {
-                mending
-                    .mend(error, &mut params.options, client, context)
-                    .await?;
+                // The rules need no key: without one they look alone, and it is said why.
+                let mut without = params.options.keys.clone();
+                let goes_on = tell_empty(&error, &mut without);
+                let mended = mending.mend(error, &mut params.options, client, context);
+                if let Err(failure) = mended.await {
+                    if !goes_on {
+                        return Err(failure);
+                    }
+                    params.options.keys = without;
+                }
             }
         }
     };

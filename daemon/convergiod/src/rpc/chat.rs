@@ -328,7 +328,7 @@ impl Handle<RunPreview> for Daemon {
 impl Daemon {
     /// Why a call at this cost would be refused now; none where it would go. Less output may be
     /// asked for where the budget is short, so only an empty one refuses.
-    async fn budget_refusal(
+    pub(super) async fn budget_refusal(
         &self,
         settings: &convergio_config::Settings,
         cost_nano: Option<i64>,

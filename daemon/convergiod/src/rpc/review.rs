@@ -60,7 +60,7 @@ fn likeness(id: &str, text: &str) -> i64 {
 }
 
 impl Daemon {
-    fn rules(settings: &Settings, params: &ReviewStartParams) -> review::Rules {
+    pub(super) fn rules(settings: &Settings, params: &ReviewStartParams) -> review::Rules {
         let configured = settings.value(&REVIEW_MIN_SEVERITY);
         let configured = Severity::ALL
             .iter()
@@ -74,7 +74,7 @@ impl Daemon {
         }
     }
 
-    fn check_start(&self, params: &ReviewStartParams) -> Result<(), RpcError> {
+    pub(super) fn check_start(&self, params: &ReviewStartParams) -> Result<(), RpcError> {
         if self.phase() != Phase::Serving {
             return Err(
                 RpcError::new(ErrorCode::Overloaded, "the daemon takes no new runs")

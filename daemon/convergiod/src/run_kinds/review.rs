@@ -224,7 +224,7 @@ async fn drive(
     }
 }
 
-fn options(params: &ReviewStartParams, rules: &Rules) -> ReviewOptions {
+pub(crate) fn options(params: &ReviewStartParams, rules: &Rules) -> ReviewOptions {
     ReviewOptions {
         strict: rules.strict,
         rules_off: rules.off.clone(),
