@@ -92,3 +92,43 @@ fn keys_in_the_environment_are_found_without_a_configuration() {
         assert!(!said.contains(KEY), "{ran:?}");
     }
 }
+
+#[test]
+fn an_ollama_that_runs_is_found_and_costs_nothing() {
+    let script = Script::always(Reply::text("Hello from here.")).models(["llama3.2:3b"]);
+    let house = House::speaking(Dialect::Ollama, script);
+    // The built-in provider, where a test may reach it; no model is named anywhere.
+    let base = house.provider.base_url(Dialect::Ollama);
+    house.configure(&format!("[provider.ollama]\nbase_url = \"{base}\"\n"));
+    let mut command = house.command(&["ask", "hi", "--local-only"]);
+    command
+        .env("OPENAI_API_KEY", KEY)
+        .env("ANTHROPIC_API_KEY", KEY);
+    let ran = crate::harness::process::run(&mut command, b"");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(ran.out.trim_end(), "Hello from here.");
+    assert!(ran.err.contains("free"), "{ran:?}");
+    let call = &house.provider.calls()[0];
+    assert_eq!(call.model().as_deref(), Some("llama3.2:3b"));
+    let told = format!("{:?} {}", call.headers, call.json());
+    assert!(!told.contains(KEY), "no key of another provider goes along");
+    let total = house.settled();
+    assert_eq!(total["amount_nano_usd"], 0, "{total}");
+}
+
+#[test]
+fn without_a_model_both_ways_out_are_named() {
+    if std::net::TcpStream::connect(("127.0.0.1", 11_434)).is_ok() {
+        crate::harness::skip::loudly("no model at all", "free port 11434");
+        return;
+    }
+    let house = House::new(Script::new());
+    house.configure("");
+    let ran = house.cv(&["ask", "hi"]);
+    super::three_lines(&ran, 3);
+    assert!(
+        ran.err.contains("cv setup") && ran.err.contains("export ANTHROPIC_API_KEY"),
+        "{ran:?}"
+    );
+    assert_eq!(ran.out, "");
+}

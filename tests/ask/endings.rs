@@ -291,6 +291,10 @@ fn a_killed_daemon_leaves_what_came_and_calls_nobody_again() {
     // The run's own end (interrupted) where a new daemon tells it, else that there is none.
     assert!([7, 70].contains(&code), "{ran:?}");
     three_lines(&ran, code);
+    assert!(
+        code == 7 || ran.err.contains("cv runs resume"),
+        "the way on: {ran:?}"
+    );
     let output = File::from(std::os::fd::OwnedFd::from(output));
     let out = std::io::read_to_string(output).expect("text");
     assert!(
