@@ -5,6 +5,8 @@ use crate::error::{ErrorKind, quoted};
 use crate::forms::{Form, is_model_id, is_provider_name};
 use crate::keys::{KeySpec, Kind};
 
+use super::settings::ProviderKind;
+
 /// The table that holds every provider's.
 pub(crate) const SECTION: &str = "provider";
 
@@ -25,7 +27,7 @@ const fn key(name: &'static str, kind: Kind, doc: &'static str) -> KeySpec {
 pub(crate) static PROVIDER_KEYS: &[KeySpec] = &[
     key(
         "kind",
-        Kind::Choice(&["anthropic", "openai", "azure", "gemini", "ollama"]),
+        Kind::Choice(ProviderKind::WORDS),
         "Which wire the provider speaks",
     ),
     key(

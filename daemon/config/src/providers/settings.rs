@@ -152,45 +152,47 @@ pub struct ProviderSettings {
     pub origin: Origin,
 }
 
-/// Which wire a provider speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ProviderKind {
-    /// Anthropic Messages.
-    Anthropic,
-    /// OpenAI Chat Completions, and everything compatible.
-    OpenAi,
-    /// OpenAI on Azure.
-    Azure,
-    /// Google's Gemini.
-    Gemini,
-    /// Ollama.
-    Ollama,
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident, $word:literal;)+) => {
+        /// Which wire a provider speaks.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ProviderKind {
+            $($(#[$doc])* $kind,)+
+        }
+
+        impl ProviderKind {
+            /// All of them, as they stand in the file.
+            pub(crate) const WORDS: &[&str] = &[$($word),+];
+
+            /// As it stands in the file.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $word,)+
+                }
+            }
+
+            /// The kind of this word.
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$kind),)+
+                    _ => None,
+                }
+            }
+        }
+    };
 }
 
-impl ProviderKind {
-    /// As it stands in the file.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Anthropic => "anthropic",
-            Self::OpenAi => "openai",
-            Self::Azure => "azure",
-            Self::Gemini => "gemini",
-            Self::Ollama => "ollama",
-        }
-    }
-
-    /// The kind of this word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        [
-            Self::Anthropic,
-            Self::OpenAi,
-            Self::Azure,
-            Self::Gemini,
-            Self::Ollama,
-        ]
-        .into_iter()
-        .find(|kind| kind.as_str() == word)
-    }
+kinds! {
+    /// Anthropic Messages.
+    Anthropic, "anthropic";
+    /// OpenAI Chat Completions, and everything compatible.
+    OpenAi, "openai";
+    /// OpenAI on Azure.
+    Azure, "azure";
+    /// Google's Gemini.
+    Gemini, "gemini";
+    /// Ollama.
+    Ollama, "ollama";
 }
 
 /// How long a provider may take; `None` where nothing is set.
