@@ -56,6 +56,10 @@ campaign-kill cycles="1000" seed="1":
 campaign-slow:
     CONVERGIO_BYTE_PAUSE_MS=1000 cargo test -p convergio-tests -- --nocapture byte_by_byte
 
+# A provider's connection reset at every byte of an answer, in every dialect.
+campaign-resets:
+    CONVERGIO_EVERY_BYTE=1 cargo test -p convergio-tests -- --nocapture a_reset_at_any_byte
+
 # A reader that sleeps longer than a subscription waits.
 campaign-stall:
     cargo test -p convergio-tests -- --ignored --nocapture a_reader_that_sleeps
