@@ -67,7 +67,16 @@ fn fix(
             Hint::NOT_OURS,
         ));
     }
-    let target = Place::under(root, Path::new(&finding.path), false)?;
+    let gone = |failure: Failure| {
+        let parent = root.join(&finding.path);
+        match parent.parent() {
+            Some(folder) if failure.kind == Kind::Io && !folder.exists() => {
+                moved(finding, "the file is gone, and its folder with it")
+            }
+            _ => failure,
+        }
+    };
+    let target = Place::under(root, Path::new(&finding.path), false).map_err(gone)?;
     let found = target
         .read()?
         .ok_or_else(|| moved(finding, "the file is gone"))?;

@@ -57,7 +57,12 @@ pub async fn review(
         let mut mended = false;
         loop {
             let asked = client.call::<ReviewPreview>(&params).await;
-            if mended || !keys::add_missing(&asked, &mut params.options.keys) {
+            let keys = &mut params.options.keys;
+            let mends = match &asked {
+                Err(error) => keys::add_asked_or_empty(error, keys),
+                Ok(_) => keys::add_missing(&asked, keys),
+            };
+            if mended || !mends {
                 return asked.map_err(daemon::failure);
             }
             mended = true;
