@@ -175,7 +175,7 @@ fn keys_of_the_environment_stay_with_the_caller() {
     let home = Home::new();
     let folder = home.folder("w");
     let canary = ["canary", "-of-the-environment"].concat();
-    let mut command = home.cv_command(&folder, &["review"]);
+    let mut command = home.cv_command(&folder, &["review", "--local-only"]);
     command
         .env("ANTHROPIC_API_KEY", &canary)
         .env("OPENAI_API_KEY", &canary);
