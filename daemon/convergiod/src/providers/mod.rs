@@ -8,7 +8,7 @@ pub(crate) mod seen;
 use std::{
     collections::{BTreeMap, HashMap},
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -22,6 +22,7 @@ use convergio_ledger::PriceSheet;
 use convergio_models_remote::{
     Catalog, Endpoint, JsonSupport, Kind, ListedModel, ProviderRow, usual_timeouts,
 };
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::failure::invalid;
@@ -34,6 +35,8 @@ pub(crate) struct ModelHouse {
     pub(crate) zone: String,
     /// What servers on this machine were found to have, by origin.
     found: Mutex<HashMap<String, (Instant, Vec<ListedModel>)>>,
+    /// Places at providers that take only so many calls at once, by name and number.
+    places: Mutex<HashMap<(String, u32), Arc<Semaphore>>>,
 }
 
 /// A server's models are looked up again after this.
@@ -48,7 +51,18 @@ impl ModelHouse {
             secrets,
             zone: convergio_ledger::local_zone(),
             found: Mutex::default(),
+            places: Mutex::default(),
         }
+    }
+
+    /// The places of a provider that takes only so many calls at once.
+    pub(crate) fn places(&self, provider: &Configured) -> Option<Arc<Semaphore>> {
+        let count = provider.concurrency?.max(1);
+        let mut all = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = all
+            .entry((provider.name.clone(), count))
+            .or_insert_with(|| Arc::new(Semaphore::new(count as usize)));
+        Some(Arc::clone(places))
     }
 
     /// What was found at `origin` a moment ago.
@@ -147,6 +161,8 @@ pub(crate) struct Configured {
     pub(crate) allow_plain_http: bool,
     /// How long each wait may take.
     pub(crate) timeouts: Timeouts,
+    /// How many calls it may have at once; none for as many as there are.
+    pub(crate) concurrency: Option<u32>,
     /// What the settings say of its models.
     pub(crate) models: BTreeMap<String, ModelSettings>,
     /// The catalogue's row.
@@ -205,6 +221,7 @@ impl Configured {
             local: row.local,
             allow_plain_http: false,
             timeouts: usual_timeouts(row.local),
+            concurrency: None,
             models: BTreeMap::new(),
             row: Some(row),
             in_settings: false,
@@ -246,6 +263,7 @@ impl Configured {
                 idle: or(table.timeouts.idle_timeout_ms, usual.idle),
                 total: usual.total,
             },
+            concurrency: table.concurrency,
             models: table.models,
             row,
             in_settings: true,

@@ -168,7 +168,11 @@ impl Daemon {
     async fn find_here(&self, all: &BTreeMap<String, Configured>) -> Option<Candidate> {
         for provider in all.values().filter(|provider| provider.local) {
             let listed = self.models_here(provider).await;
-            let here = |model: &&ListedModel| provider.runs_here(&model.id) && model.local;
+            let here = |model: &&ListedModel| {
+                // Models that only embed answer nothing.
+                let answers = !model.id.to_ascii_lowercase().contains("embed");
+                answers && model.local && provider.runs_here(&model.id)
+            };
             if let Some(model) = listed.iter().find(here) {
                 return Some(Candidate {
                     target: Target {

@@ -13,6 +13,7 @@ use convergio_ledger::Now;
 use convergio_models_api::{ModelRequest, Policy};
 use convergio_runs::NewEgress;
 use convergio_store::Tx;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     accounts::{Accounts, Attempt},
@@ -29,6 +30,8 @@ pub(super) struct Port<'a> {
     pub(super) redactions: u32,
     pub(super) show: bool,
     pub(super) acceptance: Mutex<Option<Acceptance>>,
+    /// Its place at a provider that takes only so many calls at once.
+    pub(super) place: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 fn stop(error: RpcError) -> Refusal<WriteError> {
@@ -68,6 +71,10 @@ impl Port<'_> {
         self.acceptance
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn place(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes the admission, and the run's acceptance with the first one.
@@ -246,10 +253,19 @@ impl Admission for Port<'_> {
 
     async fn admit(&self, ask: Ask) -> Result<Admitted, Refusal<WriteError>> {
         let calls = self.calls;
+        let getting_ready = async {
+            let prepared = calls.prepare(ask.route).await?;
+            // Before anything is held: what waits for its turn holds no money.
+            let place = match &prepared.places {
+                Some(places) => Arc::clone(places).acquire_owned().await.ok(),
+                None => None,
+            };
+            Ok((prepared, place))
+        };
         let prepared = tokio::select! {
             biased;
-            prepared = calls.prepare(ask.route) => prepared,
-            // A place that keeps keys may take its time.
+            prepared = getting_ready => prepared,
+            // A place that keeps keys may take its time, and so may a turn.
             _ = calls.run.cancelled() => {
                 return Err(Refusal {
                     verdict: Verdict::Stop,
@@ -258,8 +274,8 @@ impl Admission for Port<'_> {
                 });
             }
         };
-        let prepared = match prepared {
-            Ok(prepared) => prepared,
+        let (prepared, place) = match prepared {
+            Ok(ready) => ready,
             // The client may have the first one's key; a fallback's is not worth a question.
             Err(error) if ask.route == 0 && client_may_know(&error) => return Err(stop(error)),
             Err(error) => {
@@ -295,6 +311,7 @@ impl Admission for Port<'_> {
                 if let Some(acceptance) = self.acceptance().take() {
                     (acceptance.written)();
                 }
+                *self.place() = place;
                 Ok(Admitted {
                     request,
                     provider: Arc::clone(&prepared.provider),
@@ -334,6 +351,8 @@ impl RunLog for Port<'_> {
 
     fn ended(&self, settlement: Settlement) {
         self.calls.recorder.accounts().ended(settlement);
+        // The next one's turn.
+        self.place().take();
     }
 
     async fn settle(&self) {

@@ -7,13 +7,13 @@ use std::{
 };
 
 use convergio_config::{Settings, secrets::Found};
-use convergio_contract::{ErrorCode, EventBody, RpcError, Uuid, secret::SecretText};
+use convergio_contract::{EventBody, RpcError, Uuid, secret::SecretText};
 use convergio_engine::{Failure, Limits, Plan, Route};
 use convergio_ledger::{PriceSheet, Rates};
 use convergio_models_api::{ModelRequest, Provider, StopReason};
 use convergio_models_remote::Remote;
 use convergio_store::Tx;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::{
     admission::Port,
@@ -115,6 +115,8 @@ pub(super) struct Prepared {
     pub(super) prices: Option<PriceSheet>,
     pub(super) rates: Option<Rates>,
     pub(super) max_output: Option<u64>,
+    /// Where the provider takes only so many calls at once.
+    pub(super) places: Option<Arc<Semaphore>>,
     /// Keeps the key known to the redactor while the run lives.
     _key: Option<Found>,
 }
@@ -160,6 +162,7 @@ impl Calls {
             redactions: wanted.redactions,
             show: wanted.show,
             acceptance: Mutex::new(wanted.acceptance),
+            place: Mutex::new(None),
         };
         let cancelled = async {
             self.run.cancelled().await;
@@ -266,6 +269,7 @@ impl Calls {
             prices: facts.prices,
             rates,
             max_output: facts.max_output,
+            places: self.daemon.models.places(&configured),
             _key: key,
         }))
     }
