@@ -219,12 +219,10 @@ fn a_look_across_files_that_fails_is_said() {
         true => Reply::error(400, "invalid_request_error", "no"),
         false => Reply::json(&json!({"findings": []})),
     });
-    let desk = Desk::new(script);
-    let declares = CART
-        .replace("cart", "till")
-        .replace("+    count", "+def count_all(items):\n+    count")
-        .replace("+1,4", "+1,5");
-    let (ran, document) = desk.json(&[], &format!("{CART}{declares}"));
+    let desk = Desk::with(Dialect::OpenAi, script, "", "context = 16000");
+    desk.configure(Dialect::OpenAi, "20.00", "", "", "context = 16000");
+    let declared = files(60).replace("@@ -1 +1,21 @@\n def", "@@ -0,0 +1,21 @@\n+def");
+    let (ran, document) = desk.json(&[], &declared);
     assert!(desk.provider.calls().iter().any(across), "{ran:?}");
     assert_eq!(document["complete"], false, "{ran:?}");
     assert_eq!(ran.code, Some(3), "{ran:?}");

@@ -8,10 +8,12 @@ use convergio_contract::{
     finding::{Coverage, ReviewSummary, Severity},
     limits::PAGE_MAX,
     method::Empty,
+    model::Preview,
     review::{
         RecordedSilence, ReviewAllow, ReviewAllowParams, ReviewLatest, ReviewLatestParams,
-        ReviewLatestResponse, ReviewSilences, ReviewSilencesParams, ReviewSilencesResponse,
-        ReviewStart, ReviewStartParams, ReviewUnallow, ReviewUnallowParams, ReviewUnallowResponse,
+        ReviewLatestResponse, ReviewPreview, ReviewSilences, ReviewSilencesParams,
+        ReviewSilencesResponse, ReviewStart, ReviewStartParams, ReviewUnallow, ReviewUnallowParams,
+        ReviewUnallowResponse,
     },
     run::{RunAccepted, RunInfo, RunState},
 };
@@ -195,6 +197,12 @@ impl Handle<ReviewStart> for Daemon {
                 "its task ended",
             ))
         })
+    }
+}
+
+impl Handle<ReviewPreview> for Daemon {
+    async fn handle(&self, call: Call, params: ReviewStartParams) -> Result<Preview, RpcError> {
+        self.review_preview(&call, params).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::{ops::ControlFlow, sync::Arc};
 use convergio_contract::{
     RpcError,
     model::Preview,
-    review::{Blob, ReviewPreview, ReviewStartParams},
+    review::{Blob, ReviewStartParams},
 };
 use convergio_ledger::{Denied, Rates};
 use convergio_models_api::{ModelRequest, Provider};
@@ -17,7 +17,7 @@ use convergio_review::{
 
 use crate::{
     daemon::Daemon,
-    dispatch::{Call, Handle},
+    dispatch::Call,
     failure,
     providers::{self, routes},
     run_kinds::{
@@ -71,8 +71,13 @@ impl Calls {
     }
 }
 
-impl Handle<ReviewPreview> for Daemon {
-    async fn handle(&self, call: Call, params: ReviewStartParams) -> Result<Preview, RpcError> {
+impl Daemon {
+    /// What a review would send, to whom, at what cost.
+    pub(super) async fn review_preview(
+        &self,
+        call: &Call,
+        params: ReviewStartParams,
+    ) -> Result<Preview, RpcError> {
         self.check_start(&params)?;
         let settings = self.configuration.settings(&call.conn.variables())?;
         let rules = Self::rules(&settings, &params);

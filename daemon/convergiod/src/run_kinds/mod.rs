@@ -13,5 +13,6 @@ mod readers;
 pub(crate) mod record;
 pub(crate) mod request;
 pub(crate) mod review;
+mod review_course;
 pub(crate) mod review_model;
 pub(crate) mod review_route;
