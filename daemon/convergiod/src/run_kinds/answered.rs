@@ -126,7 +126,9 @@ impl Course<'_> {
             _ => "incomplete",
         };
         let summary = AnswerSummary {
-            session_id: self.session_id,
+            session_id: self
+                .session_id
+                .filter(|_| self.recorder.unsaved().is_none()),
             provider: answer.route.target.provider.clone(),
             model: answer.route.target.model.clone(),
             local: answer.route.local,

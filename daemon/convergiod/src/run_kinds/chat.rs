@@ -327,12 +327,13 @@ async fn drive(
     let session_id = ready.session.id();
     let written = {
         let (told, run) = (Arc::clone(&told), Arc::clone(&run));
+        let recorder = Arc::clone(&recorder);
         move || {
             let accepted = RunAccepted {
                 run_id: run.id,
                 replayed: false,
                 saved: run.info().saved,
-                session_id,
+                session_id: session_id.filter(|_| recorder.unsaved().is_none()),
             };
             tell(&told, Ok(accepted));
         }

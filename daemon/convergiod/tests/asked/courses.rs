@@ -313,3 +313,34 @@ fn an_answer_at_its_limit_says_so() {
     assert_eq!(only(&events, "completed")["answer"]["stop"], "max_output");
     assert_eq!(only(&events, "plan")["max_output"], 300);
 }
+
+#[test]
+fn a_long_answer_comes_in_parts_and_whole() {
+    let pieces: Vec<String> = (0..30)
+        .map(|n| format!("{n:05} {}", "é".repeat(5_000)))
+        .collect();
+    let whole = pieces.concat();
+    let provider = FakeProvider::start(Script::always(Reply::deltas(pieces)));
+    let served = usual(&provider);
+    let (_, events) = ask(&mut served.wire(), json!({}));
+    let parts: Vec<&Value> = events
+        .iter()
+        .filter(|one| one["type"] == "message")
+        .collect();
+    assert!(parts.len() > 1);
+    let mut told = String::new();
+    for (part, message) in parts.iter().enumerate() {
+        assert_eq!(message["part"], part);
+        assert_eq!(message["stop"], "end");
+        told.push_str(message["text"].as_str().expect("text"));
+    }
+    assert!(told == whole);
+    // What was shown while it came goes on where it was, part by part.
+    let mut shown = vec![String::new(); parts.len()];
+    for delta in events.iter().filter(|one| one["type"] == "delta") {
+        let part = &mut shown[delta["part"].as_u64().expect("a part") as usize];
+        assert_eq!(delta["offset"], part.len());
+        part.push_str(delta["text"].as_str().expect("text"));
+    }
+    assert!(whole.starts_with(&shown.concat()));
+}
