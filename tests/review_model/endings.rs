@@ -251,3 +251,21 @@ fn a_model_that_was_found_here_looks_unasked_and_whoever_wants_rules_has_rules()
     assert_eq!(document["summary"]["bytes_sent"], 0);
     assert_eq!(titles(&document["findings"]).len(), 1, "{document}");
 }
+
+#[test]
+fn a_key_that_is_exported_lets_its_model_look_and_it_is_said_to_whom() {
+    let desk = Desk::new(model(vec![fault()], true));
+    let base = desk.provider.base_url(Dialect::OpenAi);
+    let text = format!(
+        "[provider.openai]\nkind = \"openai\"\nbase_url = \"{base}\"\nkey_env = \"OPENAI_API_KEY\"\n"
+    );
+    std::fs::write(desk.home.convergio().join("config/config.toml"), text).expect("a file");
+    let mut command = desk.command(&["review"]);
+    command.env("OPENAI_API_KEY", super::KEY);
+    let ran = crate::harness::process::run(&mut command, CART.as_bytes());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.out.contains("Division by zero"), "{ran:?}");
+    assert!(ran.err.contains(&desk.provider.url()), "{ran:?}");
+    assert!(!ran.out.contains("0 bytes left this machine"), "{ran:?}");
+    assert!(ran.err.contains("cv budget set daily"), "{ran:?}");
+}

@@ -147,3 +147,18 @@ fn a_secret_in_the_diff_never_reaches_the_provider() {
     let redactions = document["summary"]["model"]["redactions"].as_u64();
     assert!(redactions == Some(3), "{document}");
 }
+
+#[test]
+fn the_key_itself_is_masked_where_the_diff_holds_it() {
+    let desk = Desk::new(model(vec![fault()], true));
+    let diff = CART.replace(
+        "count = len(items)",
+        &format!("count = len(items)  # {}", super::KEY),
+    );
+    let (ran, _) = desk.json(&[], &diff);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(!desk.provider.calls().is_empty());
+    for call in desk.provider.calls() {
+        assert!(!call.prompt().contains(super::KEY), "{}", call.prompt());
+    }
+}

@@ -192,6 +192,7 @@ async fn drive(
         reading: Some(reading_sender),
         calls: None,
         model: None,
+        key: None,
         unable: None,
     };
     let ended = course

@@ -9,6 +9,7 @@ use std::{
     time::Instant,
 };
 
+use convergio_config::secrets::Found;
 use convergio_contract::{
     EventBody, RpcError,
     finding::{self as wire, ReviewSummary},
@@ -52,6 +53,8 @@ pub(super) struct Course<'a> {
     /// For the model that looks, until it is known what it is to read.
     pub(super) calls: Option<(Arc<Calls>, Route)>,
     pub(super) model: Option<ModelLook>,
+    /// The model's key, known to the redactor while the review lives.
+    pub(super) key: Option<Found>,
     /// What is told of a model that should look and cannot.
     pub(super) unable: Option<wire::ModelLayer>,
 }
@@ -230,6 +233,7 @@ impl<'a> Course<'a> {
             looks.plan,
         );
         self.calls = Some((Arc::new(calls), first));
+        self.key = looks.key;
         Ok(settings)
     }
 

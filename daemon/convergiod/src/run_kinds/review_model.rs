@@ -1,7 +1,7 @@
 //! A model's part of a review: makes the calls that the machine wants, a few at a time, and hands
 //! on what stands.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{borrow::Cow, collections::VecDeque, sync::Arc};
 
 use convergio_contract::{ErrorCode, RpcError, finding as wire};
 use convergio_engine::Route;
@@ -130,9 +130,14 @@ impl ModelLook {
             let Some(call) = self.waiting.remove(place) else {
                 return;
             };
-            let Some(prompt) = self.machine.prompt(call) else {
+            let Some(mut prompt) = self.machine.prompt(call) else {
                 continue;
             };
+            // Keys of this machine have no form that a rule would know.
+            let redactor = self.calls.daemon.models.secrets.redactor();
+            if let Cow::Owned(without) = redactor.redact(&prompt.user) {
+                prompt.user = without;
+            }
             let wanted = Wanted {
                 purpose: purpose(call, self.chunks),
                 redactions: self.hidden(&prompt),

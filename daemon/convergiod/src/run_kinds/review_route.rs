@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
-use convergio_config::{ModelRef, Settings};
+use convergio_config::{ModelRef, Settings, secrets::Found};
 use convergio_contract::{
     RpcError, Uuid,
     review::ReviewStartParams,
@@ -56,6 +56,8 @@ pub(crate) struct Looks {
     pub(crate) context_tokens: u64,
     /// Tokens that it writes at most, where that is known.
     pub(crate) max_output: Option<u64>,
+    /// Keeps its key known to the redactor: a diff may hold it.
+    pub(crate) key: Option<Found>,
 }
 
 impl Asked {
@@ -168,9 +170,10 @@ pub(crate) async fn route(daemon: &Daemon, asked: &Asked, early: bool) -> Result
         };
     }
     match looks(daemon, asked, route).await {
-        Ok((context_tokens, max_output)) => Ok(Routed::Looks(Box::new(Looks {
+        Ok((context_tokens, max_output, key)) => Ok(Routed::Looks(Box::new(Looks {
             context_tokens,
             max_output,
+            key,
             plan,
         }))),
         Err(error) if early && asked.client_may_know(&error) => Err(error),
@@ -179,20 +182,21 @@ pub(crate) async fn route(daemon: &Daemon, asked: &Asked, early: bool) -> Result
         Err(_) => Ok(Routed::Looks(Box::new(Looks {
             context_tokens: CLOUD_CONTEXT_TOKENS,
             max_output: None,
+            key: None,
             plan,
         }))),
     }
 }
 
-/// How much a model takes and writes; fails where its key is nowhere.
+/// How much a model takes and writes, and its key; fails where its key is nowhere.
 async fn looks(
     daemon: &Daemon,
     asked: &Asked,
     route: &Route,
-) -> Result<(u64, Option<u64>), RpcError> {
+) -> Result<(u64, Option<u64>, Option<Found>), RpcError> {
     let provider = daemon.provider(&asked.settings, &route.target.provider)?;
     let (keys, in_file) = (asked.keys(), asked.settings.secrets_file());
-    daemon.models.key(&provider, &keys, in_file).await?;
+    let key = daemon.models.key(&provider, &keys, in_file).await?;
     let facts = provider.facts(&route.target.model);
     let mut context = facts.context;
     if context.is_none() && route.local {
@@ -204,7 +208,7 @@ async fn looks(
         true => LOCAL_CONTEXT_TOKENS,
         false => CLOUD_CONTEXT_TOKENS,
     };
-    Ok((context.unwrap_or(usual), facts.max_output))
+    Ok((context.unwrap_or(usual), facts.max_output, key))
 }
 
 /// By what the diff is cut into chunks.
