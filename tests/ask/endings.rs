@@ -127,6 +127,17 @@ fn a_reader_that_leaves_ends_a_question_that_goes_on() {
 }
 
 #[test]
+fn a_reader_that_leaves_is_noticed_while_the_provider_says_nothing() {
+    let house = House::new(Script::always(
+        Reply::deltas(["one\n", "two\n", "three\n"]).stall_after(At::Delta(2)),
+    ));
+    let ran = house.bash("\"$0\" ask hi | head -1; echo \"${PIPESTATUS[0]}\"");
+    assert_eq!(ran.out, "one\n0\n", "{ran:?}");
+    house.provider.wait(Event::ClientGone(0)).unwrap();
+    house.settled();
+}
+
+#[test]
 fn a_full_device_is_said_and_exits_70() {
     let house = House::new(Script::always(Reply::text("Hello there.")));
     for format in ["text", "json", "ndjson"] {

@@ -19,7 +19,7 @@ use crate::{
     error::{Failure, Kind},
     exit::Exit,
     hint::Hint,
-    output::{escape, layout::Piece, paint::Role},
+    output::{escape, layout::Piece, paint::Role, reader::Reader},
     spinner,
 };
 
@@ -29,13 +29,15 @@ const CANCEL_MS: u64 = 500;
 const HEARTBEAT_MS: u64 = 5_000;
 
 /// Prints the run's events until its end. Bytes on stdin that come only now end the run: they
-/// were meant to be part of the question.
+/// were meant to be part of the question. So does the end of whoever reads the answer.
 pub async fn listen(
     events: &mut RunEvents,
     late: &mut Option<oneshot::Receiver<bool>>,
     context: &mut Context,
     printer: &mut Printer,
 ) -> Result<(), Failure> {
+    let reader = Reader::of_stdout();
+    let to_stdout = printer.asked.target.is_none();
     loop {
         let message = match printer.reply.model() {
             Some(model) => format!("Asking {}", escape::line(model)),
@@ -50,6 +52,12 @@ pub async fn listen(
                     "stdin came too late to be part of the question",
                     "the question went out without it after 3 s; it is cancelled",
                     Hint::WAIT_FOR_STDIN,
+                )),
+                () = reader.gone(), if to_stdout => Err(Failure::new(
+                    Kind::ReaderGone,
+                    "whoever read the answer has gone",
+                    "stdout was closed on the other side",
+                    Hint::OTHER_OUTPUT,
                 )),
             }
         };

@@ -7,6 +7,7 @@ pub mod layout;
 pub mod notes;
 pub mod paint;
 pub mod patient;
+pub mod reader;
 
 pub use answer::Answer;
 pub use notes::Notes;
