@@ -1,6 +1,6 @@
 //! How a review ends whose model dies, is refused, is cancelled, or is not asked.
 
-use convergio_fake_provider::{Dialect, Event, Reply, Script};
+use convergio_fake_provider::{At, Dialect, Event, Reply, Script};
 use serde_json::{Value, json};
 
 use super::{CART, Desk, across, argues, both, fault, model, of_type, settled, titles, verdicts};
@@ -113,6 +113,35 @@ fn a_provider_that_dies_midway_leaves_what_was_found() {
     // What was found is the latest result, numbered as it was shown.
     let replayed = desk.cv(&["review", "--replay"], "");
     assert!(replayed.out.contains("Division by zero"), "{replayed:?}");
+}
+
+#[test]
+fn connections_that_break_are_tried_again_and_then_the_rest_is_left() {
+    let script = Script::answer(|request| {
+        if argues(request) {
+            return verdicts(request, true);
+        }
+        if request.prompt().contains("average = sum(items) / count") {
+            return Reply::json(&json!({"findings": [fault()]}));
+        }
+        Reply::text("lost").reset_after(At::Wire(0))
+    });
+    let desk = Desk::with(Dialect::OpenAi, script, "", "context = 16000");
+    desk.configure(Dialect::OpenAi, "20.00", "", "", "context = 16000");
+    let diff = format!("{}{}", both(), files(200));
+    let (ran, document) = desk.json(&[], &diff);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert_eq!(document["complete"], false, "{document}");
+    assert_eq!(titles(&document["findings"]).len(), 3, "{document}");
+    let layer = &document["summary"]["model"];
+    let chunks = layer["chunks"].as_u64().expect("a number");
+    // Four at a time, each tried three times: a dead provider is not asked for every chunk.
+    let calls = desk.provider.calls().len() as u64;
+    assert!(calls < 3 * chunks, "{calls} calls for {chunks} chunks");
+    let unread = document["coverage"]["unreviewed"]
+        .as_array()
+        .expect("sentences");
+    assert!(unread.len() as u64 >= chunks - layer["chunks_done"].as_u64().expect("a number"));
 }
 
 #[test]
