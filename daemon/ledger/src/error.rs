@@ -104,15 +104,19 @@ impl fmt::Display for BudgetDenied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (limit, posted) = (usd(self.limit_nano), usd(self.posted_nano));
         let (pending, needed) = (usd(self.pending_nano), usd(self.needed_nano));
+        if self.frozen {
+            // The sums would fit: saying them would only puzzle.
+            return write!(
+                f,
+                "{} is frozen, because a provider billed more than was held: {posted} of {limit} spent",
+                self.which
+            );
+        }
         write!(
             f,
             "{} of {limit} has no room: {posted} spent, {pending} held, {needed} needed",
             self.which
-        )?;
-        if self.frozen {
-            f.write_str("; a provider billed more than was held")?;
-        }
-        Ok(())
+        )
     }
 }
 

@@ -3,9 +3,10 @@
 use convergio_config::secrets::KeyUnavailable;
 use convergio_contract::{ErrorCode, RpcError};
 use convergio_engine::{NoModel, machine::words};
-use convergio_ledger::{Denied, LedgerError, usd};
+use convergio_ledger::{BudgetDenied, Denied, LedgerError, usd};
 use convergio_models_api::{ErrorClass, ModelError};
 
+use super::Configured;
 use crate::failure;
 
 /// There is no model to ask.
@@ -43,6 +44,21 @@ pub(crate) fn key(missing: &KeyUnavailable) -> RpcError {
     .hint(missing.hint());
     if let Some(data) = &mut error.data {
         data.env_names.clone_from(&missing.env_names);
+    }
+    error
+}
+
+/// The client may have the key in a variable that nobody sends unasked.
+pub(crate) fn ask_client(provider: &Configured) -> RpcError {
+    let names = provider.key_env.join(", ");
+    let mut error = RpcError::new(
+        ErrorCode::KeyUnavailable,
+        format!("the key for {} may be in {names}", provider.name),
+    )
+    .why("the caller's own variables come before any other place")
+    .hint(format!("cv provider test {}", provider.name));
+    if let Some(data) = &mut error.data {
+        data.env_names.clone_from(&provider.key_env);
     }
     error
 }
@@ -96,21 +112,54 @@ pub(crate) fn denied(denied: &Denied) -> RpcError {
         )
         .why("a model without a price is not asked; nothing was sent")
         .hint(format!(
-            "cv config set 'provider.{provider}.model.\"{model}\".price.input' 3.00 (and …price.output)"
+            "cv provider add {provider} --model {model} --input-price USD --output-price USD"
         )),
         Denied::Budget(budget) => {
+            let state = if budget.frozen { "frozen" } else { "used up" };
             let error = RpcError::new(
                 ErrorCode::BudgetExceeded,
-                format!("{} is used up; nothing was sent", budget.which),
+                format!("{} is {state}; nothing was sent", budget.which),
             )
             .why(budget.to_string());
             match budget.which.window {
-                convergio_ledger::Window::Day => error.hint("cv budget set daily 2.00"),
-                _ => error.hint(format!("cv ask --max-cost {}", usd(budget.needed_nano).trim_start_matches('$'))),
+                convergio_ledger::Window::Day => {
+                    error.hint(format!("cv budget set daily {}", enough_usd(budget)))
+                }
+                _ => error.hint(format!(
+                    "cv ask --max-cost {}",
+                    usd(budget.needed_nano).trim_start_matches('$')
+                )),
             }
         }
         Denied::Ledger(error) => ledger(error),
     }
+}
+
+/// A question that no model with this context can read. Nothing was sent.
+pub(crate) fn too_long(model: &str, tokens: u64, context: u64) -> RpcError {
+    RpcError::new(
+        ErrorCode::TooLarge,
+        format!("the question is too long for {model}; nothing was sent"),
+    )
+    .why(format!(
+        "it has more than {tokens} tokens, and the model reads {context}"
+    ))
+    .hint("cv models")
+}
+
+/// The next round daily limit with which the call would go, another one than now: that opens a
+/// frozen budget as well.
+fn enough_usd(budget: &BudgetDenied) -> String {
+    const CENT: i64 = 10_000_000;
+    let needed = budget
+        .posted_nano
+        .saturating_add(budget.pending_nano)
+        .saturating_add(budget.needed_nano);
+    let steps = (0..12_u32).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_i64.pow(power)));
+    let mut round = steps.map(|cents| cents.saturating_mul(CENT));
+    let enough = round.find(|limit| *limit >= needed && *limit > budget.limit_nano);
+    let cents = enough.unwrap_or(needed) / CENT;
+    format!("{}.{:02}", cents / 100, cents % 100)
 }
 
 /// The books could not be read or written.
@@ -138,4 +187,40 @@ pub(crate) fn confirm_cap(model: &str, cap_nano_usd: i64) -> RpcError {
         usd(cap_nano_usd)
     ))
     .hint("cv budget set daily 2.00")
+}
+
+#[cfg(test)]
+mod tests {
+    use convergio_ledger::{BudgetName, Scope, Window};
+
+    use super::*;
+
+    fn denied_with(limit: i64, posted: i64, needed: i64) -> BudgetDenied {
+        BudgetDenied {
+            which: BudgetName {
+                id: convergio_contract::Uuid::nil(),
+                scope: Scope::Tenant,
+                scope_key: String::new(),
+                window: Window::Day,
+            },
+            limit_nano: limit,
+            posted_nano: posted,
+            pending_nano: 0,
+            needed_nano: needed,
+            frozen: false,
+            resets_at_ms: None,
+        }
+    }
+
+    #[test]
+    fn the_limit_that_is_proposed_is_higher_and_enough() {
+        const USD: i64 = 1_000_000_000;
+        assert_eq!(enough_usd(&denied_with(USD, 0, 2 * USD)), "2.00");
+        assert_eq!(
+            enough_usd(&denied_with(4 * USD, 4_780_000_000, 60_000_000)),
+            "5.00"
+        );
+        assert_eq!(enough_usd(&denied_with(USD, USD / 10, USD / 20)), "2.00");
+        assert_eq!(enough_usd(&denied_with(0, 0, 1)), "0.01");
+    }
 }

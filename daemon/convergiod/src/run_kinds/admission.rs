@@ -17,7 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     accounts::{Accounts, Attempt},
-    calls::{Acceptance, Calls, Prepared, input_ceiling},
+    calls::{Acceptance, Calls, Prepared, input_ceiling, tokens_at_least},
     record::{Books, WriteError, keeps},
 };
 use crate::{bus::flow, failure::internal, providers};
@@ -285,6 +285,12 @@ impl Admission for Port<'_> {
         let Some(route) = calls.plan.routes.get(ask.route) else {
             return Err(stop(internal("the plan has no such route", "")));
         };
+        let tokens = tokens_at_least(&self.request);
+        if let Some(context) = prepared.context.filter(|context| tokens > *context) {
+            let error = providers::failure::too_long(&route.target.to_string(), tokens, context);
+            let error = WriteError::Told(Box::new(error));
+            return Err(elsewhere(error, "the question is longer than it can read"));
+        }
         let budget = calls.context.settings.budget();
         if !prepared.local && budget.daily_nano_usd.is_none() && calls.context.can_ask {
             let cap = budget.effective_daily_nano_usd();

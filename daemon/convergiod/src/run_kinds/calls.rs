@@ -115,6 +115,7 @@ pub(super) struct Prepared {
     pub(super) prices: Option<PriceSheet>,
     pub(super) rates: Option<Rates>,
     pub(super) max_output: Option<u64>,
+    pub(super) context: Option<u64>,
     /// Where the provider takes only so many calls at once.
     pub(super) places: Option<Arc<Semaphore>>,
     /// Keeps the key known to the redactor while the run lives.
@@ -269,6 +270,7 @@ impl Calls {
             prices: facts.prices,
             rates,
             max_output: facts.max_output,
+            context: facts.context,
             places: self.daemon.models.places(&configured),
             _key: key,
         }))
@@ -279,6 +281,16 @@ impl Calls {
 fn jitter() -> f64 {
     let bytes = Uuid::now_v7().into_bytes();
     f64::from(u16::from_le_bytes([bytes[14], bytes[15]])) / f64::from(u16::MAX)
+}
+
+/// Tokens of the input at least: no tokenizer in use joins words.
+pub(crate) fn tokens_at_least(request: &ModelRequest) -> u64 {
+    let words = |text: &str| text.split_whitespace().count() as u64;
+    let parts = request.messages.iter().flat_map(|message| &message.parts);
+    let texts = parts.map(|part| match part {
+        convergio_models_api::Part::Text { text } => words(text),
+    });
+    texts.sum::<u64>() + request.system.as_deref().map_or(0, words)
 }
 
 /// Tokens of the input at most: each is at least a byte, and the dialect adds a few.
