@@ -86,8 +86,7 @@ pub fn tell_empty(error: &ClientError, keys: &mut BTreeMap<String, SecretText>) 
     keys.len() > before
 }
 
-/// The same for a review, which goes on without its model: a variable that is not set here is
-/// sent empty, which says so.
+/// The same, with a variable that is not set here sent empty, which says so.
 pub fn add_asked_or_empty(error: &ClientError, keys: &mut BTreeMap<String, SecretText>) -> bool {
     let found = add_asked(error, keys);
     let ClientError::Rpc(error) = error else {
@@ -128,18 +127,9 @@ pub fn add<'n>(
 pub struct Mending {
     keys: bool,
     cap: bool,
-    review: bool,
 }
 
 impl Mending {
-    /// For a review, which can do without a model.
-    pub fn of_review() -> Self {
-        Self {
-            review: true,
-            ..Self::default()
-        }
-    }
-
     /// Changes the options so that the same start may succeed, or gives the refusal back. The
     /// run's id stays, so nothing can start twice.
     pub async fn mend(
@@ -150,12 +140,9 @@ impl Mending {
         context: &mut Context,
     ) -> Result<(), Failure> {
         if !self.keys {
-            let added = if self.review {
-                add_asked_or_empty(&error, &mut options.keys)
-            } else {
-                add_asked(&error, &mut options.keys)
-            };
-            if added {
+            // A variable that is not set here is sent empty, which says so: the daemon then looks
+            // elsewhere.
+            if add_asked_or_empty(&error, &mut options.keys) {
                 self.keys = true;
                 return Ok(());
             }

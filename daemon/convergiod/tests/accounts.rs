@@ -48,7 +48,7 @@ fn ask(wire: &mut Wire) -> Uuid {
     let input = json!([{"kind": "prompt", "text": "Say hi."}]);
     wire.result(
         "run.start",
-        json!({"run_id": run_id, "input": input, "root": "/r"}),
+        json!({"run_id": run_id, "input": input, "root": "/r", "keys": {"MOCK_KEY": ""}}),
     );
     wire.events(run_id);
     run_id

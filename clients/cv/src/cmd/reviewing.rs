@@ -40,7 +40,7 @@ pub async fn stream(
     printer: &mut Printer,
 ) -> Result<Option<Settings>, Failure> {
     let run_id = params.run_id;
-    let mut mending = Mending::of_review();
+    let mut mending = Mending::default();
     let (accepted, configured, events) = loop {
         let starting = async {
             let configured = client.queue::<ConfigGet>(&ConfigGetParams::default())?;

@@ -16,7 +16,10 @@ use convergio_config::{
     ModelSettings, ProviderKind, ProviderSettings, Settings,
     secrets::{Found, KeyName, KeyQuery, KeyUnavailable, SecretString, Secrets},
 };
-use convergio_contract::{RpcError, secret::SecretText};
+use convergio_contract::{
+    RpcError,
+    secret::{KEY_VARIABLES, SecretText},
+};
 use convergio_egress::{Egress, ExtraRoots, ProxySettings, Timeouts};
 use convergio_ledger::PriceSheet;
 use convergio_models_remote::{
@@ -84,13 +87,20 @@ impl ModelHouse {
 
     /// The provider's key: the client's own variables first. None where it needs none.
     ///
-    /// Fails with `key_unavailable` and the variables that would hold it.
+    /// Fails with `key_unavailable` and the variables that would hold it, also where the client was
+    /// never asked for one that it does not send by itself: its own environment comes first.
     pub(crate) async fn key(
         &self,
         provider: &Configured,
         client: &BTreeMap<String, SecretText>,
         file_allowed: bool,
     ) -> Result<Option<Found>, RpcError> {
+        let unasked = |name: &&String| {
+            !KEY_VARIABLES.contains(&name.as_str()) && !client.contains_key(name.as_str())
+        };
+        if !provider.takes_no_key() && provider.key_env.iter().any(|name| unasked(&name)) {
+            return Err(failure::ask_client(provider));
+        }
         let found = self.look_for_key(provider, client, file_allowed).await;
         found.map_err(|missing| failure::key(&missing))
     }

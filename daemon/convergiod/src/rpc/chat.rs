@@ -283,9 +283,9 @@ impl Handle<RunPreview> for Daemon {
         preview.calls = 1;
         let key = self
             .models
-            .key(&provider, &options.keys, settings.secrets_file());
-        if let Err(error) = key.await {
-            preview.refusal = Some(error);
+            .look_for_key(&provider, &options.keys, settings.secrets_file());
+        if let Err(missing) = key.await {
+            preview.refusal = Some(providers::failure::key(&missing));
         }
         let remote = Remote::new(endpoint, self.models.egress.clone()).map_err(|error| {
             failure::internal("the provider cannot be asked", error.to_string())

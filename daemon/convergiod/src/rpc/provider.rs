@@ -227,8 +227,9 @@ impl Handle<ProviderTest> for Daemon {
         self.refuse_elsewhere(policy, &list_models_url(&bare))?;
         let found = self
             .models
-            .key(&provider, &params.keys, file_allowed)
-            .await?;
+            .look_for_key(&provider, &params.keys, file_allowed)
+            .await
+            .map_err(|missing| crate::providers::failure::key(&missing))?;
         let secret = found.as_ref().map(|found| found.secret().clone());
         let endpoint = provider.endpoint(secret)?;
         let leaving = Leaving {

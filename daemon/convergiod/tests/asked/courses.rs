@@ -292,13 +292,13 @@ fn an_ended_question_is_asked_again_in_its_conversation() {
     let (failed, events) = ask(&mut wire, json!({}));
     assert_eq!(events.last().expect("an end")["type"], "failed");
     let again = Uuid::now_v7();
-    let resume = json!({"run_id": failed, "new_run_id": again});
+    let resume = json!({"run_id": failed, "new_run_id": again, "keys": {"MOCK_KEY": ""}});
     wire.result("run.resume", resume);
     let events = wire.events(again);
     assert_eq!(only(&events, "message")["text"], "now it works");
     let sent = provider.calls()[1].json();
     assert_eq!(sent["messages"].as_array().expect("messages").len(), 1);
-    let (review, _) = wire.review(&crate::support::faulty(1), json!({}));
+    let (review, _) = wire.review(&crate::support::faulty(1), json!({"no_model": true}));
     let resume = json!({"run_id": review, "new_run_id": Uuid::now_v7()});
     assert_eq!(wire.error("run.resume", resume)["code"], CONFLICT);
 }

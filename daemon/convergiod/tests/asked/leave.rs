@@ -20,7 +20,7 @@ fn a_key_that_the_client_has_is_asked_for_and_taken() {
     let served = Served::with(|_, options| settings(options, &text));
     let mut wire = served.wire();
     let run_id = Uuid::now_v7();
-    let error = wire.error("run.start", question(run_id, json!({})));
+    let error = wire.error("run.start", question(run_id, json!({"keys": {}})));
     assert_eq!(error["code"], KEY_UNAVAILABLE);
     assert_eq!(error["data"]["env_names"], json!(["MOCK_KEY"]));
     let keys = json!({"keys": {"MOCK_KEY": "sk-mine"}});
@@ -171,4 +171,17 @@ fn a_preview_says_what_would_be_sent_and_sends_nothing() {
     assert!(preview["cost_max_nano_usd"].as_i64().expect("a cost") > 0);
     assert!(preview["refusal"].is_null(), "{preview}");
     assert_eq!(provider.connections(), 0);
+}
+
+#[test]
+fn the_clients_own_key_comes_before_every_other_one() {
+    let provider = FakeProvider::start(Script::always(Reply::text("ok")));
+    let served = usual(&provider);
+    let mut wire = served.wire();
+    // The daemon has one, and asks all the same.
+    let unasked = question(Uuid::now_v7(), json!({"keys": {}}));
+    assert_eq!(wire.error("run.start", unasked)["code"], KEY_UNAVAILABLE);
+    assert_eq!(provider.connections(), 0);
+    ask(&mut wire, json!({"keys": {"MOCK_KEY": "sk-mine"}}));
+    assert_eq!(provider.calls()[0].key(), Some("sk-mine"));
 }

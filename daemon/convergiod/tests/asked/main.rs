@@ -67,6 +67,8 @@ fn question(run_id: Uuid, more: Value) -> Value {
         "run_id": run_id,
         "input": [{"kind": "prompt", "text": "Say hi."}],
         "root": "/r",
+        // As a client says that it has not got it.
+        "keys": {"MOCK_KEY": ""},
     });
     for (key, value) in more.as_object().into_iter().flatten() {
         params[key] = value.clone();
