@@ -35,6 +35,7 @@ pub fn text_file(path: &Path, max: u64) -> Result<String, Failure> {
     let failed = |error: &std::io::Error| Failure {
         kind: match error.kind() {
             std::io::ErrorKind::NotFound => Kind::NotFound,
+            std::io::ErrorKind::IsADirectory => Kind::Usage,
             _ => Kind::Io,
         },
         ..Failure::io("read", path, error, Hint::ASK_HELP)
@@ -164,6 +165,13 @@ mod tests {
             .iter()
             .map(|part| (part.kind, part.text.as_str()))
             .collect()
+    }
+
+    #[test]
+    fn a_folder_is_no_text_and_a_fault_of_the_command_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let failure = text_file(folder.path(), 10).expect_err("no file");
+        assert_eq!(failure.kind, Kind::Usage);
     }
 
     #[test]

@@ -78,17 +78,31 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
         &left,
         Some(("rows", "egress")),
     )?;
-    context.notes.note(&format!(
-        "{} in {}",
-        count(left.bytes_total, "byte", "bytes"),
-        count(left.rows_total, "request", "requests")
-    ));
+    context.notes.note(&summary(&left));
     if left.cursor.is_some() {
         context
             .notes
             .note("There are more: cv privacy egress -n 500");
     }
     Ok(Exit::Ok)
+}
+
+/// How much it was, and where all of it is shown, how much of it went to other machines.
+fn summary(left: &PrivacyEgressResponse) -> String {
+    let all = format!(
+        "{} in {}",
+        count(left.bytes_total, "byte", "bytes"),
+        count(left.rows_total, "request", "requests")
+    );
+    if left.cursor.is_some() || left.rows.len() as u64 != left.rows_total {
+        return all;
+    }
+    let elsewhere = || left.rows.iter().filter(|row| !row.loopback);
+    if elsewhere().next().is_none() {
+        return format!("{all}, none of it to another machine");
+    }
+    let bytes = elsewhere().fold(0_u64, |sum, row| sum.saturating_add(row.bytes));
+    format!("{all}, {} to other machines", grouped(bytes))
 }
 
 fn table(left: &PrivacyEgressResponse) -> Table {
@@ -118,4 +132,52 @@ fn row(row: &EgressRow) -> Vec<Cell> {
                 .map_or_else(|| "–".to_owned(), |run_id| run_id.to_string()),
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(rows: &[(&str, bool, u64)], rows_total: u64) -> PrivacyEgressResponse {
+        PrivacyEgressResponse {
+            rows: rows
+                .iter()
+                .map(|&(destination, loopback, bytes)| EgressRow {
+                    egress_id: Uuid::nil(),
+                    run_id: None,
+                    at_ms: 0,
+                    destination: destination.to_owned(),
+                    loopback,
+                    bytes,
+                    purpose: "answer".to_owned(),
+                    model: None,
+                    redactions: 0,
+                    policy: "local-first".to_owned(),
+                })
+                .collect(),
+            cursor: None,
+            bytes_total: rows.iter().map(|row| row.2).sum(),
+            rows_total,
+        }
+    }
+
+    #[test]
+    fn what_stayed_on_this_machine_is_not_counted_as_gone() {
+        let here = ("http://127.0.0.1:11434", true, 3_000);
+        let there = ("https://api.example.com", false, 1_200);
+        assert_eq!(
+            summary(&left(&[here], 1)),
+            "3,000 bytes in 1 request, none of it to another machine"
+        );
+        assert_eq!(
+            summary(&left(&[here, there], 2)),
+            "4,200 bytes in 2 requests, 1,200 to other machines"
+        );
+    }
+
+    #[test]
+    fn rows_that_are_not_shown_are_not_judged() {
+        let here = ("http://127.0.0.1:11434", true, 3_000);
+        assert_eq!(summary(&left(&[here], 2)), "3,000 bytes in 2 requests");
+    }
 }

@@ -72,7 +72,13 @@ fn read_key(name: &str, context: &mut Context) -> Result<SecretText, Failure> {
     let refused = |why: &str| Failure::new(Kind::Usage, "There is no key", why, Hint::GIVE_KEY);
     let text = if stdin::source() == stdin::Source::Bytes {
         let reading = waiting::on_thread(|| stdin::read_all(KEY_MAX_BYTES));
-        let bytes = waiting::wait(context, "waiting for the key on stdin", reading)?;
+        let bytes =
+            waiting::wait(context, "waiting for the key on stdin", reading).map_err(|failure| {
+                match failure.kind {
+                    Kind::TooLarge => refused("what stands on stdin is longer than 8 KiB"),
+                    _ => failure,
+                }
+            })?;
         String::from_utf8(bytes).map_err(|_| refused("what stands on stdin is not text"))?
     } else {
         let unasked = |error: &std::io::Error| {
