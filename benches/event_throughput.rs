@@ -16,11 +16,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use convergio_benches::{Home, binaries, diff, median, row};
-use convergio_client::{Client, ClientOptions, Endpoint, Environment};
+use convergio_benches::{Home, ask::connect, binaries, diff, median, row};
+use convergio_client::Client;
 use convergio_contract::{
     Uuid,
-    daemon::{ClientCapabilities, ClientEnv, ClientInfo},
     run::{RunList, RunListParams},
 };
 
@@ -120,22 +119,4 @@ fn feed(socket: &Path, lines: &Path) {
     for chunk in text.chunks(64 * 1024) {
         stream.write_all(chunk).unwrap();
     }
-}
-
-async fn connect(home: &Path) -> Client {
-    let env = Environment {
-        convergio_home: Some(home.to_owned()),
-        ..Environment::from_process()
-    };
-    let options = ClientOptions {
-        endpoint: Endpoint::resolve(&env).unwrap(),
-        daemon: None,
-        client: ClientInfo {
-            name: "bench".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-        },
-        capabilities: ClientCapabilities::default(),
-        env: ClientEnv::default(),
-    };
-    Client::connect(options).await.unwrap()
 }

@@ -21,13 +21,8 @@ use std::{
 
 use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 
-use convergio_benches::{Home, binaries, percentile, row, time};
-use convergio_client::{Client, ClientOptions, Endpoint, Environment};
-use convergio_contract::{
-    daemon::{ClientCapabilities, ClientEnv, ClientInfo},
-    health::HealthGet,
-    method::Empty,
-};
+use convergio_benches::{Home, ask::connect, binaries, percentile, row, time};
+use convergio_contract::{health::HealthGet, method::Empty};
 
 const CALLS: usize = 10_000;
 const ROUNDS: usize = 10;
@@ -131,26 +126,6 @@ fn main() {
         floor99,
         None,
     );
-}
-
-async fn connect(home: &Path) -> Client {
-    let env = Environment {
-        convergio_home: Some(home.to_owned()),
-        ..Environment::from_process()
-    };
-    let options = ClientOptions {
-        endpoint: Endpoint::resolve(&env).unwrap(),
-        daemon: None,
-        client: ClientInfo {
-            name: "bench".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-        },
-        capabilities: ClientCapabilities::default(),
-        env: ClientEnv::default(),
-    };
-    let client = Client::connect(options).await.unwrap();
-    client.server().await.unwrap();
-    client
 }
 
 /// Answers every line with the same line: the least that a server in another process can do.

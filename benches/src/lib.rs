@@ -10,6 +10,7 @@
     reason = "a bench that cannot measure fails by panicking, and prints its table"
 )]
 
+pub mod ask;
 pub mod diff;
 
 use std::{
@@ -27,8 +28,12 @@ pub fn root() -> &'static Path {
         .expect("benches/ lies in the root")
 }
 
-/// Builds the release binaries and names their folder.
+/// Builds the release binaries and names their folder. `CONVERGIO_BINARIES` names a folder with
+/// others, for instance installed ones.
 pub fn binaries() -> PathBuf {
+    if let Some(folder) = std::env::var_os("CONVERGIO_BINARIES") {
+        return folder.into();
+    }
     let bench = std::env::current_exe().expect("the bench knows where it is");
     let folder = bench
         .ancestors()
@@ -144,11 +149,17 @@ pub fn row(what: &str, ours: Duration, other: &str, floor: Duration, limit: Opti
 /// The median time of a durable append of one page on the file system under `folder`: what one
 /// commit cannot be faster than.
 pub fn sync_median(folder: &Path, rounds: usize) -> Duration {
+    sync_of(folder, rounds, 4096)
+}
+
+/// The same for an append of so many bytes.
+pub fn sync_of(folder: &Path, rounds: usize, bytes: usize) -> Duration {
     use std::io::Write;
+    let page = vec![0; bytes];
     let mut file = std::fs::File::create(folder.join("sync-probe")).unwrap();
     let mut samples: Vec<Duration> = (0..rounds)
         .map(|_| {
-            file.write_all(&[0; 4096]).unwrap();
+            file.write_all(&page).unwrap();
             time(|| file.sync_data().unwrap())
         })
         .collect();
