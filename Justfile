@@ -32,11 +32,11 @@ bench:
 bench-one name:
     cargo bench -p convergio-benches --bench {{name}}
 
-# The benches with detect-secrets and Semgrep beside ours (from PyPI, into target/peers).
+# The benches with detect-secrets, Semgrep and llm beside ours (from PyPI, into target/peers).
 bench-peers:
     python3 -m venv target/peers
-    target/peers/bin/pip install --quiet detect-secrets semgrep
-    CONVERGIO_PEERS={{justfile_directory()}}/target/peers/bin cargo bench -p convergio-benches --bench review_rules
+    target/peers/bin/pip install --quiet detect-secrets semgrep llm
+    CONVERGIO_PEERS={{justfile_directory()}}/target/peers/bin cargo bench -p convergio-benches --bench review_rules --bench first_token_overhead
 
 # Fuzz a target (frames, diffs, sse, openai_stream, anthropic_stream, ollama_stream, model_reply) for a number of executions; needs cargo-fuzz.
 fuzz target runs="10000000":

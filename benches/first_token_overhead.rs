@@ -19,6 +19,7 @@ use convergio_benches::{
 use convergio_fake_provider::{Certificate, DelayProxy, Dialect, FakeProvider, Reply, Script};
 
 const ROUNDS: usize = 200;
+const PEER_ROUNDS: usize = 10;
 const FAR_ROUNDS: usize = 20;
 const RTT: Duration = Duration::from_millis(60);
 /// What cv may take beyond curl and the sync.
@@ -89,6 +90,16 @@ fn near(binaries: &Path) {
         percentile(&mut measured.curl, 99),
         None,
     );
+    match std::env::var_os("CONVERGIO_PEERS") {
+        Some(programs) => {
+            let llm = || first_byte(asker.llm(Path::new(&programs)));
+            llm();
+            let mut samples: Vec<Duration> = (0..PEER_ROUNDS).map(|_| llm()).collect();
+            let llm = median(&mut samples);
+            row("first byte, cv, warm daemon", cv, "llm", llm, Some(1.0));
+        }
+        None => println!("SKIPPED llm: CONVERGIO_PEERS is not set (just bench-peers)"),
+    }
 }
 
 fn far(binaries: &Path) {

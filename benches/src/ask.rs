@@ -82,6 +82,25 @@ impl Asker {
     }
 }
 
+impl Asker {
+    /// llm (Python) with the same question to the same provider; `programs` holds its program.
+    pub fn llm(&self, programs: &Path) -> Command {
+        let folder = self.home.path().join("llm");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let models = format!(
+            "- model_id: mock\n  model_name: gpt-test\n  api_base: \"{}\"\n",
+            self.base_url
+        );
+        std::fs::write(folder.join("extra-openai-models.yaml"), models).expect("a file");
+        let mut command = Command::new(programs.join("llm"));
+        command
+            .args(["-m", "mock", "--key", KEY.1, QUESTION])
+            .env("LLM_USER_PATH", folder)
+            .stdin(Stdio::null());
+        command
+    }
+}
+
 /// The question as OpenAI's dialect has it, streamed.
 pub fn body(max_output: Option<u32>) -> String {
     let limit = max_output.map_or(String::new(), |max| format!("\"max_tokens\":{max},"));
