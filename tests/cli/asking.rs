@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    binaries,
+    binaries, diffs,
     home::Home,
     scripted::{Said, ScriptedDaemon},
     skip,
@@ -120,6 +120,51 @@ fn whoever_declines_spends_nothing_and_programs_are_never_asked() {
             .skip(1)
             .all(|start| start["can_ask"] == false)
     );
+}
+
+#[test]
+fn whoever_declines_a_cap_is_reviewed_by_the_rules() {
+    let home = Home::new();
+    let daemon = ScriptedDaemon::start(&home, |method, params| match method {
+        "config.get" => Said::result(json!({"values": [], "file": "/f", "rev": "1"})),
+        "review.start" if params["no_model"] == false => Said::error(
+            -32031,
+            "A daily cap must be chosen first",
+            json!({"slug": "confirmation_required", "retryable": false}),
+        ),
+        "review.start" => Said::result(json!({"run_id": params["run_id"], "replayed": false,
+            "saved": true})),
+        "run.subscribe" => Said::events(
+            &params["run_id"],
+            [
+                json!({"type": "started", "kind": "review", "selection": "stdin"}),
+                json!({"type": "coverage", "files_total": 1, "files_reviewed": 1, "left_out": [],
+                    "unreviewed": [], "lines_reviewed": 1}),
+                json!({"type": "completed", "summary": {"findings": 0, "critical": 0, "major": 0,
+                    "minor": 0, "nit": 0, "new": 0, "persisting": 0, "resolved": 0,
+                    "compared": false, "held_back": 0, "silenced": [], "duration_ms": 9,
+                    "reviewer": "rules only", "bytes_sent": 0, "saved": true}}),
+            ],
+        ),
+        "budget.list" => Said::result(
+            json!({"budgets": [{"window": "day", "limit_nano_usd": 1_000_000_000,
+            "posted_nano_usd": 0, "pending_nano_usd": 0, "resets_ms": 1_795_219_200_000_i64,
+            "chosen": false, "frozen": false}]}),
+        ),
+        other => Said::error(-32601, &format!("unexpected {other}"), Value::Null),
+    });
+    std::fs::write(home.folder("w").join("d.diff"), diffs::SMALL).expect("writes");
+    let Some(shown) = at_terminal(&home, "\"$0\" review <d.diff", &[("in US dollars?", "n\n")])
+    else {
+        return;
+    };
+    assert_eq!(shown.code, Some(0), "{}", shown.raw);
+    assert!(shown.seen.contains("rules only"), "{}", shown.seen);
+    let starts = daemon.calls("review.start");
+    assert_eq!(starts.len(), 2, "it is asked once");
+    assert_eq!(starts[1]["no_model"], true);
+    assert_eq!(starts[1].get("keys"), None);
+    assert!(daemon.calls("budget.set").is_empty());
 }
 
 #[test]

@@ -127,9 +127,15 @@ pub fn add<'n>(
 pub struct Mending {
     keys: bool,
     cap: bool,
+    declined: bool,
 }
 
 impl Mending {
+    /// The person was asked for a daily cap and wants none: no cloud model is to be asked now.
+    pub const fn declined(self) -> bool {
+        self.declined
+    }
+
     /// Changes the options so that the same start may succeed, or gives the refusal back. The
     /// run's id stays, so nothing can start twice.
     pub async fn mend(
@@ -163,6 +169,7 @@ impl Mending {
             {
                 self.cap = true;
                 let Some(limit_usd) = ask_for_cap(context).await? else {
+                    self.declined = true;
                     return Err(daemon::failure(error));
                 };
                 let params = BudgetSetParams {
@@ -199,7 +206,7 @@ async fn ask_for_cap(context: &mut Context) -> Result<Option<String>, Failure> {
         for _ in 0..QUESTIONS_MAX {
             write!(
                 terminal,
-                "Cloud models cost money. At most how much a day, in US dollars? [{CAP_USD}, n for none] "
+                "Cloud models cost money. At most how much a day, in US dollars? [{CAP_USD}, n for not now] "
             )
             .map_err(|error| failed(&error))?;
             let Some(line) = terminal::line(&mut terminal).map_err(|error| failed(&error))? else {

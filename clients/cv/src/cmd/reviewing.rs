@@ -60,10 +60,15 @@ pub async fn stream(
                 let goes_on = tell_empty(&error, &mut without);
                 let mended = mending.mend(error, &mut params.options, client, context);
                 if let Err(failure) = mended.await {
-                    if !goes_on {
+                    if goes_on {
+                        params.options.keys = without;
+                    } else if mending.declined() && !params.no_model {
+                        // The rules cost nothing: they look all the same.
+                        params.no_model = true;
+                        params.options.keys.clear();
+                    } else {
                         return Err(failure);
                     }
-                    params.options.keys = without;
                 }
             }
         }
