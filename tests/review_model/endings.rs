@@ -282,7 +282,25 @@ fn a_model_that_was_found_here_looks_unasked_and_whoever_wants_rules_has_rules()
 }
 
 #[test]
-fn a_key_that_is_exported_lets_its_model_look_and_it_is_said_to_whom() {
+fn an_exported_key_alone_sends_no_code() {
+    let desk = Desk::new(model(vec![fault()], true));
+    let file = desk.home.convergio().join("config/config.toml");
+    std::fs::write(&file, "").expect("a file");
+    let mut command = desk.command(&["review"]);
+    command.env("ANTHROPIC_API_KEY", super::KEY);
+    let ran = crate::harness::process::run(&mut command, CART.as_bytes());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let why = "rules only: a key is exported, and nobody chose to send code";
+    assert!(ran.out.contains(why), "{ran:?}");
+    assert!(ran.out.contains("0 bytes left this machine"), "{ran:?}");
+    let left = desk.command(&["privacy", "egress"]).output().expect("cv");
+    let left =
+        String::from_utf8_lossy(&left.stderr).into_owned() + &String::from_utf8_lossy(&left.stdout);
+    assert!(!left.contains("anthropic"), "{left}");
+}
+
+#[test]
+fn a_key_of_a_provider_of_the_settings_lets_its_model_look_and_it_is_said_to_whom() {
     let desk = Desk::new(model(vec![fault()], true));
     let base = desk.provider.base_url(Dialect::OpenAi);
     let text = format!(

@@ -206,7 +206,7 @@ async fn ask_for_cap(context: &mut Context) -> Result<Option<String>, Failure> {
         for _ in 0..QUESTIONS_MAX {
             write!(
                 terminal,
-                "Cloud models cost money. At most how much a day, in US dollars? [{CAP_USD}, n for not now] "
+                "Cloud models cost money. At most how much a day, in US dollars? [{CAP_USD}, 0 for never, n for not now] "
             )
             .map_err(|error| failed(&error))?;
             let Some(line) = terminal::line(&mut terminal).map_err(|error| failed(&error))? else {

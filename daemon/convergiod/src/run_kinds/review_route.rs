@@ -105,6 +105,14 @@ impl Asked {
         self.options.can_ask && self.settings.budget().daily_nano_usd.is_none()
     }
 
+    /// Nothing but an exported key speaks for this provider: no model, no provider and no cap were
+    /// ever chosen. Many programs want such keys; that a change is piped in says nothing about
+    /// where it may go.
+    fn nobody_chose(&self, provider: &str) -> bool {
+        let cap_chosen = self.settings.budget().daily_nano_usd.is_some();
+        !self.is_named() && !cap_chosen && !self.settings.providers().contains_key(provider)
+    }
+
     /// Whether the start waits until it is known who looks, because its answer may depend on it.
     /// Without that nothing found is held up by looking for models.
     pub(crate) fn decides_first(&self) -> bool {
@@ -168,6 +176,9 @@ pub(crate) async fn route(daemon: &Daemon, asked: &Asked, early: bool) -> Result
             true => Err(error),
             false => Ok(Routed::Unable { name, error }),
         };
+    }
+    if !route.local && asked.nobody_chose(&route.target.provider) {
+        return Ok(Routed::Rules(Some("a key is exported, and nobody chose to send code")));
     }
     match looks(daemon, asked, route).await {
         Ok((context_tokens, max_output, key)) => Ok(Routed::Looks(Box::new(Looks {
