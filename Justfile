@@ -52,6 +52,10 @@ campaign-start rounds="500":
 campaign-kill cycles="1000" seed="1":
     CONVERGIO_CYCLES={{cycles}} CONVERGIO_SEED={{seed}} cargo test -p convergio-tests -- --nocapture nothing_acknowledged
 
+# 1,000 kills of a daemon, and 1,000 of a client, at every step of a question.
+campaign-kill-ask cycles="1000" seed="1":
+    CONVERGIO_CYCLES={{cycles}} CONVERGIO_SEED={{seed}} cargo test -p convergio-tests -- --nocapture killed_at_any_step
+
 # A client that sends a byte a second.
 campaign-slow:
     CONVERGIO_BYTE_PAUSE_MS=1000 cargo test -p convergio-tests -- --nocapture byte_by_byte

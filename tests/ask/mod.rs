@@ -6,6 +6,8 @@ mod dialects;
 mod endings;
 mod faults;
 mod hostile;
+mod keychain;
+mod kills;
 mod money;
 mod readers;
 mod stdin;
