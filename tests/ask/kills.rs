@@ -166,6 +166,7 @@ fn cycles() -> usize {
 fn a_daemon_killed_at_any_step_settles_once_and_calls_nobody_again() {
     let scene = Scene::new();
     let mut dice = Dice::seeded();
+    let mut called = 0;
     for cycle in 0..cycles() {
         let step = step_of(cycle, &mut dice);
         let when = format!("cycle {cycle}, {step:?}");
@@ -214,8 +215,12 @@ fn a_daemon_killed_at_any_step_settles_once_and_calls_nobody_again() {
             assert_eq!(last["type"] == "completed", whole, "{when}: {last}");
         }
         is_settled(&scene, &mut wire, &when);
+        called += asked as i64;
         daemon.kill();
     }
+    // The books that were looked through are those of these calls.
+    let attempts = count(&scene.books(), "SELECT count(*) FROM attempt");
+    assert!(called > 0 && attempts >= called, "{attempts} for {called}");
 }
 
 /// A client is a process of its own here, and dies as one.

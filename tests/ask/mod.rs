@@ -1,6 +1,7 @@
 //! `cv ask` from the outside: the real programs before a provider on loopback that speaks the
 //! real wire formats.
 
+mod canary;
 mod commits;
 mod dialects;
 mod endings;
