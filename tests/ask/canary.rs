@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Stdio};
 
-use convergio_fake_provider::{Dialect, FakeProvider, Reply, Request, Script};
+use convergio_fake_provider::{Dialect, FakeProvider, Reply, Request, Script, Stop};
 use serde_json::{Value, json};
 
 use super::House;
@@ -117,7 +117,7 @@ fn tell_tale(request: &Request, turn: usize) -> Reply {
         percent(&key),
         base64(format!("user:{key}").as_bytes())
     );
-    match turn % 8 {
+    match turn % TURNS {
         0 => Reply::error(401, "invalid_api_key", &all),
         1 => Reply::error(400, &key, &all).code(&key),
         2 => Reply::error(500, "server_error", &all).request_id(&percent(&key)),
@@ -125,6 +125,7 @@ fn tell_tale(request: &Request, turn: usize) -> Reply {
         4 => Reply::body(400, "text/plain", all).header("x-echo", &key),
         5 => Reply::redirect(&format!("http://127.0.0.1:9/?key={}", percent(&key))),
         6 => Reply::error(429, "rate_limit", &all).header("retry-after", &key),
+        7 => Reply::text("Ended oddly.").stop(Stop::Other(key)),
         _ => Reply::text("Nothing is amiss.")
             .header("x-echo", &key)
             .request_id(&percent(&key)),
@@ -132,7 +133,7 @@ fn tell_tale(request: &Request, turn: usize) -> Reply {
 }
 
 /// How many replies the provider has.
-const TURNS: usize = 8;
+const TURNS: usize = 9;
 
 #[test]
 fn keys_turn_up_at_their_provider_and_nowhere_else() {
