@@ -11,6 +11,7 @@ mod keychain;
 mod kills;
 mod money;
 mod readers;
+mod secrets;
 mod stdin;
 mod terminals;
 

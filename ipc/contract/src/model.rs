@@ -93,6 +93,9 @@ pub struct Attempt {
     pub purpose: String,
     /// Why this model, or why again: `configured default`, `rate limited: waited 2.0 s` …
     pub reason: String,
+    /// Secrets that were masked in what the model reads.
+    #[serde(default)]
+    pub redactions: u32,
 }
 
 /// What an attempt used and cost; settled.

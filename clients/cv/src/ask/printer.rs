@@ -356,6 +356,7 @@ impl Printer {
                 "estimated": reply.is_estimated(),
             },
             "cost_usd": reply.amount_nano_usd().map(money::decimal),
+            "redactions": reply.redactions,
             "run_id": reply.run_id,
             "session_id": summary.and_then(|summary| summary.session_id),
         });

@@ -37,6 +37,8 @@ pub struct Reply {
     pub downgraded: Vec<(String, String, String)>,
     /// Events that are no longer kept.
     pub gaps: Vec<(u64, u64)>,
+    /// Secrets that were masked before the question left.
+    pub redactions: u32,
     /// How it ended, once it did.
     pub end: Option<End>,
     bytes: usize,
@@ -71,7 +73,10 @@ impl Reply {
         self.run_id = Some(event.run_id);
         match &event.body {
             EventBody::Started { kind, .. } => self.kind = Some(kind.clone()),
-            EventBody::Plan(attempt) => self.attempt = Some((**attempt).clone()),
+            EventBody::Plan(attempt) => {
+                self.redactions = self.redactions.max(attempt.redactions);
+                self.attempt = Some((**attempt).clone());
+            }
             EventBody::Delta {
                 part, offset, text, ..
             } => return self.delta(*part, *offset, text),

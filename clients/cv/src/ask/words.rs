@@ -162,6 +162,7 @@ mod tests {
             hold_nano_usd: 5,
             purpose: "answer".to_owned(),
             reason: "configured".to_owned(),
+            redactions: 0,
         });
         reply.run_id = Some(convergio_contract::Uuid::nil());
         assert!(shown(&reply).contains("cost: cv usage --run 00000000-"));

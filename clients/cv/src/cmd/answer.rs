@@ -20,6 +20,7 @@ use crate::{
     exit::Exit,
     hint::Hint,
     output::{escape, layout::Piece, paint::Role, reader::Reader},
+    render::words::count,
     spinner,
 };
 
@@ -87,7 +88,14 @@ pub async fn listen(
             let line = preview::attempt(attempt, event.run_id);
             context.notes.pieces(&line, 2);
         }
+        let masked = printer.reply.redactions;
         printer.event(&event, context)?;
+        if printer.reply.redactions > masked {
+            context.notes.still();
+            let secrets = count(printer.reply.redactions.into(), "secret", "secrets");
+            let note = format!("{secrets} masked before the question left");
+            context.notes.note(&note);
+        }
         if event.body.is_terminal() {
             return Ok(());
         }

@@ -26,6 +26,7 @@ use crate::{
     run_kinds::{
         calls::input_ceiling,
         chat::{self, Asked},
+        outgoing::outgoing,
         question, request,
     },
 };
@@ -290,6 +291,13 @@ impl Handle<RunPreview> for Daemon {
         let remote = Remote::new(endpoint, self.models.egress.clone()).map_err(|error| {
             failure::internal("the provider cannot be asked", error.to_string())
         })?;
+        if !preview.local {
+            let redactor = self.models.secrets.redactor();
+            let masked = outgoing(request, redactor).await?;
+            request = masked.request;
+            preview.redactions = masked.redactions;
+            preview.input_tokens_max = input_ceiling(&request);
+        }
         preview.bytes = convergio_models_api::Provider::wire_bytes(&remote, &request);
         if preview.local {
             preview.cost_max_nano_usd = Some(0);

@@ -13,11 +13,12 @@ use convergio_ledger::Now;
 use convergio_models_api::{ModelRequest, Policy};
 use convergio_runs::NewEgress;
 use convergio_store::Tx;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 
 use super::{
     accounts::{Accounts, Attempt},
     calls::{Acceptance, Calls, Prepared, input_ceiling, tokens_at_least},
+    outgoing::{Outgoing, outgoing},
     record::{Books, WriteError, keeps},
 };
 use crate::{bus::flow, failure::internal, providers};
@@ -28,6 +29,10 @@ pub(super) struct Port<'a> {
     pub(super) request: ModelRequest,
     pub(super) purpose: String,
     pub(super) redactions: u32,
+    /// Secrets are masked where it leaves this machine.
+    pub(super) masks: bool,
+    /// What leaves, made when it is first needed.
+    pub(super) outgoing: OnceCell<Outgoing>,
     pub(super) show: bool,
     pub(super) acceptance: Mutex<Option<Acceptance>>,
     /// Its place at a provider that takes only so many calls at once.
@@ -77,14 +82,30 @@ impl Port<'_> {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What this route's model may read, and how many secrets it does not.
+    async fn may_read(&self, prepared: &Prepared) -> Result<Outgoing, RpcError> {
+        if prepared.local || !self.masks {
+            return Ok(Outgoing {
+                request: self.request.clone(),
+                redactions: self.redactions,
+            });
+        }
+        let masking = || {
+            let redactor = self.calls.daemon.models.secrets.redactor();
+            outgoing(self.request.clone(), redactor)
+        };
+        self.outgoing.get_or_try_init(masking).await.cloned()
+    }
+
     /// Writes the admission, and the run's acceptance with the first one.
     async fn enter(
         &self,
         ask: &Ask,
         route: &Route,
         prepared: &Arc<Prepared>,
+        reads: Outgoing,
     ) -> Result<PermittedRequest, WriteError> {
-        let entry = self.entry(ask, route, prepared);
+        let entry = self.entry(ask, route, prepared, reads);
         let accept = self
             .acceptance()
             .as_ref()
@@ -107,9 +128,12 @@ impl Port<'_> {
     }
 
     /// What admission writes, ready to be moved to the writer.
-    fn entry(&self, ask: &Ask, route: &Route, prepared: &Arc<Prepared>) -> Entry {
+    fn entry(&self, ask: &Ask, route: &Route, prepared: &Arc<Prepared>, reads: Outgoing) -> Entry {
         let calls = self.calls;
-        let mut request = self.request.clone();
+        let Outgoing {
+            mut request,
+            redactions,
+        } = reads;
         request.provider.clone_from(&route.target.provider);
         request.model.clone_from(&route.target.model);
         if let Some(max) = prepared.max_output.and_then(|max| u32::try_from(max).ok()) {
@@ -128,7 +152,7 @@ impl Port<'_> {
             client: calls.context.client.clone(),
             root: calls.context.root.clone(),
             purpose: self.purpose.clone(),
-            redactions: self.redactions,
+            redactions,
             reason: ask.reason.clone(),
             accounts: Arc::clone(calls.recorder.accounts()),
         }
@@ -243,6 +267,7 @@ impl Entry {
             hold_nano_usd,
             purpose: self.purpose,
             reason: self.reason,
+            redactions: self.redactions,
         })));
         Ok(permitted)
     }
@@ -300,7 +325,8 @@ impl Admission for Port<'_> {
         if !prepared.local && !keeps(calls.daemon.runs().store()) {
             return Err(stop(uncounted()));
         }
-        let mut written = self.enter(&ask, route, prepared).await;
+        let reads = self.may_read(prepared).await.map_err(stop)?;
+        let mut written = self.enter(&ask, route, prepared, reads.clone()).await;
         if let Err(error) = &written
             && error.goes_on_unsaved()
             && prepared.local
@@ -310,7 +336,7 @@ impl Admission for Port<'_> {
             tracing::warn!(run = %calls.run.id, "the run is not saved");
             let books = calls.daemon.unsaved_books().await.map_err(stop)?;
             calls.recorder.keep_in_memory(books);
-            written = self.enter(&ask, route, prepared).await;
+            written = self.enter(&ask, route, prepared, reads).await;
         }
         match written {
             Ok(request) => {

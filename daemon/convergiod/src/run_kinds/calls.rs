@@ -69,8 +69,10 @@ pub(crate) struct Wanted {
     pub(crate) request: ModelRequest,
     /// What for: `answer`, `chunk 3 of 7`.
     pub(crate) purpose: String,
-    /// Secrets that were masked in it.
+    /// Secrets that were masked in it before.
     pub(crate) redactions: u32,
+    /// It is a person's own text, whose secrets are masked where it leaves this machine.
+    pub(crate) masks: bool,
     /// Its text is shown to the run's readers while it comes.
     pub(crate) show: bool,
     /// The run is accepted with this call's first admission.
@@ -161,6 +163,8 @@ impl Calls {
             request: wanted.request,
             purpose: wanted.purpose,
             redactions: wanted.redactions,
+            masks: wanted.masks,
+            outgoing: OnceCell::new(),
             show: wanted.show,
             acceptance: Mutex::new(wanted.acceptance),
             place: Mutex::new(None),

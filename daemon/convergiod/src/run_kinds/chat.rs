@@ -360,6 +360,7 @@ async fn drive(
         request: ready.request,
         purpose: "answer".to_owned(),
         redactions: 0,
+        masks: true,
         show: true,
         acceptance: Some(Acceptance {
             write: Arc::new(accept),

@@ -8,6 +8,7 @@ pub(crate) mod calls;
 pub(crate) mod chat;
 pub(crate) mod convert;
 mod ledger;
+pub(crate) mod outgoing;
 pub(crate) mod question;
 mod readers;
 pub(crate) mod record;

@@ -141,6 +141,7 @@ impl ModelLook {
             let wanted = Wanted {
                 purpose: purpose(call, self.chunks),
                 redactions: self.hidden(&prompt),
+                masks: false,
                 request: request(prompt),
                 show: false,
                 acceptance: None,

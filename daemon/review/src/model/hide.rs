@@ -114,6 +114,25 @@ impl SecretBook {
         (book, places)
     }
 
+    /// Reads texts that belong to no diff: the book, and where each text's own secrets stand.
+    /// `None` where a rule failed on one of them: what can't be searched isn't sent.
+    pub(crate) fn of_texts(
+        review: &Review<'_>,
+        texts: &[&str],
+    ) -> Option<(Self, Vec<Vec<(Range<usize>, SecretId)>>)> {
+        let mut book = Self::default();
+        let mut places = Vec::with_capacity(texts.len());
+        for text in texts {
+            let found = catch_unwind(AssertUnwindSafe(|| review.secrets_in_text(text))).ok()?;
+            let spots = found
+                .iter()
+                .map(|span| (span.range.clone(), book.note(text, span)));
+            places.push(spots.collect());
+        }
+        book.close();
+        Some((book, places))
+    }
+
     /// Spans per hunk (new side, old side) and in the labels.
     #[expect(clippy::type_complexity, reason = "one caller takes it apart at once")]
     fn of_file(

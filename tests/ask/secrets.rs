@@ -1,0 +1,81 @@
+//! A secret in the prompt, in a pipe or in a file stays here: another machine's model reads
+//! `[redacted]`, a model on this machine all of it.
+
+use std::fs;
+
+use convergio_fake_provider::{Dialect, Reply, Script};
+use serde_json::{Value, json};
+
+use super::House;
+use crate::harness::wire::Wire;
+
+/// Of the right form; nobody's.
+const AWS: &str = "AKIAQ3EGZ7L2MWXK9TPV";
+const GITHUB: &str = "ghp_R7kZ2mXqP9sLw4TnB6vYc1HdJf8GaE3uKo5N";
+
+fn script() -> Script {
+    Script::always(Reply::text("Hello.").usage(10, 5))
+}
+
+fn bodies(house: &House) -> String {
+    let calls = house.provider.calls();
+    let bodies = calls
+        .iter()
+        .map(|call| String::from_utf8_lossy(&call.body).into_owned());
+    bodies.collect()
+}
+
+/// Asks with a secret in the prompt and in a file, and another one in the pipe.
+fn ask(house: &House, more: &[&str]) -> crate::harness::home::Ran {
+    fs::write(house.folder.join("a.env"), format!("AWS_KEY={AWS}\n")).expect("a file");
+    let prompt = format!("why is {AWS} refused?");
+    let mut arguments = vec!["ask", prompt.as_str(), "-a", "a.env"];
+    arguments.extend(more);
+    house.cv_with_input(&arguments, format!("token: {GITHUB}\n").as_bytes())
+}
+
+#[test]
+fn another_machine_never_reads_a_secret_of_a_question() {
+    let house = House::new(script());
+    let ran = ask(&house, &[]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let note = "2 secrets masked before the question left";
+    assert!(ran.err.contains(note), "{ran:?}");
+    let sent = bodies(&house);
+    assert!(sent.contains("why is [redacted] refused?"), "{sent}");
+    // The conversation goes on, and keeps what was written.
+    let ran = house.cv(&["ask", "-c", "--format", "json", "and now?"]);
+    let answer: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(answer["redactions"], 2, "{answer}");
+    let sent = bodies(&house);
+    assert_eq!(house.provider.calls().len(), 2, "{sent}");
+    assert!(!sent.contains(AWS) && !sent.contains(GITHUB), "{sent}");
+    let mut wire = Wire::open(&house.home);
+    let left = wire.result("privacy.egress", json!({}));
+    assert_eq!(left["rows"][0]["redactions"], 2, "{left}");
+    assert_eq!(left["rows"][1]["redactions"], 2, "{left}");
+    let id = answer["session_id"].clone();
+    let kept = wire.result("session.get", json!({"session_id": id}));
+    assert!(kept.to_string().contains(AWS), "{kept}");
+    let ran = ask(&house, &["-q"]);
+    assert!(!ran.err.contains("masked"), "{ran:?}");
+}
+
+#[test]
+fn a_preview_counts_the_secrets_and_sends_nothing() {
+    let house = House::new(script());
+    let ran = ask(&house, &["--dry-run", "--format", "json"]);
+    let preview: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(preview["redactions"], 2, "{preview}");
+    assert_eq!(house.provider.connections(), 0);
+}
+
+#[test]
+fn a_model_on_this_machine_reads_the_question_whole() {
+    let house = House::speaking(Dialect::Ollama, script());
+    let ran = ask(&house, &[]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(!ran.err.contains("masked"), "{ran:?}");
+    let sent = bodies(&house);
+    assert!(sent.contains(AWS) && sent.contains(GITHUB), "{sent}");
+}
