@@ -147,6 +147,8 @@ pub enum TlsFailure {
     Revoked,
     /// The certificate is wrong in another way, in the verifier's words.
     BadCertificate(String),
+    /// What answered is no TLS: a server of plain HTTP, most likely.
+    NotSpoken,
     /// The handshake failed, in the TLS library's words.
     Handshake(String),
     /// TLS broke after the handshake, in the TLS library's words.
@@ -162,6 +164,7 @@ impl fmt::Display for TlsFailure {
             Self::NotYetValid => out.write_str("the certificate is not valid yet"),
             Self::Revoked => out.write_str("the certificate was revoked"),
             Self::BadCertificate(text) => write!(out, "the certificate is bad: {text}"),
+            Self::NotSpoken => out.write_str("the server does not speak TLS"),
             Self::Handshake(text) => write!(out, "the handshake failed: {text}"),
             Self::Broken(text) => write!(out, "TLS broke: {text}"),
         }

@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, time::Duration};
 
-use rustls::CertificateError;
+use rustls::{CertificateError, InvalidMessage};
 
 use crate::{
     ConnectFailure, Denial, EgressError, Phase, TlsFailure,
@@ -101,6 +101,9 @@ fn after_connect(causes: &[&(dyn Error + 'static)], received_bytes: u64) -> Egre
 }
 
 fn handshake(error: &rustls::Error) -> TlsFailure {
+    if let rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) = error {
+        return TlsFailure::NotSpoken;
+    }
     let rustls::Error::InvalidCertificate(error) = error else {
         return TlsFailure::Handshake(error.to_string());
     };

@@ -405,7 +405,7 @@ pub fn words(class: ErrorClass) -> &'static str {
         ErrorClass::ContentFilter => "refused by the provider's filter",
         ErrorClass::Server => "the provider failed",
         ErrorClass::Connect => "no connection",
-        ErrorClass::Tls => "the certificate is not to be trusted",
+        ErrorClass::Tls => "no TLS that can be trusted",
         ErrorClass::Timeout(Phase::Connect) => "no connection in time",
         ErrorClass::Timeout(Phase::FirstByte) => "no answer in time",
         ErrorClass::Timeout(Phase::Idle | Phase::Total) => "the answer took too long",

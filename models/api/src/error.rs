@@ -43,7 +43,7 @@ pub enum ErrorClass {
     Server,
     /// No connection: name, route or refusal. Nothing was sent.
     Connect,
-    /// The certificate is not to be trusted. Nothing was sent.
+    /// No TLS, or its certificate is not to be trusted. Nothing was sent.
     Tls,
     /// It took too long.
     Timeout(Phase),

@@ -138,7 +138,7 @@ async fn a_certificate_out_of_its_time_is_refused() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_no_tls_is_a_failed_handshake() {
+async fn a_server_that_speaks_no_tls_is_called_that() {
     let (listener, address) = listen().await;
     let server = tokio::spawn(answer_plainly(listener));
     let error = send(&gate(), post(&url(&format!("https://{address}/")))).await;
@@ -147,7 +147,7 @@ async fn a_server_that_speaks_no_tls_is_a_failed_handshake() {
         matches!(
             &error,
             EgressError::Tls {
-                why: TlsFailure::Handshake(_)
+                why: TlsFailure::NotSpoken
             }
         ),
         "{error:?}"
