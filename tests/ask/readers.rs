@@ -298,7 +298,13 @@ fn a_broken_run_is_resumed_as_a_new_one_only_when_asked() {
     let calls = house.provider.calls();
     assert_eq!(calls.len(), 2);
     assert!(calls[1].prompt().contains("tell me"));
-    assert_ne!(house.last_run()["run_id"], first.as_str());
+    let last = house.last_run();
+    let second = last["run_id"].as_str().expect("an id");
+    assert_ne!(second, first);
+    let whole = house.cv(&["runs", "resume", second]);
+    three_lines(&whole, 2);
+    assert!(whole.err.contains("answered whole"), "{whole:?}");
+    assert_eq!(house.provider.calls().len(), 2, "nobody was asked again");
     house.settled();
 }
 

@@ -323,7 +323,7 @@ fn what_is_wrong_with_the_command_is_said_before_anything_is_asked() {
     ] {
         three_lines(&ask(&home, arguments, b""), 2);
     }
-    assert_eq!(ask(&home, &["hi", "-o", "no/such/f"], b"").code, Some(70));
+    assert_eq!(ask(&home, &["hi", "-o", "no/such/f"], b"").code, Some(2));
     assert!(daemon.calls("run.start").is_empty());
 }
 

@@ -154,7 +154,7 @@ fn a_killed_daemon_is_told_with_the_runs_true_end() {
         _ => {
             assert_eq!(last["type"], "failed", "{last}");
             assert_eq!(last["error"]["data"]["slug"], "interrupted", "{last}");
-            super::three_lines(&ran, 70);
+            super::three_lines(&ran, 7);
         }
     }
 }

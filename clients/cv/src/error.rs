@@ -29,6 +29,8 @@ pub enum Kind {
     Rpc(ErrorCode),
     /// The daemon answered with a code that this build does not know.
     UnknownRpc(i32),
+    /// The daemon was killed while it ran what was asked for; it said so when it came back.
+    DaemonKilled,
     /// The answer could not be written.
     Output,
     /// Whoever read the answer went away; not an error.
@@ -55,7 +57,7 @@ impl Kind {
             | Self::Conflict
             | Self::TooLarge
             | Self::NotFound => Exit::Usage,
-            Self::Unreachable => Exit::Daemon,
+            Self::Unreachable | Self::DaemonKilled => Exit::Daemon,
             Self::Rpc(code) => Exit::of(code),
             Self::Io | Self::UnknownRpc(_) | Self::Output => Exit::Internal,
             Self::ReaderGone => Exit::Ok,
@@ -81,7 +83,8 @@ impl Kind {
             Self::UnknownRpc(_) => "unknown",
             Self::Output => "output",
             Self::ReaderGone => "reader_gone",
-            Self::Interrupted => "interrupted",
+            // The contract's word for both; the exit code tells them apart.
+            Self::Interrupted | Self::DaemonKilled => "interrupted",
             Self::Timeout => "timeout",
             Self::Incomplete => "incomplete",
             Self::Declined => "declined",
@@ -161,15 +164,20 @@ impl Failure {
         )
     }
 
+    /// Whoever read the answer has gone.
+    pub fn reader_gone() -> Self {
+        Self::new(
+            Kind::ReaderGone,
+            "Nobody reads the output any more",
+            "the pipe was closed",
+            Hint::HELP,
+        )
+    }
+
     /// The answer could not be written; a reader that went away is no error.
     pub fn output(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
-            return Self::new(
-                Kind::ReaderGone,
-                "Nobody reads the output any more",
-                "the pipe was closed",
-                Hint::HELP,
-            );
+            return Self::reader_gone();
         }
         match error.get_ref().and_then(|inner| inner.downcast_ref()) {
             Some(Stuck::Interrupted) => return Self::interrupted(),
@@ -223,6 +231,11 @@ impl From<RpcError> for Failure {
             Kind::Rpc(code) => defaults(code),
             _ => ("the daemon is newer than this `cv`", Hint::REINSTALL),
         };
+        let killed = error
+            .data
+            .as_ref()
+            .is_some_and(|data| data.slug == "interrupted");
+        let kind = if killed { Kind::DaemonKilled } else { kind };
         let (why, hint, trace_id) = error.data.map_or((None, None, None), |data| {
             (data.why, data.hint, data.trace_id)
         });
@@ -331,6 +344,7 @@ mod tests {
             (Kind::NotFound, 2),
             (Kind::Io, 70),
             (Kind::Unreachable, 7),
+            (Kind::DaemonKilled, 7),
             (Kind::UnknownRpc(-32099), 70),
             (Kind::Output, 70),
             (Kind::ReaderGone, 0),

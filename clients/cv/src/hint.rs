@@ -115,6 +115,8 @@ hints! {
     WAIT_FOR_STDIN = "`git log | cv ask \"what changed?\" -` waits for all of it; --no-stdin never reads";
     /// Only text can be asked about.
     TEXT_ONLY = "turn it into text first, for instance `file NAME | cv ask \"what is this?\"`";
+    /// What is no file and may never end.
+    PIPE_TEXT = "pipe it: `head -n 500 NAME | cv ask \"explain this\" -`";
     /// A question or a file beyond the limit.
     LESS_INPUT = "send less, for instance `head -n 500 FILE | cv ask \"explain this\"`";
     /// An answer that ended at its limit.

@@ -36,6 +36,11 @@ impl Target {
             Ok((place, found))
         };
         let (place, found) = looked().map_err(|failure| Failure {
+            // Nothing was asked yet: a place that cannot be written is a fault of the command line.
+            kind: match failure.kind {
+                Kind::Io => Kind::Usage,
+                kind => kind,
+            },
             way_out: Hint::OTHER_FILE,
             ..failure
         })?;
@@ -106,7 +111,9 @@ mod tests {
     fn what_cannot_be_written_is_said_before_and_parts_never_take_the_files_place() {
         let folder = tempfile::tempdir().expect("a folder");
         let missing = Target::new(folder.path(), Path::new("no/such/folder/f"));
-        assert_eq!(missing.expect_err("no folder").kind, Kind::Io);
+        assert_eq!(missing.expect_err("no folder").kind, Kind::Usage);
+        let long = Target::new(folder.path(), Path::new(&"x".repeat(300)));
+        assert_eq!(long.expect_err("a long name").kind, Kind::Usage);
         std::os::unix::fs::symlink("/etc/passwd", folder.path().join("l")).expect("links");
         let link = Target::new(folder.path(), Path::new("l"));
         assert_eq!(link.expect_err("a link").kind, Kind::Conflict);

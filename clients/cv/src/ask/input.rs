@@ -1,8 +1,10 @@
 //! What is asked: the prompt, what is piped in, files.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::Read,
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
 };
 
@@ -30,7 +32,24 @@ pub fn prompt(words: &[String]) -> (String, bool) {
     (said.join(" "), dash)
 }
 
-/// A file that must be text, at most `max` bytes of it. Blocks where it is a pipe.
+/// The template's variables by name; each once.
+pub fn variables(given: &[(String, String)]) -> Result<BTreeMap<String, String>, Failure> {
+    let mut variables = BTreeMap::new();
+    for (name, value) in given {
+        if variables.insert(name.clone(), value.clone()).is_some() {
+            return Err(Failure::new(
+                Kind::Usage,
+                format!("--var {name} is given twice"),
+                "a variable has one value",
+                Hint::ASK_HELP,
+            ));
+        }
+    }
+    Ok(variables)
+}
+
+/// A file that must be text, at most `max` bytes of it. A named pipe or a device is refused, for
+/// it may never end; a pipe that the shell opened, `<(…)`, blocks until it ends.
 pub fn text_file(path: &Path, max: u64) -> Result<String, Failure> {
     let failed = |error: &std::io::Error| Failure {
         kind: match error.kind() {
@@ -40,6 +59,17 @@ pub fn text_file(path: &Path, max: u64) -> Result<String, Failure> {
         },
         ..Failure::io("read", path, error, Hint::ASK_HELP)
     };
+    let about = std::fs::metadata(path).map_err(|error| failed(&error))?;
+    let by_shell = path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd");
+    let ends = about.is_file() || about.is_dir() || (by_shell && about.file_type().is_fifo());
+    if !ends {
+        return Err(Failure::new(
+            Kind::Usage,
+            format!("{} is not a regular file", path.display()),
+            "a pipe or a device may never end",
+            Hint::PIPE_TEXT,
+        ));
+    }
     let file = File::open(path).map_err(|error| failed(&error))?;
     let mut bytes = Vec::new();
     file.take(max + 1)
@@ -160,6 +190,15 @@ pub fn variable(text: &str) -> Result<(String, String), String> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_variable_has_one_value() {
+        let given = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let two = [given("a", "1"), given("b", "2")];
+        assert_eq!(variables(&two).expect("two").len(), 2);
+        let doubled = [given("a", "1"), given("a", "1")];
+        assert_eq!(variables(&doubled).expect_err("one").kind, Kind::Usage);
+    }
+
     fn kinds(input: &[Input]) -> Vec<(InputKind, &str)> {
         input
             .iter()
@@ -172,6 +211,20 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let failure = text_file(folder.path(), 10).expect_err("no file");
         assert_eq!(failure.kind, Kind::Usage);
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_writes_to_is_refused_and_not_awaited() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let fifo = folder.path().join("fifo");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0)
+            .expect("makes a pipe");
+        for endless in [fifo.as_path(), Path::new("/dev/zero")] {
+            let failure = text_file(endless, 10).expect_err("no regular file");
+            assert_eq!(failure.kind, Kind::Usage);
+            assert!(failure.what.contains("not a regular file"), "{failure}");
+        }
     }
 
     #[test]

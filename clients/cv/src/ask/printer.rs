@@ -317,6 +317,7 @@ impl Printer {
         }
         let mut text = product.into_text()?;
         if self.asked.target.is_some() {
+            text = escape::piped(&text);
             if !text.is_empty() && !text.ends_with('\n') {
                 text.push('\n');
             }
@@ -328,9 +329,7 @@ impl Printer {
                 answer.write("\n")?;
             }
         } else {
-            let mut piped = Piped::default();
-            answer.write(&piped.push(&text))?;
-            answer.write(&piped.end())?;
+            answer.write(&escape::piped(&text))?;
         }
         answer.flush()?;
         Ok(None)
@@ -424,7 +423,7 @@ impl Printer {
             && !self.reply.is_empty()
             && let Some(target) = &self.asked.target
         {
-            let kept = target.keep_partial(&self.reply.text())?;
+            let kept = target.keep_partial(&escape::piped(&self.reply.text()))?;
             context.notes.note(&format!(
                 "What came is in {}; it is not whole. {} is as it was.",
                 escape::line(&kept.display().to_string()),
@@ -458,7 +457,7 @@ impl Product {
     fn into_text(self) -> Result<String, Failure> {
         match self {
             Self::Text(text) | Self::Code(text) => Ok(text),
-            Self::Json(value) => serde_json::to_string_pretty(&value)
+            Self::Json(value) => escape::pretty_json(&value)
                 .map(|text| text + "\n")
                 .map_err(|error| Failure::output(&error.into())),
         }

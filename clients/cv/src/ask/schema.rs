@@ -34,6 +34,9 @@ impl Schema {
         let text = super::input::text_file(path, SCHEMA_MAX_BYTES)?;
         let value: Value =
             serde_json::from_str(&text).map_err(|error| refused(error.to_string()))?;
+        if !value.is_object() {
+            return Err(refused("it is JSON, but no object in braces".to_owned()));
+        }
         let validator =
             jsonschema::validator_for(&value).map_err(|error| refused(error.to_string()))?;
         Ok(Self { value, validator })

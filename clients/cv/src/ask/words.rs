@@ -110,6 +110,27 @@ pub fn unchosen_cap(budgets: &[BudgetInfo]) -> Option<String> {
     ))
 }
 
+/// That the daily budget is frozen, why, and what opens it.
+pub fn frozen(budgets: &[BudgetInfo]) -> Option<String> {
+    const CENT: i64 = 10_000_000;
+    let day = budgets
+        .iter()
+        .find(|budget| budget.window == "day" && budget.frozen)?;
+    let used = day.posted_nano_usd.saturating_add(day.pending_nano_usd);
+    // The same sum would leave it frozen, one that is used up would open nothing.
+    let mut round = (0..12_u32)
+        .flat_map(|power| [1, 2, 5].map(|digit| digit * 10_i64.pow(power)))
+        .map(|cents| cents.saturating_mul(CENT));
+    let enough = round.find(|limit| *limit > used && *limit > day.limit_nano_usd)?;
+    let cents = enough / CENT;
+    Some(format!(
+        "The daily budget is frozen: a provider billed more than was held for a call. No cloud \
+         model is asked until another sum is set: cv budget set daily {}.{:02}",
+        cents / 100,
+        cents % 100
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use convergio_contract::chat::Stop;
@@ -119,6 +140,23 @@ mod tests {
 
     fn shown(reply: &Reply) -> String {
         Layout::default().pieces(&cost(reply, 2_100), 0)
+    }
+
+    #[test]
+    fn a_frozen_budget_names_a_sum_that_opens_it() {
+        let mut day = BudgetInfo {
+            window: "day".to_owned(),
+            limit_nano_usd: 1_000_000_000,
+            posted_nano_usd: 2_310_000_000,
+            pending_nano_usd: 0,
+            resets_ms: 0,
+            chosen: true,
+            frozen: false,
+        };
+        assert_eq!(frozen(std::slice::from_ref(&day)), None);
+        day.frozen = true;
+        let told = frozen(&[day]).expect("frozen");
+        assert!(told.ends_with("cv budget set daily 5.00"), "{told}");
     }
 
     #[test]

@@ -54,12 +54,7 @@ pub async fn listen(
                     "the question went out without it after 3 s; it is cancelled",
                     Hint::WAIT_FOR_STDIN,
                 )),
-                () = reader.gone(), if to_stdout => Err(Failure::new(
-                    Kind::ReaderGone,
-                    "whoever read the answer has gone",
-                    "stdout was closed on the other side",
-                    Hint::OTHER_OUTPUT,
-                )),
+                () = reader.gone(), if to_stdout => Err(Failure::reader_gone()),
             }
         };
         let occupied = printer.occupies(&context.answer);
@@ -196,13 +191,17 @@ async fn tell_cost(client: &Client, took_ms: u64, context: &mut Context, printer
     }
 }
 
-/// Names the daily cap where it is nobody's choice.
+/// Names the daily cap where it is frozen or nobody's choice.
 pub async fn tell_cap(client: &Client, context: &mut Context) {
     // A remark: whoever cannot have it misses nothing of the answer.
-    if let Ok(found) = client.call::<BudgetList>(&Empty {}).await
-        && let Some(line) = words::unchosen_cap(&found.budgets)
-    {
-        context.notes.note(&line);
+    if let Ok(found) = client.call::<BudgetList>(&Empty {}).await {
+        let lines = [
+            words::frozen(&found.budgets),
+            words::unchosen_cap(&found.budgets),
+        ];
+        for line in lines.into_iter().flatten() {
+            context.notes.note(&line);
+        }
     }
 }
 

@@ -142,6 +142,7 @@ fn ask(args: Args, context: &mut Context, printer: &mut Printer) -> Result<Exit,
     printer.asked.schema = args.schema.as_deref().map(Schema::read).transpose()?;
     let target = args.output.as_deref().filter(|path| *path != "-");
     printer.asked.target = target.map(|path| Target::new(&folder, path)).transpose()?;
+    let variables = input::variables(&args.var)?;
     let options = options(&args);
     let reach = daemon::options(context, Start::IfNeeded)?;
     let deadline_ms = context.global.timeout;
@@ -156,7 +157,7 @@ fn ask(args: Args, context: &mut Context, printer: &mut Printer) -> Result<Exit,
                 Vec::new()
             } else {
                 let reading = waiting::on_thread(move || input::files(&folder, &paths));
-                spinner::during(&mut context.notes, "Reading the files", reading).await?
+                awaiting(reading, "Reading the files until they end", context).await?
             };
             input::assemble(prompt.clone(), piped, files, args.template.is_some())
         };
@@ -168,7 +169,7 @@ fn ask(args: Args, context: &mut Context, printer: &mut Printer) -> Result<Exit,
             session: session(&args),
             system: args.system.clone(),
             template: args.template.clone(),
-            variables: args.var.iter().cloned().collect(),
+            variables,
             output_schema: printer
                 .asked
                 .schema
@@ -275,21 +276,7 @@ async fn piped(
             }
         }
     }
-    let message = "Reading stdin until it ends";
-    let mut all = pipe.all;
-    let bytes = if context.notes.animated {
-        spinner::during(&mut context.notes, message, all).await
-    } else {
-        let silent = Duration::from_millis(SILENT_STDIN_MS);
-        match tokio::time::timeout(silent, &mut all).await {
-            Ok(bytes) => bytes,
-            Err(_) => {
-                context.notes.note(message);
-                all.await
-            }
-        }
-    };
-    match bytes {
+    match awaiting(pipe.all, "Reading stdin until it ends", context).await {
         Ok(Ok(Some(bytes))) => input::text(bytes, "What stands on stdin").map(Some),
         Ok(Ok(None)) => Err(Failure::new(
             Kind::TooLarge,
@@ -304,6 +291,22 @@ async fn piped(
             "its thread ended",
             Hint::ASK_HELP,
         )),
+    }
+}
+
+/// Waits for what is read, and says so where it takes long: it may never end.
+async fn awaiting<T>(reading: impl Future<Output = T>, message: &str, context: &mut Context) -> T {
+    if context.notes.animated {
+        return spinner::during(&mut context.notes, message, reading).await;
+    }
+    let mut reading = std::pin::pin!(reading);
+    let silent = Duration::from_millis(SILENT_STDIN_MS);
+    match tokio::time::timeout(silent, &mut reading).await {
+        Ok(read) => read,
+        Err(_) => {
+            context.notes.note(message);
+            reading.await
+        }
     }
 }
 

@@ -294,6 +294,11 @@ fn print_list(
     Ok(Exit::Ok)
 }
 
+/// Whether the variable holds something here.
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
 fn print_added(
     added: &ProviderInfo,
     format: Format,
@@ -309,9 +314,14 @@ fn print_added(
     if let Some(problem) = &added.problem {
         context.notes.note(&escape::line(problem));
     }
-    context.notes.note(&match added.key {
-        KeyState::Missing { .. } => format!("Give it a key: cv provider set-key {name}"),
-        KeyState::Found { .. } | KeyState::NotNeeded => format!("Try it: cv provider test {name}"),
+    context.notes.note(&match &added.key {
+        // The daemon does not see this command's environment; a call takes the key along.
+        KeyState::Missing { env_names, .. } if !env_names.iter().any(|name| is_set(name)) => {
+            format!("Give it a key: cv provider set-key {name}")
+        }
+        KeyState::Missing { .. } | KeyState::Found { .. } | KeyState::NotNeeded => {
+            format!("Try it: cv provider test {name}")
+        }
     });
     Ok(Exit::Ok)
 }

@@ -250,7 +250,10 @@ fn review(args: &Args, context: &mut Context, printer: &mut Printer) -> Result<E
                 .await;
         }
         if let Err(failure) = &outcome
-            && matches!(failure.kind, Kind::Interrupted | Kind::Timeout)
+            && matches!(
+                failure.kind,
+                Kind::Interrupted | Kind::Timeout | Kind::ReaderGone
+            )
             && !args.detach
         {
             answer::cancel(&client, run_id).await;

@@ -23,7 +23,7 @@ use crate::{
     daemon,
     error::Failure,
     keys::{Mending, tell_empty},
-    output::{Answer, escape, layout::Piece, paint::Role},
+    output::{Answer, escape, layout::Piece, paint::Role, reader::Reader},
     render::ReviewFormat,
     spinner,
 };
@@ -79,8 +79,15 @@ pub async fn stream(
         return Ok(None);
     };
     let mut told_model = false;
+    let reader = Reader::of_stdout();
     loop {
-        let next = async { events.next().await.map_err(daemon::failure) };
+        let next = async {
+            tokio::select! {
+                biased;
+                event = events.next() => event.map_err(daemon::failure),
+                () = reader.gone() => Err(Failure::reader_gone()),
+            }
+        };
         let next = spinner::during(&mut context.notes, "Reviewing", next);
         let event = beating(printer, &mut context.answer, next).await?;
         match event {

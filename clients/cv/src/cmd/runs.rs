@@ -118,9 +118,19 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
                 Start::IfNeeded,
                 "ending the run",
                 |client: Client| async move {
-                    client.call::<RunCancel>(&RunCancelParams { run_id }).await
+                    let before = client.call::<RunGet>(&RunGetParams { run_id }).await?;
+                    let run = client
+                        .call::<RunCancel>(&RunCancelParams { run_id })
+                        .await?;
+                    Ok((before, run))
                 },
             )?;
+            let (before, run) = run;
+            if before.state != RunState::Running {
+                context
+                    .notes
+                    .note("It had ended already: nothing was cancelled.");
+            }
             one(&run, args.format, context)
         }
     }
@@ -227,7 +237,8 @@ fn one(run: &RunInfo, format: Format, context: &mut Context) -> Result<Exit, Fai
             .notes
             .note(&format!("Ask it again: cv runs resume {}", run.run_id));
     }
-    if run.state != RunState::Running || run.findings.is_some() {
+    // Of a run that was asked for with --ephemeral nothing is left to read.
+    if run.state != RunState::Running && run.last_seq > 0 {
         context
             .notes
             .note(&format!("Read it: cv attach {}", run.run_id));

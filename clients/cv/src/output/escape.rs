@@ -60,16 +60,25 @@ fn escape(text: &str, bad: impl Fn(char) -> bool) -> Cow<'_, str> {
 /// JSON in one line in which every unsafe character is a `\u` escape: the same value, harmless
 /// on a terminal.
 pub fn json(value: &impl serde::Serialize) -> Result<String, serde_json::Error> {
-    let compact = serde_json::to_string(value)?;
-    if !compact.chars().any(is_unsafe) {
-        return Ok(compact);
+    serde_json::to_string(value).map(|compact| harmless(compact, is_unsafe))
+}
+
+/// JSON as a person reads it, with the control characters that serde_json leaves alone escaped.
+pub fn pretty_json(value: &impl serde::Serialize) -> Result<String, serde_json::Error> {
+    let control = |c: char| matches!(c, '\u{7f}'..='\u{9f}');
+    serde_json::to_string_pretty(value).map(|text| harmless(text, control))
+}
+
+fn harmless(text: String, bad: impl Fn(char) -> bool) -> String {
+    if !text.chars().any(&bad) {
+        return text;
     }
     // Outside of strings serde_json writes ASCII punctuation only, so each of these characters
     // stands inside a string, where the escape means the same.
-    let mut escaped = String::with_capacity(compact.len() + 16);
+    let mut escaped = String::with_capacity(text.len() + 16);
     let mut units = [0; 2];
-    for c in compact.chars() {
-        if is_unsafe(c) {
+    for c in text.chars() {
+        if bad(c) {
             for unit in c.encode_utf16(&mut units) {
                 // Writing to a String cannot fail.
                 let _ = write!(escaped, "\\u{unit:04x}");
@@ -78,7 +87,7 @@ pub fn json(value: &impl serde::Serialize) -> Result<String, serde_json::Error> 
             escaped.push(c);
         }
     }
-    Ok(escaped)
+    escaped
 }
 
 /// Several lines of a model's for a terminal: newlines and tabs stay, and the joiners that
@@ -126,9 +135,30 @@ impl Piped {
     }
 }
 
+/// A whole text of a model's as [`Piped`] lets it into a pipe or a file.
+pub fn piped(text: &str) -> String {
+    let mut piped = Piped::default();
+    let mut out = piped.push(text);
+    out.push_str(&piped.end());
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_holds_no_control_characters_and_json_stays_json() {
+        assert_eq!(
+            piped("a\u{1b}]0;t\u{7}\tb\r\nc\r"),
+            "a\\u{1b}]0;t\\u{7}\tb\r\nc\\r"
+        );
+        let value = serde_json::json!({"a": "x\u{9b}31m\u{1b}\u{200d}"});
+        let text = pretty_json(&value).expect("JSON");
+        assert_eq!(piped(&text), text);
+        let read: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(read, value);
+    }
 
     #[test]
     fn nothing_that_drives_a_terminal_passes() {

@@ -82,7 +82,7 @@ pub(crate) fn model(error: &ModelError, model: &str) -> RpcError {
         | ErrorClass::Redirect => {
             format!("cv provider test {provider}")
         }
-        ErrorClass::ContextOverflow => "cv ask --dry-run".to_owned(),
+        ErrorClass::ContextOverflow => "cv models".to_owned(),
         _ => "cv provider list".to_owned(),
     };
     let mut told = RpcError::new(

@@ -196,6 +196,12 @@ impl Handle<RunResume> for Daemon {
         if run.ended_ms.is_none() {
             return Err(conflict("it has not ended", &format!("cv attach {old}")));
         }
+        if run.state == convergio_runs::RunState::Completed
+            && run.outcome.as_deref() != Some("incomplete")
+        {
+            let why = "it was answered whole";
+            return Err(conflict(why, &format!("cv attach {old}")));
+        }
         let question = messages
             .into_iter()
             .find(|message| message.run_id == Some(old) && message.role == MessageRole::User);

@@ -64,6 +64,13 @@ pub(crate) fn payload(body: &EventBody) -> Box<RawValue> {
 pub(crate) fn error(error: RunsError) -> RpcError {
     let code = match &error {
         RunsError::Store(inner) => return failure::store(inner),
+        RunsError::NotFound {
+            what: "session", ..
+        } => {
+            return RpcError::new(ErrorCode::NotFound, error.to_string())
+                .why("it never was, or it was removed")
+                .hint("cv sessions list --all");
+        }
         RunsError::NotFound { .. } => ErrorCode::NotFound,
         RunsError::Conflict { .. }
         | RunsError::Ended { .. }

@@ -1,7 +1,7 @@
 //! Conversations.
 
 use convergio_contract::{
-    ErrorCode, RpcError,
+    RpcError,
     limits::PAGE_MAX,
     session::{
         SessionDelete, SessionDeleteParams, SessionDeleteResponse, SessionGet, SessionGetParams,
@@ -39,11 +39,6 @@ fn info(session: Session) -> SessionInfo {
 
 fn told(error: RunsError) -> RpcError {
     match error {
-        RunsError::NotFound {
-            what: "session", ..
-        } => RpcError::new(ErrorCode::NotFound, error.to_string())
-            .why("it never was, or it was removed")
-            .hint("cv session list"),
         RunsError::StillRunning { id } => runs_error(error).hint(format!("cv runs cancel {id}")),
         other => runs_error(other),
     }

@@ -105,7 +105,7 @@ impl Question {
             return Err(
                 RpcError::new(ErrorCode::TooLarge, format!("the input has {size} bytes"))
                     .why(format!("{INPUT_MAX_BYTES} are taken at most"))
-                    .hint("cv ask --dry-run"),
+                    .hint("cv ask --help"),
             );
         }
         let asked = input(&params.input);
