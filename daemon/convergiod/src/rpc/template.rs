@@ -18,6 +18,7 @@ use crate::{
     daemon::{Daemon, now_ms},
     dispatch::{Call, Handle},
     failure,
+    run_kinds::question,
 };
 
 fn wire(template: Template) -> Wire {
@@ -41,6 +42,8 @@ impl Handle<TemplateSave> for Daemon {
                 .why("a model is named provider/model")
                 .hint("cv models"));
         }
+        question::check_placeholders(&params.prompt)?;
+        question::check_placeholders(params.system.as_deref().unwrap_or_default())?;
         let tenant = self.runs().tenant();
         let new = NewTemplate {
             name: params.name,

@@ -1,6 +1,6 @@
 //! What is asked: input, template, conversation, as the request that a model gets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use convergio_contract::{
     ErrorCode, RpcError,
@@ -70,6 +70,55 @@ fn wrap(text: &mut String, tag: &str, attributes: &str, content: &str) {
     text.push_str(&format!("</{tag}{id}>"));
 }
 
+/// Whether a variable may be called that: what `--var NAME=VALUE` can name.
+fn is_variable(name: &str) -> bool {
+    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    !name.is_empty() && name.chars().all(allowed)
+}
+
+/// The names between `{{` and `}}`.
+fn placeholders(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (_, after) = rest.split_once("{{")?;
+        let (name, behind) = after.split_once("}}")?;
+        rest = behind;
+        Some(name.trim())
+    })
+}
+
+/// Refuses a template's text whose placeholders could never be filled.
+pub(crate) fn check_placeholders(text: &str) -> Result<(), RpcError> {
+    match placeholders(text).find(|name| !is_variable(name)) {
+        None => Ok(()),
+        Some(name) => Err(
+            invalid(format!("{{{{{name}}}}} is no variable of a template"))
+                .why("a variable's name is letters, digits, '_', '-' and '.', without blanks")
+                .hint("cv template save tldr \"Summarize in {{lines}} lines: {{input}}\""),
+        ),
+    }
+}
+
+/// Refuses values for variables that the template does not have.
+fn check_variables(
+    variables: &BTreeMap<String, String>,
+    template: &Template,
+) -> Result<(), RpcError> {
+    let system = template.system.as_deref().unwrap_or_default();
+    let known: BTreeSet<&str> = placeholders(&template.prompt)
+        .chain(placeholders(system))
+        .collect();
+    match variables.keys().find(|name| !known.contains(name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(invalid(format!("the template has no variable {name:?}"))
+            .why(match known.len() {
+                0 => "it has none".to_owned(),
+                _ => format!("it has {}", Vec::from_iter(known).join(", ")),
+            })
+            .hint(format!("cv template show {}", template.name))),
+    }
+}
+
 /// Puts values in the place of `{{name}}`; names what has none.
 fn fill(text: &str, variables: &BTreeMap<String, String>) -> Result<String, RpcError> {
     let mut filled = String::with_capacity(text.len());
@@ -112,6 +161,7 @@ impl Question {
         let (system, text) = match template {
             None => (None, asked),
             Some(template) => {
+                check_variables(&params.variables, template)?;
                 let system = template.system.as_deref();
                 let system = system
                     .map(|text| fill(text, &params.variables))
@@ -281,6 +331,19 @@ mod tests {
         assert_eq!(question.system.as_deref(), Some("You are Rex."));
         // What a person wrote is no template.
         assert_eq!(question.text, "Say hi: x {{who}}");
+        asked.variables.insert("nosuch".into(), "1".into());
+        let unknown = Question::new(&asked, Some(&template)).err().unwrap();
+        assert!(unknown.message.contains("nosuch"), "{unknown}");
+    }
+
+    #[test]
+    fn what_could_never_be_filled_is_no_placeholder() {
+        for good in ["", "{{input}}", "a {{ b_1 }} {{c-d}} }} {", "open {{"] {
+            assert!(check_placeholders(good).is_ok(), "{good}");
+        }
+        for bad in ["{{}}", "{{a b}}", "{{{{a}}}}", "{{#if x}}", "{{a}} {{a=b}}"] {
+            assert!(check_placeholders(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

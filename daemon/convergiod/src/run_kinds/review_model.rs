@@ -201,7 +201,13 @@ impl ModelLook {
             self.waiting.push_front(call);
             return Vec::new();
         }
-        let told = error.told();
+        let mut told = error.told();
+        if let Some(data) = &mut told.data
+            && let Some(hint) = &mut data.hint
+            && let Some(options) = hint.strip_prefix("cv ask --")
+        {
+            *hint = format!("cv review --{options}");
+        }
         let why = told.message.clone();
         let of_this_call = matches!(
             told.kind(),
