@@ -39,6 +39,9 @@ pub struct Redacted {
 /// A secret's number in the book.
 pub(crate) type SecretId = u32;
 
+/// The places in one text that hold a secret, sorted, not overlapping.
+pub(crate) type TextSpots = Vec<(Range<usize>, SecretId)>;
+
 /// A place in a side's text that holds a secret.
 #[derive(Clone, Debug)]
 pub(crate) struct Spot {
@@ -116,10 +119,7 @@ impl SecretBook {
 
     /// Reads texts that belong to no diff: the book, and where each text's own secrets stand.
     /// `None` where a rule failed on one of them: what can't be searched isn't sent.
-    pub(crate) fn of_texts(
-        review: &Review<'_>,
-        texts: &[&str],
-    ) -> Option<(Self, Vec<Vec<(Range<usize>, SecretId)>>)> {
+    pub(crate) fn of_texts(review: &Review<'_>, texts: &[&str]) -> Option<(Self, Vec<TextSpots>)> {
         let mut book = Self::default();
         let mut places = Vec::with_capacity(texts.len());
         for text in texts {
