@@ -10,9 +10,10 @@ mod support;
 
 use std::{collections::BTreeSet, fs};
 
+use convergio_config::ProviderKind;
 use convergio_contract::secret::KEY_VARIABLES;
 use convergio_fake_provider::{Dialect, FakeProvider, Reply, Script};
-use convergio_models_remote::Catalog;
+use convergio_models_remote::{Catalog, Kind};
 use convergiod::Keys;
 use serde_json::{Value, json};
 use support::{Served, Wire};
@@ -63,6 +64,13 @@ fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
 fn clients_send_the_variables_that_the_catalogue_names() {
     let ours: BTreeSet<&str> = KEY_VARIABLES.iter().copied().collect();
     let theirs: BTreeSet<&str> = Catalog::builtin().key_env_names().into_iter().collect();
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+fn settings_name_the_dialects_that_there_are() {
+    let theirs: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+    let ours: Vec<&str> = ProviderKind::ALL.iter().map(|kind| kind.as_str()).collect();
     assert_eq!(ours, theirs);
 }
 

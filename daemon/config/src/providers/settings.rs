@@ -161,6 +161,9 @@ macro_rules! kinds {
         }
 
         impl ProviderKind {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$kind),+];
+
             /// All of them, as they stand in the file.
             pub(crate) const WORDS: &[&str] = &[$($word),+];
 

@@ -181,14 +181,13 @@ pub(crate) struct Configured {
     pub(crate) in_settings: bool,
 }
 
+/// The dialect of that name: both lists have the same.
 fn kind(kind: ProviderKind) -> Kind {
-    match kind {
-        ProviderKind::Anthropic => Kind::Anthropic,
-        ProviderKind::OpenAi => Kind::OpenAi,
-        ProviderKind::Azure => Kind::Azure,
-        ProviderKind::Gemini => Kind::Gemini,
-        ProviderKind::Ollama => Kind::Ollama,
-    }
+    #[expect(
+        clippy::expect_used,
+        reason = "a test holds the names of both against each other"
+    )]
+    Kind::from_name(kind.as_str()).expect("the settings know the dialects that there are")
 }
 
 /// Every provider that may be asked, by name. Those that `models.allowed_providers` leaves out are

@@ -62,9 +62,12 @@ pub(crate) fn plan(reply: &Reply, facts: &Facts) -> Plan {
             steps: Vec::new(),
             deltas: 0,
             tokens: 0,
-            tail: None,
+            tail: reply.endless.map(|bytes| Tail {
+                bytes,
+                chunked: false,
+            }),
             keep_alive: false,
-            close_notify: true,
+            close_notify: reply.endless.is_none(),
         };
         plan.steps = steps(reply, &plan.bytes, &Marks::default());
         return plan;
