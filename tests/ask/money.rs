@@ -134,6 +134,10 @@ fn a_provider_that_bills_more_than_was_held_freezes_the_budget() {
     let amount = &usage["total"]["amount_nano_usd"];
     assert_eq!(*amount, 500_030_000, "all of it is recorded: {usage}");
     assert_eq!(usage["budgets"][0]["frozen"], true, "{usage}");
+    assert!(
+        ran.err.contains("The daily budget is frozen") && ran.err.contains("budget set daily 2.00"),
+        "{ran:?}"
+    );
     three_lines(&house.cv(&["ask", "hi"]), 4);
     assert_eq!(house.provider.calls().len(), 1);
 }
