@@ -163,7 +163,9 @@ pub(crate) fn open(options: &mut BootOptions) -> Result<Opened, BootError> {
     };
     let keys = &options.surroundings.keys;
     let sources = keys.sources(&configuration.environment, &configuration.paths);
-    let models = ModelHouse::new(Secrets::new(sources), keys.proxies());
+    let secrets = Secrets::new(sources);
+    log.hide(secrets.clone());
+    let models = ModelHouse::new(secrets, keys.proxies());
     let daemon = Arc::new_cyclic(|this| Daemon {
         this: this.clone(),
         surroundings,

@@ -2,13 +2,15 @@
 //! written, and read from a cursor that survives rotation and restart.
 
 use std::{
+    borrow::Cow,
     fs::{self, File, OpenOptions},
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
+use convergio_config::secrets::Secrets;
 use tokio::sync::Notify;
 
 use crate::redact::redact;
@@ -40,6 +42,8 @@ pub(crate) struct Log {
     options: LogOptions,
     writer: Mutex<Writer>,
     grown: Notify,
+    /// The keys in hand, whatever they look like.
+    secrets: OnceLock<Secrets>,
 }
 
 impl Log {
@@ -56,7 +60,23 @@ impl Log {
             options,
             writer: Mutex::default(),
             grown: Notify::new(),
+            secrets: OnceLock::new(),
         })
+    }
+
+    /// Keeps the keys that these know out of every line from here on.
+    pub(crate) fn hide(&self, secrets: Secrets) {
+        // Set once, when the daemon is put together.
+        let _ = self.secrets.set(secrets);
+    }
+
+    /// The line without keys: those in hand, and whatever looks like one.
+    fn hidden(&self, line: &str) -> String {
+        let redactor = self.secrets.get().map(Secrets::redactor);
+        let known = redactor
+            .as_ref()
+            .map_or(Cow::Borrowed(line), |redactor| redactor.redact(line));
+        redact(&known).into_owned()
     }
 
     /// The current file.
@@ -70,7 +90,7 @@ impl Log {
 
     /// Appends one line. What cannot be written is counted, and the count is written later.
     pub(crate) fn append(&self, line: &str) {
-        let line = redact(line.trim_end_matches('\n'));
+        let line = self.hidden(line.trim_end_matches('\n'));
         let mut writer = self.writer();
         let lost = writer.lost;
         let mut text = String::new();
@@ -295,7 +315,7 @@ impl Write for LogTarget {
         self.log.append(&line);
         if self.terminal {
             // A terminal that is gone is no reason to end.
-            let _ = io::stderr().write_all(redact(&line).as_bytes());
+            let _ = io::stderr().write_all(self.log.hidden(&line).as_bytes());
         }
         Ok(bytes.len())
     }
@@ -315,6 +335,26 @@ mod tests {
             max_bytes,
             keep_files,
         })
+    }
+
+    #[test]
+    fn a_key_in_hand_is_hidden_whatever_it_looks_like() {
+        use convergio_config::secrets::{SecretSources, Secrets};
+        let folder = tempfile::tempdir().unwrap();
+        let log = log(folder.path(), 1 << 20, 1);
+        let around = crate::Surroundings::under(folder.path()).settings;
+        let paths = convergio_config::Paths::derive(&around).unwrap();
+        let sources = SecretSources::from_variables(Default::default(), &around, &paths);
+        let secrets = Secrets::new(sources);
+        log.hide(secrets.clone());
+        let key = "a plain sentence as a key".to_owned().into();
+        let known = secrets.know(&key);
+        log.append("asked with a plain sentence as a key today");
+        drop(known);
+        log.append("asked with a plain sentence again");
+        let text = fs::read_to_string(log.path()).unwrap();
+        assert!(!text.contains("sentence as a key"), "{text}");
+        assert!(text.contains("sentence again"), "{text}");
     }
 
     #[test]

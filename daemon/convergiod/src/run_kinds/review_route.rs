@@ -178,7 +178,9 @@ pub(crate) async fn route(daemon: &Daemon, asked: &Asked, early: bool) -> Result
         };
     }
     if !route.local && asked.nobody_chose(&route.target.provider) {
-        return Ok(Routed::Rules(Some("a key is exported, and nobody chose to send code")));
+        return Ok(Routed::Rules(Some(
+            "a key is exported, and nobody chose to send code",
+        )));
     }
     match looks(daemon, asked, route).await {
         Ok((context_tokens, max_output, key)) => Ok(Routed::Looks(Box::new(Looks {
