@@ -160,7 +160,17 @@ impl Handle<ProviderSetKey> for Daemon {
         let settings = self.settings_of(&call)?;
         let name = key_name(&params.name)?;
         // A key of nobody would never be used, nor be seen to be there.
-        self.provider(&settings, &params.name)?;
+        let provider = self.provider(&settings, &params.name)?;
+        if provider.takes_no_key() {
+            let name = &params.name;
+            let variable = name.to_uppercase().replace('-', "_");
+            return Err(RpcError::new(
+                ErrorCode::Conflict,
+                format!("the provider {name:?} is asked without a key"),
+            )
+            .why("it is on this machine, and its settings name no key")
+            .hint(format!("cv provider add {name} --key-env {variable}_KEY")));
+        }
         let key = SecretString::from(params.key.into_exposed());
         let set = self.models.secrets.set(&name, key, settings.secrets_file());
         let stored = set.await.map_err(|error| not_kept(&error))?;
