@@ -477,6 +477,16 @@ fn a_reader_that_was_never_there_and_a_full_stderr_change_no_ending() {
     let house = House::new(Script::always(Reply::text("Hello there.")));
     let ran = house.bash("\"$0\" ask hi | true; echo \"${PIPESTATUS[0]}\"");
     assert_eq!(ran.out.trim_end(), "0", "{ran:?}");
+    // The question may end before it is admitted, or before it has left: then it is settled too.
+    let total = house.usage()["total"].clone();
+    let calls = house.provider.calls().len() as u64;
+    assert_eq!(total["open"], 0, "{total}");
+    assert!(
+        calls <= total["attempts"].as_u64().expect("a count"),
+        "{total}"
+    );
+    assert!(total["attempts"].as_u64() <= Some(1), "{total}");
+    let house = House::new(Script::always(Reply::text("Hello there.")));
     let ran = house.bash("\"$0\" ask hi 2>/dev/full </dev/null");
     assert_eq!(
         (ran.code, ran.out.trim_end()),
