@@ -145,7 +145,8 @@ impl Books {
                 max_output: 1_000,
                 temperature: None,
                 output_schema: None,
-            },
+..ModelRequest::default()
+},
             local: false,
             destination: "https://api.example.com".into(),
             egress_id: Some(Uuid::now_v7()),

@@ -7,12 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use convergio_models_api::{ModelError, ModelStream, StopReason};
+use convergio_models_api::{ModelError, ModelEvent, ModelStream, StopReason, ToolCall};
 use uuid::Uuid;
 
 use crate::{
     machine::{Effect, Input, Limits, Machine, Outcome},
-    ports::{Admission, Admitted, Ask, RunLog, Settlement, Verdict},
+    ports::{Admission, Admitted, Ask, RunLog, Settlement, Shown, Verdict},
     router::Plan,
 };
 
@@ -21,6 +21,8 @@ use crate::{
 pub struct Answer {
     /// The text, in parts.
     pub parts: Vec<String>,
+    /// The tools that the model wants, in the order in which it began to call them.
+    pub tool_calls: Vec<ToolCall>,
     /// Why it ended.
     pub stop: StopReason,
     /// Which route of the plan answered.
@@ -173,7 +175,12 @@ pub async fn ask<A: Admission, L: RunLog>(
                     .map(|admitted| admitted.provider.stream(admitted.request));
             }
             Effect::Show(shown) => {
-                first_token.get_or_insert_with(Instant::now);
+                if matches!(
+                    shown,
+                    Shown::Piece { .. } | Shown::Event(ModelEvent::ToolCall { .. })
+                ) {
+                    first_token.get_or_insert_with(Instant::now);
+                }
                 log.show(shown);
             }
             settled @ Effect::Settle { .. } => {
@@ -196,12 +203,13 @@ pub async fn ask<A: Admission, L: RunLog>(
             Effect::Finish(outcome) => break outcome,
         }
     };
-    let parts =
+    let (parts, tool_calls) =
         std::mem::replace(&mut course.machine, Machine::new(Vec::new(), limits)).into_parts();
     let failure = match (outcome, refusal) {
         (Outcome::Answered(stop), _) => {
             return Ok(Answer {
                 parts,
+                tool_calls,
                 stop,
                 route,
                 first_token,

@@ -2,7 +2,9 @@
 
 mod steps;
 
-use convergio_models_api::{ErrorClass, ModelError, ModelEvent, Phase, StopReason, Usage};
+use convergio_models_api::{
+    ErrorClass, ModelError, ModelEvent, Phase, StopReason, ToolCall, Usage,
+};
 
 use crate::ports::{Ask, Channel, Ending, Shown, Verdict};
 
@@ -10,6 +12,13 @@ pub use steps::{Effect, Input, Limits, Outcome};
 
 /// Bytes of one part of an answer; even where each byte needs six in JSON, a part fits an event.
 pub const PART_BYTES_MAX: usize = 128 * 1024;
+
+/// Tools that one answer may call.
+pub const TOOL_CALLS_MAX: usize = 128;
+
+fn shown(event: ModelEvent) -> Vec<Effect> {
+    vec![Effect::Show(Shown::Event(event))]
+}
 
 #[derive(Clone, Debug, PartialEq)]
 enum State {
@@ -46,6 +55,8 @@ pub struct Machine {
     reasoning_part: u32,
     reasoning_part_bytes: usize,
     reasoning_bytes: usize,
+    tool_calls: Vec<ToolCall>,
+    tool_bytes: usize,
     failure: Option<ModelError>,
     /// For the next attempt's event.
     why_again: Option<String>,
@@ -67,6 +78,8 @@ impl Machine {
             reasoning_part: 0,
             reasoning_part_bytes: 0,
             reasoning_bytes: 0,
+            tool_calls: Vec::new(),
+            tool_bytes: 0,
             failure: None,
             why_again: None,
         }
@@ -77,14 +90,14 @@ impl Machine {
         &self.text
     }
 
-    /// Gives the answer away.
-    pub fn into_parts(self) -> Vec<String> {
-        self.text
+    /// Gives the answer away: its text in parts, and the tools that it wants.
+    pub fn into_parts(self) -> (Vec<String>, Vec<ToolCall>) {
+        (self.text, self.tool_calls)
     }
 
     /// The answer has begun: nothing is tried again.
     pub fn has_begun(&self) -> bool {
-        !self.text.is_empty() || self.reasoning_bytes > 0
+        !self.text.is_empty() || self.reasoning_bytes > 0 || !self.tool_calls.is_empty()
     }
 
     /// One step. An input that does not fit the state changes nothing. `jitter` is from 0 to 1.
@@ -171,13 +184,25 @@ impl Machine {
                 self.open.started = true;
                 self.open.request_id = request_id.or(self.open.request_id.take());
                 self.open.model = model.or(self.open.model.take());
-                Vec::new()
+                let (request_id, model) = (self.open.request_id.clone(), self.open.model.clone());
+                shown(ModelEvent::Started { request_id, model })
             }
             ModelEvent::Usage(usage) => {
                 self.open.started = true;
                 self.open.usage = usage;
-                Vec::new()
+                shown(ModelEvent::Usage(usage))
             }
+            ModelEvent::ReasoningSignature(text) => {
+                self.opaque(text, ModelEvent::ReasoningSignature)
+            }
+            ModelEvent::RedactedReasoning(text) => self.opaque(text, ModelEvent::RedactedReasoning),
+            ModelEvent::ToolCall {
+                index,
+                id,
+                name,
+                signature,
+            } => self.tool_call(index, id, name, signature),
+            ModelEvent::ToolArguments { index, json } => self.tool_arguments(index, json),
             ModelEvent::Stop(stop) => {
                 self.open.started = true;
                 self.open.stop = Some(stop);
@@ -190,14 +215,7 @@ impl Machine {
 
     fn more(&mut self, channel: Channel, text: String) -> Vec<Effect> {
         self.open.started = true;
-        if self.shown_bytes() + text.len() > self.limits.answer_max_bytes {
-            let error = self.own_error(
-                ErrorClass::TooLarge,
-                format!(
-                    "the answer is longer than {} bytes",
-                    self.limits.answer_max_bytes
-                ),
-            );
+        if let Some(error) = self.too_large(text.len()) {
             return self.failed(error, 0.0);
         }
         let mut effects = Vec::with_capacity(1);
@@ -211,7 +229,7 @@ impl Machine {
             }
             let tail = rest.split_off(cut);
             let part = self.append(channel, &rest);
-            effects.push(Effect::Show(Shown {
+            effects.push(Effect::Show(Shown::Piece {
                 channel,
                 part,
                 text: rest,
@@ -221,8 +239,74 @@ impl Machine {
         effects
     }
 
+    /// What the provider wants back is part of what it made, and of what it may bill.
+    fn opaque(&mut self, text: String, event: fn(String) -> ModelEvent) -> Vec<Effect> {
+        self.open.started = true;
+        if let Some(error) = self.too_large(text.len()) {
+            return self.failed(error, 0.0);
+        }
+        self.reasoning_bytes += text.len();
+        shown(event(text))
+    }
+
+    fn tool_call(
+        &mut self,
+        index: u32,
+        id: String,
+        name: String,
+        signature: Option<String>,
+    ) -> Vec<Effect> {
+        self.open.started = true;
+        let bytes = id.len() + name.len() + signature.as_ref().map_or(0, String::len);
+        if let Some(error) = self.too_large(bytes) {
+            return self.failed(error, 0.0);
+        }
+        if index as usize != self.tool_calls.len() || self.tool_calls.len() >= TOOL_CALLS_MAX {
+            let message = "the answer's tool calls are not in order, or too many".to_owned();
+            let error = self.own_error(ErrorClass::BrokenStream, message);
+            return self.failed(error, 0.0);
+        }
+        self.tool_bytes += bytes;
+        self.tool_calls.push(ToolCall {
+            id: id.clone(),
+            name: name.clone(),
+            arguments: String::new(),
+            signature: signature.clone(),
+        });
+        shown(ModelEvent::ToolCall {
+            index,
+            id,
+            name,
+            signature,
+        })
+    }
+
+    fn tool_arguments(&mut self, index: u32, json: String) -> Vec<Effect> {
+        self.open.started = true;
+        if let Some(error) = self.too_large(json.len()) {
+            return self.failed(error, 0.0);
+        }
+        let Some(call) = self.tool_calls.get_mut(index as usize) else {
+            let message = "the answer goes on with a tool call that never began".to_owned();
+            let error = self.own_error(ErrorClass::BrokenStream, message);
+            return self.failed(error, 0.0);
+        };
+        call.arguments.push_str(&json);
+        self.tool_bytes += json.len();
+        shown(ModelEvent::ToolArguments { index, json })
+    }
+
+    fn too_large(&self, more: usize) -> Option<ModelError> {
+        let max = self.limits.answer_max_bytes;
+        (self.shown_bytes() + more > max).then(|| {
+            let message = format!("the answer is longer than {max} bytes");
+            self.own_error(ErrorClass::TooLarge, message)
+        })
+    }
+
     fn shown_bytes(&self) -> usize {
-        self.text.iter().map(String::len).sum::<usize>() + self.reasoning_bytes
+        let text = self.text.iter().map(String::len).sum::<usize>();
+        text + self.reasoning_bytes + self.tool_bytes
     }
 
     fn room(&self, channel: Channel) -> usize {

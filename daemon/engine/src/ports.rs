@@ -2,7 +2,9 @@
 
 use std::{future::Future, sync::Arc};
 
-use convergio_models_api::{ErrorClass, ModelRequest, Permitted, Provider, StopReason, Usage};
+use convergio_models_api::{
+    ErrorClass, ModelEvent, ModelRequest, Permitted, Provider, StopReason, Usage,
+};
 use uuid::Uuid;
 
 /// What is asked of admission: one wire request.
@@ -69,13 +71,23 @@ pub enum Channel {
 
 /// A piece of an answer, for readers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
-    /// Of what.
-    pub channel: Channel,
-    /// The part that it belongs to, from 0; parts are counted per channel.
-    pub part: u32,
-    /// More of that part.
-    pub text: String,
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time exists, and a box would cost an allocation where none is needed"
+)]
+pub enum Shown {
+    /// More text.
+    Piece {
+        /// Of what.
+        channel: Channel,
+        /// The part that it belongs to, from 0; parts are counted per channel.
+        part: u32,
+        /// More of that part.
+        text: String,
+    },
+    /// What is neither text nor the end: a tool's call, its arguments, signatures, usage so far,
+    /// the provider's name for the call.
+    Event(ModelEvent),
 }
 
 /// How a wire request ended, as far as money is concerned.

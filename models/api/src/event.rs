@@ -69,6 +69,30 @@ pub enum ModelEvent {
     Text(String),
     /// More of the model's reasoning.
     Reasoning(String),
+    /// What the provider wants back unchanged with the reasoning that came last.
+    ReasoningSignature(String),
+    /// A piece of reasoning whose text is withheld: what the provider wants back unchanged.
+    RedactedReasoning(String),
+    /// The model begins to call a tool. Calls are numbered from 0 in the order in which they begin,
+    /// whatever numbers the provider gives them.
+    ToolCall {
+        /// Which call.
+        index: u32,
+        /// Names the call; made by the dialect where the provider gives none.
+        id: String,
+        /// The tool.
+        name: String,
+        /// What the provider wants back unchanged with the call.
+        signature: Option<String>,
+    },
+    /// More of the arguments of a call that began. Before the answer stops all of a call's pieces
+    /// together are one JSON object; a dialect that finds something else fails the answer.
+    ToolArguments {
+        /// Which call.
+        index: u32,
+        /// JSON text; never empty, cut anywhere between characters.
+        json: String,
+    },
     /// What the call used so far: replaces what was said before.
     Usage(Usage),
     /// The last event but for a `Usage` that some providers send behind it.

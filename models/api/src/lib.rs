@@ -4,6 +4,7 @@
 //! A provider takes a [`Permitted<ModelRequest>`](Permitted): request and permission are one value,
 //! and the ledger's admission is the only place that makes it.
 
+pub mod capabilities;
 pub mod error;
 pub mod event;
 pub mod permit;
@@ -11,9 +12,13 @@ pub mod provider;
 pub mod request;
 pub mod usage;
 
+pub use capabilities::Capabilities;
 pub use error::{ErrorClass, ModelError, Phase};
 pub use event::{ModelEvent, StopReason};
 pub use permit::{Permit, Permitted, Policy};
 pub use provider::{ModelStream, Provider};
-pub use request::{Message, ModelRequest, OutputSchema, Part, Role};
+pub use request::{
+    CacheAfter, CacheBreakpoint, IMAGE_TOKENS_MAX, Image, Message, ModelRequest, OutputSchema,
+    Part, ReasoningEffort, Role, Tool, ToolCall, ToolChoice,
+};
 pub use usage::{Resource, Usage};

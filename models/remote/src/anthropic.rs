@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    body::{prompted_system, to_body},
+    body::{prompted_system, text_alone, to_body},
     decode::{self, DecodeError, Dialect, count, push_text, report},
     endpoint::{Endpoint, JsonSupport},
     kind::{Framing, KeyHeader, Wire},
@@ -87,6 +87,7 @@ struct ToolChoice<'a> {
 
 /// The JSON body of the request.
 fn body(endpoint: &Endpoint, request: &ModelRequest) -> Result<Vec<u8>, String> {
+    text_alone(request)?;
     let support = endpoint.json_support(&request.model);
     let output = request.output_schema.as_ref();
     to_body(&Body {
@@ -131,9 +132,12 @@ fn turn(message: &convergio_models_api::Message) -> Turn<'_> {
         content: message
             .parts
             .iter()
-            .map(|Part::Text { text }| Block {
-                r#type: "text",
-                text,
+            .filter_map(|part| match part {
+                Part::Text { text } => Some(Block {
+                    r#type: "text",
+                    text,
+                }),
+                _ => None,
             })
             .collect(),
     }

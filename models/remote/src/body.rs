@@ -13,6 +13,18 @@ pub(crate) fn to_body(body: &impl Serialize) -> Result<Vec<u8>, String> {
     serde_json::to_vec(body).map_err(|error| error.to_string())
 }
 
+/// What a dialect that only knows text cannot carry; nothing of a request is left out in silence.
+pub(crate) fn text_alone(request: &ModelRequest) -> Result<(), String> {
+    let texts = request
+        .parts()
+        .all(|part| matches!(part, Part::Text { .. } | Part::Reasoning { .. }));
+    if texts && request.tools.is_empty() {
+        Ok(())
+    } else {
+        Err("this dialect carries neither tools nor pictures yet".to_owned())
+    }
+}
+
 /// A turn's text where the dialect has one string for it.
 pub(crate) fn joined(parts: &[Part]) -> Cow<'_, str> {
     match parts {
@@ -20,7 +32,10 @@ pub(crate) fn joined(parts: &[Part]) -> Cow<'_, str> {
         parts => {
             let texts: Vec<&str> = parts
                 .iter()
-                .map(|Part::Text { text }| text.as_str())
+                .filter_map(|part| match part {
+                    Part::Text { text } => Some(text.as_str()),
+                    _ => None,
+                })
                 .collect();
             Cow::Owned(texts.join("\n\n"))
         }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    body::{joined, prompted_system, to_body},
+    body::{joined, prompted_system, text_alone, to_body},
     decode::{self, DecodeError, Dialect, count, push_text, report},
     endpoint::{Endpoint, JsonSupport},
     kind::{Framing, KeyHeader, Wire},
@@ -69,6 +69,7 @@ struct Options {
 
 /// The JSON body of the request.
 fn body(endpoint: &Endpoint, request: &ModelRequest) -> Result<Vec<u8>, String> {
+    text_alone(request)?;
     let support = endpoint.json_support(&request.model);
     let system = prompted_system(request, support);
     let system = system.map(|system| Turn {
@@ -205,6 +206,7 @@ mod tests {
             max_output,
             temperature: None,
             output_schema: None,
+            ..ModelRequest::default()
         }
     }
 

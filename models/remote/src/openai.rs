@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    body::{joined, prompted_system, to_body},
+    body::{joined, prompted_system, text_alone, to_body},
     decode::{self, DecodeError, Dialect, count, push_text, report},
     endpoint::{Endpoint, JsonSupport, MaxTokensField},
     kind::{Framing, KeyHeader, Wire},
@@ -73,6 +73,7 @@ struct JsonSchema<'a> {
 
 /// The JSON body of the request.
 fn body(endpoint: &Endpoint, request: &ModelRequest) -> Result<Vec<u8>, String> {
+    text_alone(request)?;
     let support = endpoint.json_support(&request.model);
     let system = prompted_system(request, support).map(|system| Turn {
         role: "system",

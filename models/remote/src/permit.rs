@@ -99,6 +99,7 @@ mod tests {
             max_output: 16,
             temperature: None,
             output_schema: None,
+            ..ModelRequest::default()
         }
     }
 

@@ -374,11 +374,19 @@ impl RunLog for Port<'_> {
         if !self.show {
             return;
         }
-        let channel = match shown.channel {
+        let Shown::Piece {
+            channel,
+            part,
+            text,
+        } = shown
+        else {
+            return;
+        };
+        let channel = match channel {
             Channel::Text => flow::Channel::Text,
             Channel::Reasoning => flow::Channel::Reasoning,
         };
-        self.calls.run.show(channel, shown.part, &shown.text);
+        self.calls.run.show(channel, part, &text);
     }
 
     fn ended(&self, settlement: Settlement) {

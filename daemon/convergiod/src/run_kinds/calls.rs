@@ -10,7 +10,7 @@ use convergio_config::{Settings, secrets::Found};
 use convergio_contract::{EventBody, RpcError, Uuid, secret::SecretText};
 use convergio_engine::{Failure, Limits, Plan, Route};
 use convergio_ledger::{PriceSheet, Rates};
-use convergio_models_api::{ModelRequest, Provider, StopReason};
+use convergio_models_api::{ModelRequest, Provider, StopReason, ToolCall};
 use convergio_models_remote::Remote;
 use convergio_store::Tx;
 use tokio::sync::{OnceCell, Semaphore};
@@ -83,6 +83,9 @@ pub(crate) struct Wanted {
 pub(crate) struct Answer {
     /// The text, in parts.
     pub(crate) parts: Vec<String>,
+    /// The tools that the model wants, whole, in the order in which it began to call them.
+    #[expect(dead_code, reason = "the gateway gives them to its caller")]
+    pub(crate) tool_calls: Vec<ToolCall>,
     /// Why it ended.
     pub(crate) stop: StopReason,
     /// Who answered.
@@ -185,6 +188,7 @@ impl Calls {
                 return Ok(Answer {
                     route: self.plan.routes[answer.route].clone(),
                     parts: answer.parts,
+                    tool_calls: answer.tool_calls,
                     stop: answer.stop,
                     first_token: answer.first_token,
                 });
@@ -290,18 +294,28 @@ fn jitter() -> f64 {
 /// Tokens of the input at least: no tokenizer in use joins words.
 pub(crate) fn tokens_at_least(request: &ModelRequest) -> u64 {
     let words = |text: &str| text.split_whitespace().count() as u64;
-    let parts = request.messages.iter().flat_map(|message| &message.parts);
-    let texts = parts.map(|part| match part {
+    let texts = request.parts().map(|part| match part {
         convergio_models_api::Part::Text { text } => words(text),
+        _ => 0,
     });
     texts.sum::<u64>() + request.system.as_deref().map_or(0, words)
 }
 
-/// Tokens of the input at most: each is at least a byte, and the dialect adds a few.
+/// Tokens of the input at most: each is at least a byte, a picture has its own bound, and the
+/// dialect adds a few.
 pub(crate) fn input_ceiling(request: &ModelRequest) -> u64 {
     let messages = request.messages.len() as u64;
     let schema = request.output_schema.as_ref().map_or(0, |_| SCHEMA_TOKENS);
+    let tools = if request.tools.is_empty() {
+        0
+    } else {
+        SCHEMA_TOKENS + request.tools.len() as u64 * MESSAGE_TOKENS
+    };
+    let images = request
+        .images()
+        .saturating_mul(convergio_models_api::IMAGE_TOKENS_MAX);
     request
         .text_bytes()
-        .saturating_add(REQUEST_TOKENS + messages * MESSAGE_TOKENS + schema)
+        .saturating_add(REQUEST_TOKENS + messages * MESSAGE_TOKENS + schema + tools)
+        .saturating_add(images)
 }

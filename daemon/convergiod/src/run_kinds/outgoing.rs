@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use convergio_config::secrets::Redactor;
 use convergio_contract::{ErrorCode, RpcError};
-use convergio_models_api::{ModelRequest, Part};
+use convergio_models_api::ModelRequest;
 
 use crate::failure::internal;
 
@@ -42,15 +42,28 @@ pub(crate) async fn outgoing(
     })
 }
 
+/// The schemas that the model reads, in a fixed order.
+fn schemas(request: &mut ModelRequest) -> Vec<&mut serde_json::Value> {
+    let shape = request.output_schema.iter_mut();
+    let tools = request.tools.iter_mut();
+    shape
+        .map(|shape| &mut shape.schema)
+        .chain(tools.map(|tool| &mut tool.input_schema))
+        .collect()
+}
+
 fn mask(mut request: ModelRequest, redactor: &Redactor) -> Result<Outgoing, RpcError> {
-    let schema = request
-        .output_schema
-        .as_ref()
-        .map(|schema| schema.schema.to_string());
-    let parts = request.messages.iter().flat_map(|message| &message.parts);
-    let mut texts: Vec<&str> = parts.map(|Part::Text { text }| text.as_str()).collect();
-    texts.extend(request.system.as_deref());
-    texts.extend(schema.as_deref());
+    let shapes: Vec<String> = schemas(&mut request)
+        .into_iter()
+        .map(|schema| schema.to_string())
+        .collect();
+    let written: Vec<String> = request
+        .texts_mut()
+        .into_iter()
+        .map(|text| text.clone())
+        .collect();
+    let mut texts: Vec<&str> = written.iter().map(String::as_str).collect();
+    texts.extend(shapes.iter().map(String::as_str));
     let masked = convergio_review::mask_secrets(&texts).map_err(|error| {
         internal(
             "the question could not be searched for secrets",
@@ -71,31 +84,21 @@ fn mask(mut request: ModelRequest, redactor: &Redactor) -> Result<Outgoing, RpcE
             },
         }
     });
-    let changed: Vec<Option<String>> = changed.by_ref().collect();
-    let mut changed = changed.into_iter();
-    let parts = request
-        .messages
-        .iter_mut()
-        .flat_map(|message| &mut message.parts);
-    for Part::Text { text } in parts {
+    for text in request.texts_mut() {
         if let Some(without) = changed.next().flatten() {
             *text = without;
         }
     }
-    if let Some(system) = &mut request.system
-        && let Some(without) = changed.next().flatten()
-    {
-        *system = without;
+    for schema in schemas(&mut request) {
+        if let Some(without) = changed.next().flatten() {
+            *schema = serde_json::from_str(&without).map_err(|_| {
+                RpcError::new(ErrorCode::InvalidParams, "a schema holds a secret")
+                    .why("it cannot be masked there; nothing was sent")
+                    .hint("cv ask --help")
+            })?;
+        }
     }
-    if let Some(schema) = &mut request.output_schema
-        && let Some(without) = changed.next().flatten()
-    {
-        schema.schema = serde_json::from_str(&without).map_err(|_| {
-            RpcError::new(ErrorCode::InvalidParams, "the schema holds a secret")
-                .why("it cannot be masked there; nothing was sent")
-                .hint("cv ask --help")
-        })?;
-    }
+    drop(changed);
     Ok(Outgoing {
         request,
         redactions,

@@ -237,6 +237,7 @@ impl Question {
                 name: "answer".to_owned(),
                 schema: schema.clone(),
             }),
+            ..ModelRequest::default()
         }
     }
 }

@@ -330,5 +330,6 @@ pub(crate) fn request(prompt: Prompt) -> ModelRequest {
             name: prompt.schema_name.to_owned(),
             schema,
         }),
+        ..ModelRequest::default()
     }
 }

@@ -101,6 +101,7 @@ fn permitted() -> Permitted<ModelRequest> {
         max_output: 10,
         temperature: None,
         output_schema: None,
+        ..ModelRequest::default()
     };
     let permit = Permit {
         attempt_id: Uuid::now_v7(),
@@ -138,7 +139,9 @@ impl Admission for Books {
 
 impl RunLog for Books {
     fn show(&self, shown: Shown) {
-        self.shown.lock().unwrap().push_str(&shown.text);
+        if let Shown::Piece { text, .. } = shown {
+            self.shown.lock().unwrap().push_str(&text);
+        }
     }
 
     fn ended(&self, settlement: Settlement) {

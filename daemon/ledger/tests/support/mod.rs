@@ -139,6 +139,7 @@ impl Books {
                 max_output,
                 temperature: None,
                 output_schema: None,
+                ..ModelRequest::default()
             },
             local: false,
             destination: "https://api.example.com".into(),

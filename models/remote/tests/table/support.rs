@@ -39,6 +39,7 @@ pub(crate) fn request(provider: &str) -> ModelRequest {
         max_output: 64,
         temperature: None,
         output_schema: None,
+        ..ModelRequest::default()
     }
 }
 
