@@ -14,8 +14,7 @@ pub(crate) const NANO_USD: &str = "nano_usd";
 
 const APPEND: &str = "append a transfer";
 
-/// What a transfer does. Expiries, corrections and grants have rows in the schema and nobody who
-/// writes them yet.
+/// What a transfer does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Held.
@@ -26,6 +25,8 @@ pub(crate) enum Kind {
     Void,
     /// Spent beyond the hold.
     Overage,
+    /// A provider's invoice says otherwise.
+    Adjust,
 }
 
 impl Kind {
@@ -35,6 +36,7 @@ impl Kind {
             Self::Post => "post",
             Self::Void => "void",
             Self::Overage => "overage",
+            Self::Adjust => "adjust",
         }
     }
 }
@@ -48,6 +50,18 @@ pub(crate) struct NewTransfer<'a> {
     pub(crate) provider: &'a str,
     pub(crate) model: &'a str,
     pub(crate) amount_nano: i64,
+}
+
+/// A row before it has its number.
+pub(crate) struct NewRow<'a> {
+    pub(crate) tenant_id: Uuid,
+    pub(crate) kind: Kind,
+    pub(crate) pending_id: Option<Uuid>,
+    pub(crate) debit: &'a str,
+    pub(crate) credit: &'a str,
+    pub(crate) unit: &'a str,
+    pub(crate) amount: i64,
+    pub(crate) attempt_id: Option<Uuid>,
 }
 
 /// What was written.
@@ -90,9 +104,39 @@ impl Canonical<'_> {
 /// What precedes the first transfer.
 pub(crate) const GENESIS: [u8; 32] = [0; 32];
 
+/// What a provider is owed for a model.
+pub(crate) fn spent(provider: &str, model: &str) -> String {
+    format!("spent/{provider}/{model}")
+}
+
+/// Whom it is owed to.
+pub(crate) fn owed(provider: &str) -> String {
+    format!("owed/{provider}")
+}
+
+/// Appends what an attempt holds, spends or frees.
 pub(crate) fn append(
     tx: &Tx<'_>,
     new: &NewTransfer<'_>,
+    now: Now,
+) -> Result<Appended, LedgerError> {
+    let row = NewRow {
+        tenant_id: new.tenant_id,
+        kind: new.kind,
+        pending_id: new.pending_id,
+        debit: &spent(new.provider, new.model),
+        credit: &owed(new.provider),
+        unit: NANO_USD,
+        amount: new.amount_nano,
+        attempt_id: Some(new.attempt_id),
+    };
+    append_row(tx, &row, now)
+}
+
+/// Appends a transfer between any two accounts.
+pub(crate) fn append_row(
+    tx: &Tx<'_>,
+    new: &NewRow<'_>,
     now: Now,
 ) -> Result<Appended, LedgerError> {
     let head: Option<(i64, [u8; 32])> = tx
@@ -107,22 +151,19 @@ pub(crate) fn append(
         .map_err(at(tx, APPEND))?;
     let (last, previous) = head.unwrap_or((0, GENESIS));
     let (id, seq) = (Uuid::now_v7(), last + 1);
-    // What the provider is owed, and what it is owed for.
-    let debit = format!("spent/{}/{}", new.provider, new.model);
-    let credit = format!("owed/{}", new.provider);
     let hash = Canonical {
-        amount: new.amount_nano,
-        attempt_id: Some(new.attempt_id),
+        amount: new.amount,
+        attempt_id: new.attempt_id,
         boot_id: now.boot_id,
-        credit: &credit,
-        debit: &debit,
+        credit: new.credit,
+        debit: new.debit,
         id,
         kind: new.kind.as_str(),
         mono_ns: now.mono_ns,
         pending_id: new.pending_id,
         seq,
         tenant_id: new.tenant_id,
-        unit: NANO_USD,
+        unit: new.unit,
         wall_ms: now.wall_ms,
     }
     .hash(&previous)?;
@@ -138,10 +179,10 @@ pub(crate) fn append(
             seq,
             new.kind.as_str(),
             new.pending_id,
-            debit,
-            credit,
-            NANO_USD,
-            new.amount_nano,
+            new.debit,
+            new.credit,
+            new.unit,
+            new.amount,
             new.attempt_id,
             now.wall_ms,
             now.boot_id,
