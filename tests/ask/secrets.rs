@@ -3,10 +3,10 @@
 
 use std::fs;
 
-use convergio_fake_provider::{Dialect, Reply, Script};
+use convergio_fake_provider::{Dialect, FakeProvider, Reply, Script};
 use serde_json::{Value, json};
 
-use super::House;
+use super::{House, three_lines};
 use crate::harness::wire::Wire;
 
 /// Of the right form; nobody's.
@@ -78,4 +78,64 @@ fn a_model_on_this_machine_reads_the_question_whole() {
     assert!(!ran.err.contains("masked"), "{ran:?}");
     let sent = bodies(&house);
     assert!(sent.contains(AWS) && sent.contains(GITHUB), "{sent}");
+}
+
+/// A house in which nothing with a secret may leave. `models` goes before its provider's table.
+fn strict(models: &str) -> House {
+    let house = House::new(script());
+    let file = house.home.convergio().join("config/config.toml");
+    let text = fs::read_to_string(&file).expect("a file");
+    house.configure(&format!("[privacy]\nsecrets = \"refuse\"\n{models}{text}"));
+    house
+}
+
+#[test]
+fn where_secrets_are_refused_nothing_leaves_and_the_places_are_told() {
+    let house = strict("");
+    let ran = ask(&house, &[]);
+    three_lines(&ran, 8);
+    for told in [
+        "AWS access key in line 1 of the question",
+        "GitHub token in line 1 of stdin",
+        "cv config explain privacy.secrets",
+    ] {
+        assert!(ran.err.contains(told), "{told}: {ran:?}");
+    }
+    assert!(
+        !ran.err.contains(AWS) && !ran.err.contains(GITHUB),
+        "{ran:?}"
+    );
+    assert_eq!(house.provider.connections(), 0);
+    let ran = house.cv(&["ask", "why, without any?"]);
+    assert_eq!((ran.code, ran.out.trim()), (Some(0), "Hello."), "{ran:?}");
+    assert_eq!(house.provider.calls().len(), 1);
+}
+
+#[test]
+fn a_preview_says_that_a_secret_would_be_refused() {
+    let house = strict("");
+    let ran = ask(&house, &["--dry-run", "--format", "json"]);
+    let preview: Value = serde_json::from_str(&ran.out).expect("JSON");
+    let slug = &preview["refusal"]["data"]["slug"];
+    assert_eq!(slug, "egress_denied", "{preview}");
+    assert_eq!(house.provider.connections(), 0);
+}
+
+#[test]
+fn a_model_on_this_machine_reads_what_no_other_may() {
+    let here = FakeProvider::start(script());
+    let base = here.base_url(Dialect::Ollama);
+    let house = strict(&format!(
+        "[provider.here]\nkind = \"ollama\"\nbase_url = \"{base}\"\n"
+    ));
+    let file = house.home.convergio().join("config/config.toml");
+    let text = fs::read_to_string(&file).expect("a file");
+    let default = "default = \"mock/gpt-test\"\n";
+    let both = format!("{default}fallback = [\"here/llama\"]\n");
+    house.configure(&text.replace(default, &both));
+    let ran = ask(&house, &[]);
+    assert_eq!((ran.code, ran.out.trim()), (Some(0), "Hello."), "{ran:?}");
+    assert_eq!(house.provider.connections(), 0);
+    let read: String = here.calls().iter().map(|call| call.prompt()).collect();
+    assert!(read.contains(AWS) && read.contains(GITHUB), "{read}");
 }

@@ -162,3 +162,36 @@ fn the_key_itself_is_masked_where_the_diff_holds_it() {
         assert!(!call.prompt().contains(super::KEY), "{}", call.prompt());
     }
 }
+
+#[test]
+fn where_secrets_are_refused_the_part_that_holds_one_is_left_to_the_rules() {
+    let desk = Desk::new(model(vec![fault()], true));
+    let file = desk.home.convergio().join("config/config.toml");
+    let text = std::fs::read_to_string(&file).expect("a file");
+    let strict = format!("[privacy]\nsecrets = \"refuse\"\n{text}");
+    std::fs::write(&file, strict).expect("a file");
+    let key = "ghp_R7kZ2mXqP9sLw4TnB6vYc1HdJf8GaE3uKo5N";
+    let diff = format!(
+        "diff --git a/app/conf.py b/app/conf.py\n--- a/app/conf.py\n+++ b/app/conf.py\n\
+         @@ -1,1 +1,2 @@\n import os\n+token = \"{key}\"\n"
+    );
+    let (ran, document) = desk.json(&[], &diff);
+    assert_eq!(desk.provider.calls().len(), 0, "{document}");
+    let layer = &document["summary"]["model"];
+    assert_eq!(layer["complete"], false, "{document}");
+    assert_eq!(
+        layer["error"]["data"]["slug"], "egress_denied",
+        "{document}"
+    );
+    let rules: Vec<&str> = document["findings"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .filter_map(|finding| finding["rule"].as_str())
+        .collect();
+    assert!(rules.contains(&"secret"), "{document}");
+    assert!(!ran.out.contains(key) && !ran.err.contains(key), "{ran:?}");
+    // Without a secret the model looks.
+    let (_, document) = desk.json(&[], CART);
+    assert_eq!(document["summary"]["model"]["complete"], true, "{document}");
+}

@@ -336,6 +336,11 @@ table! {
         "models", "policy", "local-first", &["local-first", "cloud-first", "local-only", "cheapest"],
         "Which models may be asked, and in which order; local-only sends nothing off this machine",
     );
+    PRIVACY_SECRETS: &'static str = Key::choice(
+        "privacy", "secrets", "mask", &["mask", "refuse"],
+        "What happens to a secret in what another machine's model would read: it is masked, or \
+         nothing is sent",
+    );
     SECRETS_FILE: bool = Key::boolean(
         "secrets", "file", false,
         "Let keys be kept in an encrypted file where there is no keychain; without a passphrase \

@@ -22,4 +22,4 @@ pub mod view;
 pub use coverage::{Coverage, LeftOut};
 pub use engine::{FileOutcome, Review, ReviewError, ReviewOptions, ReviewSummary};
 pub use finding::{Finding, Severity, Suggestion};
-pub use model::{Masked, Unsearched, mask_secrets};
+pub use model::{Masked, SecretPlace, Unsearched, mask_secrets};

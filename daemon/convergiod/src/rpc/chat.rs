@@ -26,7 +26,7 @@ use crate::{
     run_kinds::{
         calls::input_ceiling,
         chat::{self, Asked},
-        outgoing::outgoing,
+        outgoing::{holds_secrets, outgoing, refuses_secrets},
         question, request,
     },
 };
@@ -302,6 +302,10 @@ impl Handle<RunPreview> for Daemon {
             let masked = outgoing(request, redactor).await?;
             request = masked.request;
             preview.redactions = masked.redactions;
+            if masked.redactions > 0 && refuses_secrets(settings) {
+                let error = holds_secrets("the question", masked.redactions, &masked.places);
+                preview.refusal = Some(error);
+            }
             preview.input_tokens_max = input_ceiling(&request);
         }
         preview.bytes = convergio_models_api::Provider::wire_bytes(&remote, &request);

@@ -18,7 +18,7 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 use super::{
     accounts::{Accounts, Attempt},
     calls::{Acceptance, Calls, Prepared, input_ceiling, tokens_at_least},
-    outgoing::{Outgoing, outgoing},
+    outgoing::{Outgoing, holds_secrets, outgoing, refuses_secrets},
     record::{Books, WriteError, keeps},
 };
 use crate::{bus::flow, failure::internal, providers};
@@ -88,6 +88,7 @@ impl Port<'_> {
             return Ok(Outgoing {
                 request: self.request.clone(),
                 redactions: self.redactions,
+                places: Arc::default(),
             });
         }
         let masking = || {
@@ -133,6 +134,7 @@ impl Port<'_> {
         let Outgoing {
             mut request,
             redactions,
+            places: _,
         } = reads;
         request.provider.clone_from(&route.target.provider);
         request.model.clone_from(&route.target.model);
@@ -326,6 +328,17 @@ impl Admission for Port<'_> {
             return Err(stop(uncounted()));
         }
         let reads = self.may_read(prepared).await.map_err(stop)?;
+        let refuses = !prepared.local && refuses_secrets(&calls.context.settings);
+        if refuses && reads.redactions > 0 {
+            let what = if self.masks {
+                "the question"
+            } else {
+                &self.purpose
+            };
+            let error = holds_secrets(what, reads.redactions, &reads.places);
+            let error = WriteError::Told(Box::new(error));
+            return Err(elsewhere(error, "no other machine may read its secrets"));
+        }
         let mut written = self.enter(&ask, route, prepared, reads.clone()).await;
         if let Err(error) = &written
             && error.goes_on_unsaved()

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::{
     accounts::Totals,
     calls::{Answer, CallFailed, Calls, Wanted},
+    outgoing::refuses_secrets,
     record::WriteError,
 };
 use crate::failure::internal;
@@ -135,12 +136,14 @@ impl ModelLook {
             };
             // Keys of this machine have no form that a rule would know.
             let redactor = self.calls.daemon.models.secrets.redactor();
+            let mut redactions = self.hidden(&prompt);
             if let Cow::Owned(without) = redactor.redact(&prompt.user) {
                 prompt.user = without;
+                redactions = redactions.saturating_add(1);
             }
             let wanted = Wanted {
                 purpose: purpose(call, self.chunks),
-                redactions: self.hidden(&prompt),
+                redactions,
                 masks: false,
                 request: request(prompt),
                 show: false,
@@ -209,10 +212,12 @@ impl ModelLook {
             *hint = format!("cv review --{options}");
         }
         let why = told.message.clone();
-        let of_this_call = matches!(
-            told.kind(),
-            Some(ErrorCode::TooLarge | ErrorCode::InvalidParams)
-        );
+        let of_this_call = match told.kind() {
+            Some(ErrorCode::TooLarge | ErrorCode::InvalidParams) => true,
+            // What holds a secret stays here, and the rest of the change is looked at.
+            Some(ErrorCode::EgressDenied) => refuses_secrets(&self.calls.context.settings),
+            _ => false,
+        };
         let passing = told.data.as_ref().is_some_and(|data| data.retryable);
         if !of_this_call {
             self.strikes += 1;

@@ -192,6 +192,12 @@ impl SecretBook {
         id
     }
 
+    /// Id of the rule that knows a secret.
+    pub(crate) fn kind(&self, id: SecretId) -> Option<&'static str> {
+        let index = usize::try_from(id).ok()?;
+        self.kinds.get(index).copied()
+    }
+
     fn close(&mut self) {
         if self.texts.is_empty() {
             return;
@@ -260,11 +266,7 @@ impl SecretBook {
         ids.dedup();
         let mut counts: Vec<Redacted> = Vec::new();
         for id in ids {
-            let kind = usize::try_from(id)
-                .ok()
-                .and_then(|index| self.kinds.get(index))
-                .copied();
-            let Some(kind) = kind else { continue };
+            let Some(kind) = self.kind(id) else { continue };
             match counts.iter_mut().find(|redacted| redacted.kind == kind) {
                 Some(redacted) => redacted.count += 1,
                 None => counts.push(Redacted {

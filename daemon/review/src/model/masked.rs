@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::hide::SecretBook;
-use crate::{Review, ReviewOptions};
+use super::hide::{SecretBook, TextSpots};
+use crate::{Review, ReviewOptions, rules::secret};
+
+/// Places that are named at most; the others are in the count.
+const PLACES_MAX: usize = 20;
 
 /// Texts without their secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +15,19 @@ pub struct Masked<'t> {
     pub texts: Vec<Cow<'t, str>>,
     /// Distinct secrets that were masked.
     pub count: u32,
+    /// Where they stand, each secret once, in order; the first 20.
+    pub places: Vec<SecretPlace>,
+}
+
+/// Where a secret stands, without the secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretPlace {
+    /// What it is: a format's name (`AWS access key`), else the id of the rule that knows it.
+    pub kind: &'static str,
+    /// Which of the texts, from 0.
+    pub text: usize,
+    /// The byte at which it begins there.
+    pub start: usize,
 }
 
 /// A text could not be searched for secrets, because a rule has a defect that it shows.
@@ -38,7 +54,35 @@ pub fn mask_secrets<'t>(texts: &[&'t str]) -> Result<Masked<'t>, Unsearched> {
     Ok(Masked {
         texts: masked,
         count,
+        places: named(&book, texts, &places),
     })
+}
+
+fn named(book: &SecretBook, texts: &[&str], places: &[TextSpots]) -> Vec<SecretPlace> {
+    let mut seen = Vec::new();
+    let mut named = Vec::new();
+    for (number, (text, spots)) in texts.iter().zip(places).enumerate() {
+        for (range, id) in spots {
+            if named.len() == PLACES_MAX {
+                return named;
+            }
+            if seen.contains(id) {
+                continue;
+            }
+            seen.push(*id);
+            let format = text.get(range.clone()).map(secret::find);
+            let format = format.as_ref().and_then(|found| found.first());
+            let Some(kind) = format.map(|found| found.format.name).or(book.kind(*id)) else {
+                continue;
+            };
+            named.push(SecretPlace {
+                kind,
+                text: number,
+                start: range.start,
+            });
+        }
+    }
+    named
 }
 
 #[cfg(test)]
@@ -61,6 +105,25 @@ mod tests {
         assert!(!all.contains(AWS) && !all.contains(GITHUB), "{all}");
         assert_eq!(masked.texts[0], "why is [redacted] refused?");
         assert!(matches!(masked.texts[2], Cow::Borrowed("nothing here")));
+        let place = |kind, text, start| SecretPlace { kind, text, start };
+        let named = [place("AWS access key", 0, 7), place("GitHub token", 1, 42)];
+        assert_eq!(masked.places, named);
+    }
+
+    #[test]
+    fn a_password_without_a_format_is_named_by_its_rule() {
+        let masked = mask_secrets(&["x\npassword = \"pU7#kQ2!vZ9m\"\n"]).unwrap();
+        let kinds: Vec<&str> = masked.places.iter().map(|place| place.kind).collect();
+        assert_eq!(kinds, ["secret-assignment"], "{masked:?}");
+        assert_eq!(masked.places[0].start, 14, "{masked:?}");
+    }
+
+    #[test]
+    fn places_are_bounded_and_the_count_is_not() {
+        let key = |n: u32| format!("AKIA{n:04}Z7L2MWXK9TPV\n");
+        let text: String = (1_000..1_050).map(key).collect();
+        let masked = mask_secrets(&[&text]).unwrap();
+        assert_eq!((masked.places.len(), masked.count), (20, 50), "{masked:?}");
     }
 
     #[test]

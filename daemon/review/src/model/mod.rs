@@ -33,7 +33,7 @@ use std::{fmt, sync::Arc};
 pub use hide::Redacted;
 pub use lines::Piece;
 pub use machine::{Effect, Input, ModelReview};
-pub use masked::{Masked, Unsearched, mask_secrets};
+pub use masked::{Masked, SecretPlace, Unsearched, mask_secrets};
 pub use plan::{Chunk, Estimate, Plan, Unplanned, Unread};
 pub use reply::{RawFinding, RawSuggestion, Reply, Verdict, Verdicts, parse_reply, parse_verdicts};
 pub use schema::{findings_schema, verdicts_schema};
