@@ -56,6 +56,10 @@ campaign-kill cycles="1000" seed="1":
 campaign-kill-ask cycles="1000" seed="1":
     CONVERGIO_CYCLES={{cycles}} CONVERGIO_SEED={{seed}} cargo test -p convergio-tests -- --nocapture killed_at_any_step
 
+# 100 rounds of 1,000 callers at once on one budget, before a provider that fails, breaks off and keeps its own count.
+campaign-budget rounds="100" callers="1000" seed="1":
+    CONVERGIO_ROUNDS={{rounds}} CONVERGIO_CALLERS={{callers}} CONVERGIO_SEED={{seed}} cargo test -p convergio-tests -- --nocapture callers_at_once
+
 # A client that sends a byte a second.
 campaign-slow:
     CONVERGIO_BYTE_PAUSE_MS=1000 cargo test -p convergio-tests -- --nocapture byte_by_byte

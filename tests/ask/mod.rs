@@ -10,7 +10,7 @@ mod hostile;
 mod keychain;
 mod kills;
 mod money;
-mod readers;
+pub(crate) mod readers;
 mod secrets;
 mod stdin;
 mod terminals;
@@ -32,17 +32,17 @@ use crate::harness::{
 };
 
 /// What the client has for its key; it must turn up at the provider and nowhere else.
-const KEY: &str = "sk-canary-4f1d9a";
+pub(crate) const KEY: &str = "sk-canary-4f1d9a";
 
 /// A home whose only model is a fake's.
-struct House {
-    home: Home,
-    folder: PathBuf,
-    provider: FakeProvider,
+pub(crate) struct House {
+    pub(crate) home: Home,
+    pub(crate) folder: PathBuf,
+    pub(crate) provider: FakeProvider,
 }
 
 /// The configuration's word for a dialect.
-fn kind(dialect: Dialect) -> &'static str {
+pub(crate) fn kind(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Anthropic => "anthropic",
         Dialect::OpenAi => "openai",
@@ -53,23 +53,23 @@ fn kind(dialect: Dialect) -> &'static str {
 
 impl House {
     /// The provider speaks as OpenAI does.
-    fn new(script: Script) -> Self {
+    pub(crate) fn new(script: Script) -> Self {
         Self::speaking(Dialect::OpenAi, script)
     }
 
-    fn speaking(dialect: Dialect, script: Script) -> Self {
+    pub(crate) fn speaking(dialect: Dialect, script: Script) -> Self {
         Self::with(dialect, script, "")
     }
 
     /// With further lines in the provider's table.
-    fn with(dialect: Dialect, script: Script, more: &str) -> Self {
+    pub(crate) fn with(dialect: Dialect, script: Script, more: &str) -> Self {
         let provider = FakeProvider::start(script);
         let base = provider.base_url(dialect);
         Self::before(provider, dialect, &base, more)
     }
 
     /// The provider is reached under another address than its own.
-    fn before(provider: FakeProvider, dialect: Dialect, base: &str, more: &str) -> Self {
+    pub(crate) fn before(provider: FakeProvider, dialect: Dialect, base: &str, more: &str) -> Self {
         let home = Home::new();
         let house = Self {
             folder: home.folder("w"),
@@ -88,14 +88,14 @@ impl House {
     }
 
     /// Replaces the configuration file.
-    fn configure(&self, text: &str) {
+    pub(crate) fn configure(&self, text: &str) {
         let folder = self.home.convergio().join("config");
         fs::create_dir_all(&folder).expect("a folder");
         fs::write(folder.join("config.toml"), text).expect("a file");
     }
 
     /// `cv` with a key in its environment.
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.home.cv_command(&self.folder, arguments);
         command
             .env("MOCK_KEY", KEY)
@@ -105,7 +105,7 @@ impl House {
     }
 
     /// `cv` with `/dev/null` on stdin.
-    fn cv(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn cv(&self, arguments: &[&str]) -> Ran {
         let mut command = self.command(arguments);
         command
             .stdin(Stdio::null())
@@ -114,12 +114,12 @@ impl House {
         finish(command.spawn().expect("cv starts"), &command)
     }
 
-    fn cv_with_input(&self, arguments: &[&str], input: &[u8]) -> Ran {
+    pub(crate) fn cv_with_input(&self, arguments: &[&str], input: &[u8]) -> Ran {
         run(&mut self.command(arguments), input)
     }
 
     /// A script for bash whose `$0` is `cv`.
-    fn bash(&self, script: &str) -> Ran {
+    pub(crate) fn bash(&self, script: &str) -> Ran {
         let mut command = self.home.command("bash");
         command
             .env("MOCK_KEY", KEY)
@@ -131,7 +131,7 @@ impl House {
     }
 
     /// The latest run, once it has ended.
-    fn last_run(&self) -> Value {
+    pub(crate) fn last_run(&self) -> Value {
         // Whoever killed the daemon: it is started again.
         assert_eq!(self.cv(&["status"]).code, Some(0));
         let mut wire = Wire::open(&self.home);
@@ -147,7 +147,7 @@ impl House {
 
     /// What `cv usage` says of all runs. Waits for the latest run's end first, because a client
     /// that left does not.
-    fn usage(&self) -> Value {
+    pub(crate) fn usage(&self) -> Value {
         self.last_run();
         let ran = self.cv(&["usage", "--format", "json"]);
         assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -156,7 +156,7 @@ impl House {
 
     /// Every call that reached the provider was settled exactly once, and nothing is held.
     /// Gives the sum.
-    fn settled(&self) -> Value {
+    pub(crate) fn settled(&self) -> Value {
         let usage = self.usage();
         let total = &usage["total"];
         let calls = self.provider.calls().len();
@@ -170,12 +170,12 @@ impl House {
 }
 
 /// The one JSON document on stdout.
-fn json_of(ran: &Ran) -> Value {
+pub(crate) fn json_of(ran: &Ran) -> Value {
     serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
 }
 
 /// The lines of NDJSON on stdout: each has its version, and the last is the only terminal one.
-fn lines_of(ran: &Ran) -> Vec<Value> {
+pub(crate) fn lines_of(ran: &Ran) -> Vec<Value> {
     let lines: Vec<Value> = ran
         .out
         .lines()
@@ -193,7 +193,7 @@ fn lines_of(ran: &Ran) -> Vec<Value> {
 }
 
 /// The three lines of an error are the last of stderr.
-fn three_lines(ran: &Ran, code: i32) {
+pub(crate) fn three_lines(ran: &Ran, code: i32) {
     assert_eq!(ran.code, Some(code), "{ran:?}");
     let lines: Vec<&str> = ran.err.lines().collect();
     let at = lines
@@ -211,7 +211,7 @@ fn three_lines(ran: &Ran, code: i32) {
 }
 
 /// A file in the house's folder.
-fn file(house: &House, name: &str, text: &str) -> PathBuf {
+pub(crate) fn file(house: &House, name: &str, text: &str) -> PathBuf {
     let path: &Path = &house.folder;
     let path = path.join(name);
     fs::write(&path, text).expect("a file");

@@ -187,7 +187,7 @@ fn a_warm_connection_is_used_again() {
 }
 
 /// The parameters of a question.
-pub(super) fn params(house: &House, run_id: &str, key: &str, text: &str) -> Value {
+pub(crate) fn params(house: &House, run_id: &str, key: &str, text: &str) -> Value {
     json!({
         "run_id": run_id,
         "input": [{"kind": "prompt", "text": text}],

@@ -1,5 +1,6 @@
 //! What every black-box test needs: the real binaries on a temporary home.
 
+pub mod books;
 pub mod daemon;
 pub mod diffs;
 pub mod home;
