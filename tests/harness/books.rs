@@ -1,7 +1,10 @@
 //! The ledger read by another process with arithmetic of its own: what the daemon's own
 //! verification says is not asked here.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 use convergio_contract::Uuid;
 use convergio_store::Connection;
@@ -322,5 +325,23 @@ impl Books {
         self.count(&format!(
             "SELECT count(*) FROM attempt WHERE hex(run_id) = upper('{id}')"
         ))
+    }
+
+    /// Everything that is history: what has ended is never written again, whatever it would cost
+    /// today.
+    pub fn history(&self) -> BTreeSet<String> {
+        let mut history = BTreeSet::new();
+        for (table, sql) in [
+            ("transfer", "SELECT * FROM transfer"),
+            (
+                "attempt",
+                "SELECT * FROM attempt WHERE ended_ms IS NOT NULL",
+            ),
+            ("price", "SELECT * FROM price"),
+        ] {
+            let rows = self.rows(sql).into_iter();
+            history.extend(rows.map(|row| format!("{table}: {row}")));
+        }
+        history
     }
 }

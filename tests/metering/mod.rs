@@ -4,6 +4,7 @@
 mod callers;
 mod caps;
 mod ends;
+mod kills;
 
 use convergio_fake_provider::{Billed, Dialect, FakeProvider, Script};
 use serde_json::{Value, json};
