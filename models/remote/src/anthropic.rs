@@ -1,33 +1,43 @@
-//! Anthropic Messages: <https://docs.claude.com/en/api/messages>, streams as in
-//! <https://docs.claude.com/en/docs/build-with-claude/streaming>.
+//! Anthropic Messages: <https://platform.claude.com/docs/en/api/messages>, streams as in
+//! <https://platform.claude.com/docs/en/build-with-claude/streaming>.
 
-use convergio_models_api::{ModelEvent, ModelRequest, Part, Resource, Role, StopReason, Usage};
+mod stream;
+
+use std::borrow::Cow;
+
+use convergio_models_api::{
+    CacheAfter, Message, ModelRequest, Part, ReasoningEffort, Role, Tool, ToolChoice,
+};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use crate::{
-    body::{prompted_system, text_alone, to_body},
-    decode::{self, DecodeError, Dialect, count, push_text, report},
-    endpoint::{Endpoint, JsonSupport},
+    body::{check_bounds, parameters, prompted_system, to_body},
+    endpoint::{Endpoint, JsonSupport, ReasoningForm},
     kind::{Framing, KeyHeader, Wire},
     schema,
-    text::name_of_others,
 };
 
 /// The version that the requests and streams here are written to.
 const VERSION: &str = "2023-06-01";
 
+/// The least that may be said as a budget of thinking.
+const MIN_BUDGET_TOKENS: u32 = 1024;
+
 /// How it is spoken.
 pub(crate) const WIRE: Wire = Wire {
     body,
-    path: &["v1", "messages"],
+    url: |endpoint, _| endpoint.url(&["v1", "messages"]),
     framing: Framing::Events,
-    decoder: |expectation| Box::new(AnthropicDecoder::new(expectation.json_by_tool)),
-    key: KeyHeader::Named("x-api-key"),
+    decoder: |expectation| Box::new(stream::Decoder::new(expectation.json_by_tool)),
+    key: |_| KeyHeader::Named("x-api-key"),
     headers: &[("anthropic-version", VERSION)],
-    list_path: &["v1", "models"],
-    // Its pages have twenty rows where nobody asks for more.
-    list_query: &[("limit", "1000")],
+    list_url: |endpoint| {
+        let mut url = endpoint.url(&["v1", "models"]);
+        // Its pages have twenty rows where nobody asks for more.
+        url.query_pairs_mut().append_pair("limit", "1000");
+        url
+    },
     list_field: "data",
 };
 
@@ -37,16 +47,44 @@ struct Body<'a> {
     max_tokens: u32,
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    system: Option<String>,
+    system: Option<System>,
     messages: Vec<Turn<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f32>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    stop_sequences: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking: Option<Thinking>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     output_config: Option<OutputConfig>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<WireTool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tools: Option<[Tool<'a>; 1]>,
+    tool_choice: Option<Choice<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum System {
+    Text(String),
+    Blocks([SystemBlock; 1]),
+}
+
+#[derive(Serialize)]
+struct SystemBlock {
+    r#type: &'static str,
+    text: String,
+    cache_control: CacheControl,
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct CacheControl {
+    r#type: &'static str,
+    /// Five minutes where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
-    tool_choice: Option<ToolChoice<'a>>,
+    ttl: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -57,13 +95,72 @@ struct Turn<'a> {
 
 #[derive(Serialize)]
 struct Block<'a> {
+    #[serde(flatten)]
+    content: Content<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_control: Option<CacheControl>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Content<'a> {
+    Text {
+        text: &'a str,
+    },
+    Image {
+        source: Source<'a>,
+    },
+    Thinking {
+        thinking: &'a str,
+        signature: &'a str,
+    },
+    RedactedThinking {
+        data: &'a str,
+    },
+    ToolUse {
+        id: Cow<'a, str>,
+        name: &'a str,
+        input: Input<'a>,
+    },
+    ToolResult {
+        tool_use_id: Cow<'a, str>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        content: Vec<Block<'a>>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        is_error: bool,
+    },
+}
+
+/// As it came: a changed order of fields would be another prompt to the provider's cache.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Input<'a> {
+    Object(&'a RawValue),
+    /// What a client made up is refused there, in the provider's words.
+    Text(&'a str),
+}
+
+#[derive(Serialize)]
+struct Source<'a> {
     r#type: &'static str,
-    text: &'a str,
+    media_type: &'a str,
+    data: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Thinking {
+    Adaptive,
+    Enabled { budget_tokens: u32 },
+    Disabled,
 }
 
 #[derive(Serialize)]
 struct OutputConfig {
-    format: Format,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effort: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<Format>,
 }
 
 #[derive(Serialize)]
@@ -73,330 +170,261 @@ struct Format {
 }
 
 #[derive(Serialize)]
-struct Tool<'a> {
+struct WireTool<'a> {
     name: &'a str,
-    description: &'static str,
-    input_schema: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    input_schema: Cow<'a, Value>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    strict: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_control: Option<CacheControl>,
 }
 
 #[derive(Serialize)]
-struct ToolChoice<'a> {
+struct Choice<'a> {
     r#type: &'static str,
-    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disable_parallel_tool_use: Option<bool>,
 }
 
 /// The JSON body of the request.
 fn body(endpoint: &Endpoint, request: &ModelRequest) -> Result<Vec<u8>, String> {
-    text_alone(request)?;
-    let support = endpoint.json_support(&request.model);
+    check_bounds(request)?;
+    let support = endpoint.json_support(request);
     let output = request.output_schema.as_ref();
+    let by_tool = output.filter(|_| support == JsonSupport::Tool);
+    let (thinking, effort) = thinking(endpoint.reasoning_form(&request.model), request)?;
+    let (mut temperature, mut top_p) = endpoint.sampling(request);
+    if matches!(thinking, Some(Thinking::Enabled { .. })) {
+        // It is the one temperature that goes with a budget of thinking.
+        (temperature, top_p) = (None, None);
+    }
+    let format = output
+        .filter(|_| support == JsonSupport::Schema)
+        .map(|output| Format {
+            r#type: "json_schema",
+            schema: schema::for_anthropic(&output.schema),
+        });
+    let mut tools: Vec<WireTool<'_>> = match by_tool {
+        Some(output) => vec![WireTool {
+            name: &output.name,
+            description: Some("Hands over the answer."),
+            input_schema: Cow::Borrowed(&output.schema),
+            strict: false,
+            cache_control: None,
+        }],
+        None => request.tools.iter().map(tool).collect(),
+    };
+    if let Some(last) = tools.last_mut() {
+        last.cache_control = cache(request, CacheAfter::Tools);
+    }
+    let turns = request.messages.iter().enumerate();
+    let turns = turns.map(|(at, message)| turn(message, cache(request, CacheAfter::Message(at))));
     to_body(&Body {
         model: &request.model,
         max_tokens: request.max_output,
         stream: true,
-        system: prompted_system(request, support),
-        messages: request.messages.iter().map(turn).collect(),
-        temperature: request.temperature,
-        output_config: output
-            .filter(|_| support == JsonSupport::Schema)
-            .map(|output| OutputConfig {
-                format: Format {
-                    r#type: "json_schema",
-                    schema: schema::for_anthropic(&output.schema),
-                },
+        system: prompted_system(request, support)
+            .filter(|system| !system.is_empty())
+            .map(|text| match cache(request, CacheAfter::System) {
+                None => System::Text(text),
+                Some(cache_control) => System::Blocks([SystemBlock {
+                    r#type: "text",
+                    text,
+                    cache_control,
+                }]),
             }),
-        tools: output
-            .filter(|_| support == JsonSupport::Tool)
-            .map(|output| {
-                [Tool {
-                    name: &output.name,
-                    description: "Hands over the answer.",
-                    input_schema: &output.schema,
-                }]
-            }),
-        tool_choice: output
-            .filter(|_| support == JsonSupport::Tool)
-            .map(|output| ToolChoice {
+        // A turn of which nothing is left, such as another dialect's reasoning, is no turn.
+        messages: turns.filter(|turn| !turn.content.is_empty()).collect(),
+        temperature,
+        top_p,
+        stop_sequences: &request.stop_sequences,
+        thinking,
+        output_config: (effort.is_some() || format.is_some())
+            .then_some(OutputConfig { effort, format }),
+        tool_choice: match by_tool {
+            Some(output) => Some(Choice {
                 r#type: "tool",
-                name: &output.name,
+                name: Some(&output.name),
+                disable_parallel_tool_use: None,
             }),
+            None => choice(request),
+        },
+        tools,
     })
 }
 
-fn turn(message: &convergio_models_api::Message) -> Turn<'_> {
+fn cache(request: &ModelRequest, after: CacheAfter) -> Option<CacheControl> {
+    let found = request.cache.iter().find(|point| point.after == after)?;
+    Some(CacheControl {
+        r#type: "ephemeral",
+        ttl: found.hour.then_some("1h"),
+    })
+}
+
+fn tool(tool: &Tool) -> WireTool<'_> {
+    WireTool {
+        name: &tool.name,
+        description: tool.description.as_deref().filter(|text| !text.is_empty()),
+        input_schema: match tool.strict {
+            true => Cow::Owned(schema::for_anthropic(&parameters(&tool.input_schema))),
+            false => parameters(&tool.input_schema),
+        },
+        strict: tool.strict,
+        cache_control: None,
+    }
+}
+
+fn choice(request: &ModelRequest) -> Option<Choice<'_>> {
+    if request.tools.is_empty() {
+        return None;
+    }
+    let (kind, name) = match &request.tool_choice {
+        ToolChoice::Auto => ("auto", None),
+        ToolChoice::None => ("none", None),
+        ToolChoice::Required => ("any", None),
+        ToolChoice::Named(name) => ("tool", Some(&**name)),
+    };
+    let one_at_a_time = kind != "none" && request.parallel_tools == Some(false);
+    let said = kind != "auto" || one_at_a_time;
+    said.then_some(Choice {
+        r#type: kind,
+        name,
+        disable_parallel_tool_use: one_at_a_time.then_some(true),
+    })
+}
+
+/// How much it thinks, as `thinking` and as `output_config.effort`.
+fn thinking(
+    form: ReasoningForm,
+    request: &ModelRequest,
+) -> Result<(Option<Thinking>, Option<&'static str>), String> {
+    let wanted = request.reasoning;
+    match (form, wanted) {
+        (_, ReasoningEffort::Default) | (ReasoningForm::None, ReasoningEffort::Off) => {
+            Ok((None, None))
+        }
+        (_, ReasoningEffort::Off) => Ok((Some(Thinking::Disabled), None)),
+        (ReasoningForm::Budget, _) => Ok((Some(budgeted(wanted, request)), None)),
+        (ReasoningForm::None, _) => Err("this model cannot be told how much to reason".to_owned()),
+        (_, wanted) => Ok((Some(Thinking::Adaptive), Some(effort(wanted)))),
+    }
+}
+
+/// The word for it. What a budget of tokens comes to is a guess: the bound is `max_tokens`.
+fn effort(wanted: ReasoningEffort) -> &'static str {
+    match wanted {
+        ReasoningEffort::Low | ReasoningEffort::BudgetTokens(..4096) => "low",
+        ReasoningEffort::High | ReasoningEffort::BudgetTokens(16_384..) => "high",
+        _ => "medium",
+    }
+}
+
+/// A budget has to leave room for an answer, and nothing forced goes with it: where it cannot be,
+/// there is no thinking, which is within any budget.
+fn budgeted(wanted: ReasoningEffort, request: &ModelRequest) -> Thinking {
+    let all = request.max_output;
+    let tokens = match wanted {
+        ReasoningEffort::BudgetTokens(tokens) => tokens.min(all.saturating_sub(1)),
+        ReasoningEffort::Low => (all / 4).max(MIN_BUDGET_TOKENS),
+        ReasoningEffort::High => all / 4 * 3,
+        _ => all / 2,
+    };
+    let forced = matches!(
+        request.tool_choice,
+        ToolChoice::Required | ToolChoice::Named(_)
+    );
+    if tokens < MIN_BUDGET_TOKENS || tokens >= all || forced {
+        Thinking::Disabled
+    } else {
+        Thinking::Enabled {
+            budget_tokens: tokens,
+        }
+    }
+}
+
+fn turn(message: &Message, cache: Option<CacheControl>) -> Turn<'_> {
+    let results = |part: &&Part| matches!(part, Part::ToolResult { .. });
+    let parts = message.parts.iter();
+    // Results come first in a turn: everything else is refused.
+    let ordered = parts.clone().filter(results);
+    let ordered = ordered.chain(parts.filter(|part| !results(part)));
+    let mut content: Vec<Block<'_>> = ordered.filter_map(block).collect();
+    let markable = |block: &&mut Block<'_>| {
+        !matches!(
+            block.content,
+            Content::Thinking { .. } | Content::RedactedThinking { .. }
+        )
+    };
+    if let Some(last) = content.iter_mut().rfind(markable) {
+        last.cache_control = cache;
+    }
     Turn {
         role: match message.role {
             Role::User => "user",
             Role::Assistant => "assistant",
         },
-        content: message
-            .parts
-            .iter()
-            .filter_map(|part| match part {
-                Part::Text { text } => Some(Block {
-                    r#type: "text",
-                    text,
-                }),
-                _ => None,
-            })
-            .collect(),
+        content,
     }
 }
 
-/// Reads the events of one message.
-#[derive(Debug)]
-pub(crate) struct AnthropicDecoder {
-    /// Arguments of the one tool are the answer.
-    json_by_tool: bool,
-    started: bool,
-    /// The open block is a call of the tool that has no arguments so far.
-    bare_call: bool,
-    counts: Counts,
-    stop: Option<StopReason>,
-}
-
-impl AnthropicDecoder {
-    pub(crate) fn new(json_by_tool: bool) -> Self {
-        Self {
-            json_by_tool,
-            started: false,
-            bare_call: false,
-            counts: Counts::default(),
-            stop: None,
-        }
-    }
-
-    fn text(&self, text: Option<&Value>, out: &mut Vec<ModelEvent>) {
-        // Words around a forced call are not part of the JSON that was asked for.
-        let event = if self.json_by_tool {
-            ModelEvent::Reasoning
-        } else {
-            ModelEvent::Text
-        };
-        push_text(out, text, event);
-    }
-
-    fn usage(&mut self, usage: Option<&Value>, out: &mut Vec<ModelEvent>) {
-        if let Some(usage) = usage.filter(|usage| usage.is_object()) {
-            self.counts.replace(usage);
-            out.push(ModelEvent::Usage(self.counts.usage()));
-        }
-    }
-
-    fn stopped(&mut self, word: &str) {
-        self.stop = Some(match word {
-            "end_turn" => StopReason::End,
-            "max_tokens" => StopReason::MaxOutput,
-            "stop_sequence" => StopReason::StopSequence,
-            "tool_use" if self.json_by_tool => StopReason::End,
-            "tool_use" => StopReason::ToolUse,
-            "refusal" => StopReason::Refusal,
-            "model_context_window_exceeded" => StopReason::ContextFull,
-            other => decode::other_stop(Some(other)),
-        });
-    }
-}
-
-impl Dialect for AnthropicDecoder {
-    fn message(&mut self, data: &[u8], out: &mut Vec<ModelEvent>) -> Result<bool, DecodeError> {
-        let event = decode::json(data)?;
-        match event["type"].as_str() {
-            Some("message_start") if !self.started => {
-                self.started = true;
-                let message = &event["message"];
-                out.push(ModelEvent::Started {
-                    request_id: message["id"].as_str().map(name_of_others),
-                    model: message["model"].as_str().map(name_of_others),
-                });
-                self.usage(message.get("usage"), out);
-            }
-            Some("content_block_start") => {
-                let block = &event["content_block"];
-                match block["type"].as_str() {
-                    Some("text") => self.text(block.get("text"), out),
-                    Some("thinking") => {
-                        push_text(out, block.get("thinking"), ModelEvent::Reasoning);
-                    }
-                    Some("tool_use") => self.bare_call = self.json_by_tool,
-                    _ => {}
-                }
-            }
-            Some("content_block_delta") => {
-                let delta = &event["delta"];
-                match delta["type"].as_str() {
-                    Some("text_delta") => self.text(delta.get("text"), out),
-                    Some("thinking_delta") => {
-                        push_text(out, delta.get("thinking"), ModelEvent::Reasoning);
-                    }
-                    Some("input_json_delta") if self.json_by_tool => {
-                        let before = out.len();
-                        push_text(out, delta.get("partial_json"), ModelEvent::Text);
-                        self.bare_call &= out.len() == before;
-                    }
-                    _ => {}
-                }
-            }
-            // A call without arguments has the empty object for arguments.
-            Some("content_block_stop") if std::mem::take(&mut self.bare_call) => {
-                out.push(ModelEvent::Text("{}".to_owned()));
-            }
-            Some("message_delta") => {
-                if let Some(word) = event["delta"]["stop_reason"].as_str() {
-                    self.stopped(word);
-                }
-                self.usage(event.get("usage"), out);
-            }
-            Some("message_stop") => {
-                let stop = self.stop.take();
-                out.push(ModelEvent::Stop(
-                    stop.unwrap_or_else(|| decode::other_stop(None)),
-                ));
-                return Ok(false);
-            }
-            Some("error") => return Err(DecodeError::Provider(event)),
-            // Pings, and whatever the documentation says may be added.
-            Some(_) => {}
-            None => {
-                return Err(DecodeError::Malformed {
-                    what: "an event has no type",
-                });
+/// Empty texts are refused, and so is thinking that somebody else signed.
+fn block(part: &Part) -> Option<Block<'_>> {
+    let content = match part {
+        Part::Text { text } if text.is_empty() => return None,
+        Part::Text { text } => Content::Text { text },
+        Part::Image(image) => Content::Image {
+            source: Source {
+                r#type: "base64",
+                media_type: &image.media_type,
+                data: &image.base64,
+            },
+        },
+        Part::Reasoning {
+            text,
+            signature,
+            redacted,
+        } => {
+            let signature = signature.as_deref().filter(|it| !it.contains(':'))?;
+            match redacted {
+                true => Content::RedactedThinking { data: signature },
+                false => Content::Thinking {
+                    thinking: text,
+                    signature,
+                },
             }
         }
-        Ok(true)
-    }
+        Part::ToolCall(call) => Content::ToolUse {
+            id: tool_id(&call.id),
+            name: &call.name,
+            input: serde_json::from_str(&call.arguments)
+                .map_or(Input::Text(&call.arguments), Input::Object),
+        },
+        Part::ToolResult {
+            id,
+            content,
+            is_error,
+        } => Content::ToolResult {
+            tool_use_id: tool_id(id),
+            content: content.iter().filter_map(block).collect(),
+            is_error: *is_error,
+        },
+    };
+    Some(Block {
+        content,
+        cache_control: None,
+    })
 }
 
-/// Usage is cumulative: what is named again replaces what was said before.
-#[derive(Debug, Default)]
-struct Counts {
-    input: Option<u64>,
-    cache_read: Option<u64>,
-    cache_write: Option<u64>,
-    cache_write_5m: Option<u64>,
-    cache_write_1h: Option<u64>,
-    output: Option<u64>,
-    thinking: Option<u64>,
-    searches: Option<u64>,
-    nonsense: bool,
-}
-
-impl Counts {
-    fn replace(&mut self, usage: &Value) {
-        let mut problems = Usage::default();
-        let mut read = |value: Option<&Value>, into: &mut Option<u64>| {
-            if let Some(count) = count(value, &mut problems) {
-                *into = Some(count);
-            }
-        };
-        let inner = |name: &str, field: &str| usage.get(name).and_then(|value| value.get(field));
-        read(usage.get("input_tokens"), &mut self.input);
-        read(usage.get("cache_read_input_tokens"), &mut self.cache_read);
-        read(
-            usage.get("cache_creation_input_tokens"),
-            &mut self.cache_write,
-        );
-        read(
-            inner("cache_creation", "ephemeral_5m_input_tokens"),
-            &mut self.cache_write_5m,
-        );
-        read(
-            inner("cache_creation", "ephemeral_1h_input_tokens"),
-            &mut self.cache_write_1h,
-        );
-        read(usage.get("output_tokens"), &mut self.output);
-        read(
-            inner("output_tokens_details", "thinking_tokens"),
-            &mut self.thinking,
-        );
-        read(
-            inner("server_tool_use", "web_search_requests"),
-            &mut self.searches,
-        );
-        self.nonsense |= problems.inconsistent;
+/// Ids are `[a-zA-Z0-9_-]+` there; those of other providers may not be.
+fn tool_id(id: &str) -> Cow<'_, str> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if !id.is_empty() && id.chars().all(allowed) {
+        return Cow::Borrowed(id);
     }
-
-    /// Input excludes both cache fields, so the classes are disjoint as they come.
-    fn usage(&self) -> Usage {
-        let mut usage = Usage::default();
-        usage.inconsistent = self.nonsense;
-        report(&mut usage, Resource::InUncached, self.input);
-        report(&mut usage, Resource::InCacheRead, self.cache_read);
-        let (mut five, mut hour) = (self.cache_write_5m, self.cache_write_1h);
-        if five.is_none() && hour.is_none() {
-            // Without a breakdown it is the cache that is written by default.
-            five = self.cache_write;
-        } else if let Some(all) = self.cache_write {
-            let named = five.unwrap_or(0).saturating_add(hour.unwrap_or(0));
-            usage.inconsistent |= all != named;
-            // What nobody names is billed as the dearer one.
-            if let Some(missing) = all.checked_sub(named).filter(|&missing| missing > 0) {
-                hour = Some(hour.unwrap_or(0).saturating_add(missing));
-            }
-        }
-        report(&mut usage, Resource::InCacheWrite5m, five);
-        report(&mut usage, Resource::InCacheWrite1h, hour);
-        let text = decode::rest(&mut usage, self.output, self.thinking);
-        report(&mut usage, Resource::OutText, text);
-        report(&mut usage, Resource::OutReasoning, self.thinking);
-        report(&mut usage, Resource::SearchCall, self.searches);
-        usage
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn usage(values: &[Value]) -> Usage {
-        let mut counts = Counts::default();
-        for value in values {
-            counts.replace(value);
-        }
-        counts.usage()
-    }
-
-    #[test]
-    fn usage_is_replaced_and_never_added() {
-        let usage = usage(&[
-            json!({"input_tokens": 3, "cache_creation_input_tokens": 12304,
-                   "cache_read_input_tokens": 0, "output_tokens": 1}),
-            json!({"output_tokens": 200}),
-            json!({"output_tokens": 550}),
-        ]);
-        let expected = Usage::default()
-            .with(Resource::InUncached, 3)
-            .with(Resource::InCacheRead, 0)
-            .with(Resource::InCacheWrite5m, 12304)
-            .with(Resource::OutText, 550);
-        assert_eq!(usage, expected);
-    }
-
-    #[test]
-    fn cache_writes_are_split_and_contradictions_are_billed_high() {
-        let split = |all: u64, five: u64, hour: u64| {
-            usage(
-                &[json!({"cache_creation_input_tokens": all, "cache_creation":
-                {"ephemeral_5m_input_tokens": five, "ephemeral_1h_input_tokens": hour}})],
-            )
-        };
-        let good = split(30, 10, 20);
-        assert_eq!(good.get(Resource::InCacheWrite5m), Some(10));
-        assert_eq!(good.get(Resource::InCacheWrite1h), Some(20));
-        assert!(!good.inconsistent);
-        let missing = split(35, 10, 20);
-        assert_eq!(missing.get(Resource::InCacheWrite1h), Some(25));
-        assert!(missing.inconsistent);
-        let beyond = split(5, 10, 20);
-        assert_eq!(beyond.input_tokens(), Some(30));
-        assert!(beyond.inconsistent);
-    }
-
-    #[test]
-    fn nothing_reported_is_nothing() {
-        assert!(usage(&[json!({})]).is_empty());
-        assert!(usage(&[json!({"input_tokens": null})]).is_empty());
-        assert!(usage(&[json!({"output_tokens": "x"})]).inconsistent);
-    }
+    let clean = id.chars().map(|c| if allowed(c) { c } else { '_' });
+    Cow::Owned(std::iter::once('_').chain(clean).collect())
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::{
-    endpoint::{Dialect, JsonSupport},
+    endpoint::{Api, Dialect, JsonSupport, ReasoningForm},
     kind::Kind,
 };
 
@@ -90,6 +90,12 @@ pub struct ModelRow {
     pub max_output: u64,
     /// How JSON is asked for, where it differs from the provider's way.
     pub json: Option<JsonSupport>,
+    /// Through which interface it is asked, where it differs from the provider's way.
+    pub api: Option<Api>,
+    /// How it is told how much to reason, where it differs from the provider's way.
+    pub reasoning_form: Option<ReasoningForm>,
+    /// Whether it takes a temperature, where it differs from the provider's way.
+    pub sampling: Option<bool>,
     /// The family of its tokenizer; none: UTF-8 bytes are the bound.
     pub tokenizer: Option<String>,
     /// What it costs. Without a price it is not called.

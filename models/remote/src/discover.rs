@@ -35,14 +35,10 @@ pub struct ListedModel {
 
 /// The address that [`list_models`] asks; for kinds that are not spoken yet, the base.
 pub fn list_models_url(endpoint: &Endpoint) -> Url {
-    let Some(wire) = endpoint.kind.wire() else {
-        return endpoint.base_url.clone();
-    };
-    let mut url = endpoint.url(wire.list_path);
-    if !wire.list_query.is_empty() {
-        url.query_pairs_mut().extend_pairs(wire.list_query);
+    match endpoint.kind.wire() {
+        Some(wire) => (wire.list_url)(endpoint),
+        None => endpoint.base_url.clone(),
     }
-    url
 }
 
 /// Asks a provider for its models; with the endpoint's key where it has one, so a wrong key shows

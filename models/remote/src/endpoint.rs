@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use convergio_egress::{ExtraRoots, Origin, SecretString, Timeouts, Url};
+use convergio_models_api::ModelRequest;
 use serde::Deserialize;
 
 use crate::{
@@ -36,6 +37,33 @@ pub enum MaxTokensField {
     MaxCompletionTokens,
 }
 
+/// Which of OpenAI's two interfaces a model is asked through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Api {
+    /// Chat Completions, which compatible servers know too.
+    #[default]
+    Chat,
+    /// Responses: the one that gives a reasoning model its own reasoning back.
+    Responses,
+}
+
+/// How a model is told how much to reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReasoningForm {
+    /// By one word: OpenAI's `reasoning_effort` and `reasoning.effort`.
+    Effort,
+    /// By an object that has the word or a number of tokens: OpenRouter's `reasoning`.
+    Object,
+    /// Anthropic's newer models: `thinking` is adaptive, and `output_config` has the word.
+    Adaptive,
+    /// Anthropic's older models: `thinking` has a number of tokens.
+    Budget,
+    /// Not at all: nothing is sent, and who wants it gets an error.
+    None,
+}
+
 /// Details in which servers of one kind differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -47,6 +75,18 @@ pub struct Dialect {
     pub usage_option: bool,
     /// How JSON is asked for, where the model's own row says nothing.
     pub json: JsonSupport,
+    /// How its models are told how much to reason; none: as the kind has it. A model's own row
+    /// comes first.
+    pub reasoning: Option<ReasoningForm>,
+    /// Reasoning is given back with the turn that it led to, as `reasoning_content`.
+    pub return_reasoning: bool,
+    /// Streams end with `[DONE]`. Where they don't, an answer that said why it stopped is whole
+    /// when its stream ends.
+    pub end_marker: bool,
+    /// Its models take a temperature, where their own rows say nothing.
+    pub sampling: bool,
+    /// Through which interface its models are asked, where their own rows say nothing.
+    pub api: Api,
 }
 
 impl Default for Dialect {
@@ -55,8 +95,25 @@ impl Default for Dialect {
             max_tokens: MaxTokensField::default(),
             usage_option: true,
             json: JsonSupport::Schema,
+            reasoning: None,
+            return_reasoning: false,
+            end_marker: true,
+            sampling: true,
+            api: Api::default(),
         }
     }
+}
+
+/// What Azure wants to know besides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Azure {
+    /// `api-version`, such as `2024-10-21`. Without one the address is of the `v1` form, where the
+    /// deployment stands in the body instead of the path.
+    pub api_version: Option<String>,
+    /// The key is a token of Microsoft Entra ID, sent as a bearer's, not a key of the resource.
+    pub entra: bool,
+    /// Deployments by model; a model without one is deployed under its own name.
+    pub deployments: BTreeMap<String, String>,
 }
 
 /// What is known of a model.
@@ -68,6 +125,12 @@ pub struct ModelTraits {
     pub max_output: Option<u64>,
     /// How JSON is asked for.
     pub json: Option<JsonSupport>,
+    /// Through which interface it is asked.
+    pub api: Option<Api>,
+    /// How it is told how much to reason.
+    pub reasoning: Option<ReasoningForm>,
+    /// It takes a temperature. Where it does not, it is asked without: it is a wish.
+    pub sampling: Option<bool>,
 }
 
 impl From<&ModelRow> for ModelTraits {
@@ -76,6 +139,9 @@ impl From<&ModelRow> for ModelTraits {
             context: Some(row.context),
             max_output: Some(row.max_output),
             json: row.json,
+            api: row.api,
+            reasoning: row.reasoning_form,
+            sampling: row.sampling,
         }
     }
 }
@@ -120,6 +186,8 @@ pub struct Endpoint {
     pub local: bool,
     /// What is known of models, by id; may be empty.
     pub models: BTreeMap<String, ModelTraits>,
+    /// For Azure alone.
+    pub azure: Azure,
 }
 
 impl Endpoint {
@@ -141,6 +209,7 @@ impl Endpoint {
             dialect: Dialect::default(),
             local: false,
             models: BTreeMap::new(),
+            azure: Azure::default(),
         };
         if let Some(row) = row {
             endpoint.dialect = row.dialect;
@@ -187,11 +256,48 @@ impl Endpoint {
         Origin::of(&self.base_url)
     }
 
-    pub(crate) fn json_support(&self, model: &str) -> JsonSupport {
-        self.models
-            .get(model)
-            .and_then(|traits| traits.json)
-            .unwrap_or(self.dialect.json)
+    fn traits(&self, model: &str) -> ModelTraits {
+        self.models.get(model).copied().unwrap_or_default()
+    }
+
+    /// How the answer's shape is asked for. Where the model has tools of its own it is not made to
+    /// call the one that takes the answer.
+    pub(crate) fn json_support(&self, request: &ModelRequest) -> JsonSupport {
+        let support = self.traits(&request.model).json;
+        match support.unwrap_or(self.dialect.json) {
+            JsonSupport::Tool if !request.tools.is_empty() => JsonSupport::Prompt,
+            support => support,
+        }
+    }
+
+    /// The dialect of this model's bodies and answers.
+    pub(crate) fn spoken(&self, model: &str) -> Kind {
+        match (
+            self.kind,
+            self.traits(model).api.unwrap_or(self.dialect.api),
+        ) {
+            (Kind::OpenAi | Kind::Azure, Api::Responses) => Kind::OpenAiResponses,
+            (kind, _) => kind,
+        }
+    }
+
+    /// How this model is told how much to reason.
+    pub(crate) fn reasoning_form(&self, model: &str) -> ReasoningForm {
+        let said = self.traits(model).reasoning.or(self.dialect.reasoning);
+        said.unwrap_or(match self.kind {
+            Kind::Anthropic => ReasoningForm::Adaptive,
+            _ => ReasoningForm::Effort,
+        })
+    }
+
+    /// What the request says to a model that takes it.
+    pub(crate) fn sampling(&self, request: &ModelRequest) -> (Option<f32>, Option<f32>) {
+        let takes = self.traits(&request.model).sampling;
+        if takes.unwrap_or(self.dialect.sampling) {
+            (request.temperature, request.top_p)
+        } else {
+            (None, None)
+        }
     }
 
     pub(crate) fn context(&self, model: &str) -> Option<u64> {

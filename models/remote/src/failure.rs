@@ -4,7 +4,7 @@ use convergio_egress::{EgressError, Phase as EgressPhase, TlsFailure};
 use convergio_models_api::{ErrorClass, ModelError, Phase};
 use serde_json::Value;
 
-use crate::{decode::DecodeError, text::Redaction};
+use crate::{decode::DecodeError, retry_after, text::Redaction};
 
 /// What is known when something fails.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Failures {
         let mut failed = self.error(class, self.sentence(what, Some(status), &said));
         failed.status = Some(status);
         failed.code = said.code.map(|code| self.redaction.name(&code));
-        failed.retry_after_ms = retry_after_ms;
+        failed.retry_after_ms = retry_after_ms.or(said.retry_after_ms);
         failed
     }
 
@@ -96,6 +96,7 @@ impl Failures {
         let mut failed = self.error(class, self.sentence(what, said.status, &said));
         failed.status = said.status;
         failed.code = said.code.map(|code| self.redaction.name(&code));
+        failed.retry_after_ms = said.retry_after_ms;
         failed
     }
 
@@ -121,6 +122,8 @@ pub(crate) struct Said {
     pub(crate) code: Option<String>,
     /// A status inside a stream.
     pub(crate) status: Option<u16>,
+    /// How long to wait, where the body says it.
+    pub(crate) retry_after_ms: Option<u64>,
 }
 
 impl Said {
@@ -152,6 +155,16 @@ impl Said {
         let code = word(&error["code"]).or_else(|| word(&body["code"]));
         // The outer `type` of Anthropic's errors is «error» for all of them.
         let kind = word(&error["type"]).filter(|kind| kind != "error");
+        // Google's status is a word, and its details hold one that tells more.
+        let google = |name: &str| {
+            let details = error["details"].as_array().into_iter().flatten();
+            details.take(32).find_map(|detail| detail[name].as_str())
+        };
+        let kind = kind.or_else(|| {
+            let status = error["status"].as_str()?;
+            status.parse::<u16>().is_err().then(|| status.to_owned())
+        });
+        let reason = google("reason").map(str::to_owned);
         let number = |value: &Value| {
             let number = value.as_u64().or_else(|| value.as_str()?.parse().ok())?;
             u16::try_from(number)
@@ -162,7 +175,12 @@ impl Said {
         let meaningful = code.clone().filter(|code| code.parse::<u16>().is_err());
         Self {
             message,
-            names: meaningful.iter().chain(&kind).cloned().collect(),
+            names: [&reason, &meaningful, &kind]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
+            retry_after_ms: google("retryDelay").and_then(retry_after::duration_ms),
             code: meaningful.or(kind).or(code),
             status,
         }
@@ -191,6 +209,9 @@ const BY_NAME: &[(&[&str], ErrorClass)] = &[
     (
         &[
             "authentication_error",
+            "unauthenticated",
+            "api_key_invalid",
+            "api_key_expired",
             "invalid_api_key",
             "invalid_authentication",
             "invalid_authentication_error",
@@ -223,6 +244,7 @@ const BY_NAME: &[(&[&str], ErrorClass)] = &[
             "rate_limited",
             "too_many_requests",
             "rate_limit_reached_error",
+            "resource_exhausted",
         ],
         ErrorClass::RateLimited,
     ),
@@ -237,6 +259,7 @@ const BY_NAME: &[(&[&str], ErrorClass)] = &[
             "service_unavailable",
             "service_unavailable_error",
             "unavailable_error",
+            "unavailable",
         ],
         ErrorClass::Overloaded,
     ),
@@ -268,6 +291,8 @@ const BY_NAME: &[(&[&str], ErrorClass)] = &[
             "internal_error",
             "internal_server_error",
             "timeout_error",
+            "internal",
+            "deadline_exceeded",
         ],
         ErrorClass::Server,
     ),
@@ -289,6 +314,7 @@ const BY_PHRASE: &[(&[u16], &[&str], ErrorClass)] = &[
             "input is too long",
             "too many tokens",
             "token limit exceeded",
+            "exceeds the maximum number of tokens",
         ],
         ErrorClass::ContextOverflow,
     ),

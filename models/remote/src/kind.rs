@@ -2,34 +2,33 @@
 
 use std::fmt;
 
+use convergio_egress::Url;
 use convergio_models_api::ModelRequest;
 use serde::Deserialize;
 
 use crate::{
-    anthropic,
+    anthropic, azure,
     decode::{Dialect, Expectation},
     endpoint::Endpoint,
-    ollama, openai,
+    gemini, ollama, openai, responses,
 };
 
 /// What one dialect says and hears. Every supported dialect's file has one.
 pub(crate) struct Wire {
     /// The body of a question.
     pub(crate) body: fn(&Endpoint, &ModelRequest) -> Result<Vec<u8>, String>,
-    /// Where questions go, below the base.
-    pub(crate) path: &'static [&'static str],
+    /// Where a question goes.
+    pub(crate) url: fn(&Endpoint, &ModelRequest) -> Url,
     /// How an answer is divided.
     pub(crate) framing: Framing,
     /// Reads the pieces of one answer.
     pub(crate) decoder: fn(Expectation) -> Box<dyn Dialect>,
     /// Which header carries the key.
-    pub(crate) key: KeyHeader,
+    pub(crate) key: fn(&Endpoint) -> KeyHeader,
     /// What every request says besides.
     pub(crate) headers: &'static [(&'static str, &'static str)],
-    /// Where the list of models is, below the base.
-    pub(crate) list_path: &'static [&'static str],
-    /// What is asked of the list.
-    pub(crate) list_query: &'static [(&'static str, &'static str)],
+    /// Where the list of models is.
+    pub(crate) list_url: fn(&Endpoint) -> Url,
     /// The field that holds its rows.
     pub(crate) list_field: &'static str,
 }
@@ -97,10 +96,12 @@ kinds! {
     Anthropic, "anthropic", Some(&anthropic::WIRE);
     /// OpenAI Chat Completions, and everything compatible.
     OpenAi, "openai", Some(&openai::WIRE);
-    /// OpenAI as Azure hosts it; not supported yet.
-    Azure, "azure", None;
-    /// Google Gemini; not supported yet.
-    Gemini, "gemini", None;
+    /// OpenAI Responses.
+    OpenAiResponses, "openai-responses", Some(&responses::WIRE);
+    /// OpenAI as Azure hosts it.
+    Azure, "azure", Some(&azure::WIRE);
+    /// Google Gemini.
+    Gemini, "gemini", Some(&gemini::WIRE);
     /// Ollama's own API.
     Ollama, "ollama", Some(&ollama::WIRE);
 }

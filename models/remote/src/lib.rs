@@ -9,28 +9,33 @@
 //!   a row of [`Kind`] and its fixtures.
 
 mod anthropic;
+mod azure;
 mod body;
 pub mod catalog;
 mod decode;
 mod discover;
 mod endpoint;
 mod failure;
+mod gemini;
 mod kind;
 mod lines;
 mod ollama;
 mod openai;
 mod permit;
 mod remote;
+mod responses;
 mod retry_after;
 mod schema;
 mod sse;
 mod text;
+mod tools;
 
 pub use catalog::{Catalog, CatalogError, ModelRow, Price, PriceTier, ProviderRow};
 pub use decode::{DecodeError, Expectation, StreamDecoder};
 pub use discover::{ListedModel, list_models, list_models_url};
 pub use endpoint::{
-    Dialect, Endpoint, JsonSupport, MaxTokensField, ModelTraits, is_cloud_model, usual_timeouts,
+    Api, Azure, Dialect, Endpoint, JsonSupport, MaxTokensField, ModelTraits, ReasoningForm,
+    is_cloud_model, usual_timeouts,
 };
 pub use kind::Kind;
 pub use remote::{Remote, RemoteError};

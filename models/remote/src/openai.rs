@@ -1,31 +1,37 @@
 //! OpenAI Chat Completions, and what speaks like it:
 //! <https://developers.openai.com/api/reference/resources/chat>.
 
+mod stream;
+
 use std::borrow::Cow;
 
-use convergio_models_api::{ModelEvent, ModelRequest, Resource, Role, StopReason, Usage};
+use convergio_models_api::{
+    Message, ModelRequest, OutputSchema, Part, ReasoningEffort, Role, Tool, ToolCall, ToolChoice,
+};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    body::{joined, prompted_system, text_alone, to_body},
-    decode::{self, DecodeError, Dialect, count, push_text, report},
-    endpoint::{Endpoint, JsonSupport, MaxTokensField},
-    kind::{Framing, KeyHeader, Wire},
-    schema,
-    text::name_of_others,
+    body::{check_bounds, image_url, joined, parameters, prompted_system, result_text, to_body},
+    endpoint::{Endpoint, JsonSupport, MaxTokensField, ReasoningForm},
+    kind::{Framing, KeyHeader, Kind, Wire},
+    responses, schema,
 };
+
+pub(crate) use stream::{Decoder, input_classes, output_classes};
 
 /// How it is spoken.
 pub(crate) const WIRE: Wire = Wire {
-    body,
-    path: &["chat", "completions"],
+    body: |endpoint, request| body(endpoint, request, &request.model),
+    url: |endpoint, request| match endpoint.spoken(&request.model) {
+        Kind::OpenAiResponses => endpoint.url(&["responses"]),
+        _ => endpoint.url(&["chat", "completions"]),
+    },
     framing: Framing::Events,
-    decoder: |_| Box::new(OpenAiDecoder::default()),
-    key: KeyHeader::Bearer,
+    decoder: |expectation| Box::new(Decoder::new(expectation.no_end_marker)),
+    key: |_| KeyHeader::Bearer,
     headers: &[],
-    list_path: &["models"],
-    list_query: &[],
+    list_url: |endpoint| endpoint.url(&["models"]),
     list_field: "data",
 };
 
@@ -43,18 +49,122 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f32>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    stop: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_effort: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<Reasoning>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     response_format: Option<ResponseFormat<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<WireTool<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<Choice<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parallel_tool_calls: Option<bool>,
 }
 
 #[derive(Serialize)]
 struct Turn<'a> {
     role: &'static str,
-    content: Cow<'a, str>,
+    content: Option<Content<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<Call<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<&'a str>,
+}
+
+impl<'a> Turn<'a> {
+    fn new(role: &'static str, content: impl Into<Cow<'a, str>>) -> Self {
+        Self {
+            role,
+            content: Some(Content::Text(content.into())),
+            reasoning_content: None,
+            tool_calls: Vec::new(),
+            tool_call_id: None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Text(Cow<'a, str>),
+    Parts(Vec<ContentPart<'a>>),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum ContentPart<'a> {
+    Text { text: Cow<'a, str> },
+    ImageUrl { image_url: ImageUrl },
+}
+
+#[derive(Serialize)]
+struct ImageUrl {
+    url: String,
+}
+
+#[derive(Serialize)]
+struct Call<'a> {
+    id: &'a str,
+    r#type: &'static str,
+    function: Function<'a>,
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
+    name: &'a str,
+    arguments: &'a str,
+}
+
+#[derive(Serialize)]
+struct WireTool<'a> {
+    r#type: &'static str,
+    function: ToolFunction<'a>,
+}
+
+#[derive(Serialize)]
+struct ToolFunction<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    parameters: Cow<'a, Value>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    strict: bool,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Choice<'a> {
+    Word(&'static str),
+    Named {
+        r#type: &'static str,
+        function: Named<'a>,
+    },
+}
+
+#[derive(Serialize)]
+struct Named<'a> {
+    name: &'a str,
 }
 
 #[derive(Serialize)]
 struct StreamOptions {
     include_usage: bool,
+}
+
+/// As OpenRouter has it.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Reasoning {
+    Effort(&'static str),
+    MaxTokens(u32),
+    Enabled(bool),
 }
 
 #[derive(Serialize)]
@@ -71,248 +181,246 @@ struct JsonSchema<'a> {
     schema: &'a Value,
 }
 
-/// The JSON body of the request.
-fn body(endpoint: &Endpoint, request: &ModelRequest) -> Result<Vec<u8>, String> {
-    text_alone(request)?;
-    let support = endpoint.json_support(&request.model);
-    let system = prompted_system(request, support).map(|system| Turn {
-        role: "system",
-        content: system.into(),
-    });
-    let turns = request.messages.iter().map(|message| Turn {
-        role: match message.role {
-            Role::User => "user",
-            Role::Assistant => "assistant",
-        },
-        content: joined(&message.parts),
-    });
+/// The JSON body of the request; `model` is what the server knows the model as.
+pub(crate) fn body(
+    endpoint: &Endpoint,
+    request: &ModelRequest,
+    model: &str,
+) -> Result<Vec<u8>, String> {
+    if endpoint.spoken(&request.model) == Kind::OpenAiResponses {
+        return responses::body(endpoint, request, model);
+    }
+    check_bounds(request)?;
+    let support = endpoint.json_support(request);
+    let system = prompted_system(request, support).map(|system| Turn::new("system", system));
+    let mut messages: Vec<Turn<'_>> = system.into_iter().collect();
+    for message in &request.messages {
+        match message.role {
+            Role::User => user(message, &mut messages),
+            Role::Assistant => {
+                messages.extend(assistant(message, endpoint.dialect.return_reasoning));
+            }
+        }
+    }
     let field = endpoint.dialect.max_tokens;
     let bound = |wanted| (field == wanted).then_some(request.max_output);
-    let output = request.output_schema.as_ref();
+    let (temperature, top_p) = endpoint.sampling(request);
+    let form = endpoint.reasoning_form(&request.model);
+    let reasoning = (form == ReasoningForm::Object).then(|| reasoning(request.reasoning));
     to_body(&Body {
-        model: &request.model,
-        messages: system.into_iter().chain(turns).collect(),
+        model,
+        messages,
         stream: true,
         stream_options: endpoint.dialect.usage_option.then_some(StreamOptions {
             include_usage: true,
         }),
         max_tokens: bound(MaxTokensField::MaxTokens),
         max_completion_tokens: bound(MaxTokensField::MaxCompletionTokens),
-        temperature: request.temperature,
-        response_format: output.and_then(|output| match support {
-            JsonSupport::Schema => Some(ResponseFormat::JsonSchema {
-                json_schema: JsonSchema {
-                    name: &output.name,
-                    strict: schema::is_strict(&output.schema),
-                    schema: &output.schema,
-                },
-            }),
-            JsonSupport::Object => Some(ResponseFormat::JsonObject),
-            JsonSupport::Tool | JsonSupport::Prompt => None,
-        }),
+        temperature,
+        top_p,
+        stop: &request.stop_sequences,
+        reasoning_effort: match form {
+            ReasoningForm::Object => None,
+            form => effort(form, request.reasoning)?,
+        },
+        reasoning: reasoning.flatten(),
+        response_format: match &request.output_schema {
+            Some(output) => format(output, support),
+            None => (request.json_object
+                && matches!(support, JsonSupport::Schema | JsonSupport::Object))
+            .then_some(ResponseFormat::JsonObject),
+        },
+        tools: request.tools.iter().map(tool).collect(),
+        tool_choice: choice(request),
+        parallel_tool_calls: request.parallel_tools.filter(|_| !request.tools.is_empty()),
     })
 }
 
-/// Reads the chunks of one completion.
-#[derive(Debug, Default)]
-pub(crate) struct OpenAiDecoder {
-    started: bool,
-    refused: bool,
-    stop: Option<StopReason>,
-}
-
-impl OpenAiDecoder {
-    fn choice(&mut self, choice: &Value, out: &mut Vec<ModelEvent>) {
-        let delta = &choice["delta"];
-        // One or the other name, by server; some send both, with the same words.
-        let reasoning = [delta.get("reasoning_content"), delta.get("reasoning")];
-        let reasoning = reasoning
-            .into_iter()
-            .flatten()
-            .find(|text| text.is_string());
-        push_text(out, reasoning, ModelEvent::Reasoning);
-        match delta.get("content") {
-            Some(Value::Array(parts)) => {
-                for part in parts {
-                    content_part(part, out);
-                }
-            }
-            text => push_text(out, text, ModelEvent::Text),
-        }
-        let before = out.len();
-        push_text(out, delta.get("refusal"), ModelEvent::Text);
-        self.refused |= out.len() > before;
-        if let Some(word) = choice["finish_reason"].as_str() {
-            self.stop = Some(match word {
-                "stop" | "eos" | "end_turn" if self.refused => StopReason::Refusal,
-                "stop" | "eos" | "end_turn" => StopReason::End,
-                "length" | "max_tokens" => StopReason::MaxOutput,
-                "model_length" => StopReason::ContextFull,
-                "content_filter" => StopReason::ContentFilter,
-                "tool_calls" | "function_call" => StopReason::ToolUse,
-                other => decode::other_stop(Some(other)),
-            });
-        }
+fn format(output: &OutputSchema, support: JsonSupport) -> Option<ResponseFormat<'_>> {
+    match support {
+        JsonSupport::Schema => Some(ResponseFormat::JsonSchema {
+            json_schema: JsonSchema {
+                name: &output.name,
+                strict: schema::is_strict(&output.schema),
+                schema: &output.schema,
+            },
+        }),
+        JsonSupport::Object => Some(ResponseFormat::JsonObject),
+        JsonSupport::Tool | JsonSupport::Prompt => None,
     }
 }
 
-/// Mistral's reasoning models send content in parts.
-fn content_part(part: &Value, out: &mut Vec<ModelEvent>) {
-    match part["type"].as_str() {
-        Some("text") => push_text(out, part.get("text"), ModelEvent::Text),
-        Some("thinking") => {
-            for piece in part["thinking"].as_array().into_iter().flatten() {
-                push_text(out, piece.get("text"), ModelEvent::Reasoning);
-            }
+/// OpenAI's word for how much to reason.
+pub(crate) fn effort(
+    form: ReasoningForm,
+    wanted: ReasoningEffort,
+) -> Result<Option<&'static str>, String> {
+    let word = match wanted {
+        ReasoningEffort::Default => return Ok(None),
+        ReasoningEffort::Off if form == ReasoningForm::None => return Ok(None),
+        _ if form == ReasoningForm::None => {
+            return Err("this model cannot be told how much to reason".to_owned());
         }
-        _ => {}
+        ReasoningEffort::Off => "none",
+        // What a budget of tokens comes to is a guess: the bound is that of the answer.
+        ReasoningEffort::Low | ReasoningEffort::BudgetTokens(..4096) => "low",
+        ReasoningEffort::High | ReasoningEffort::BudgetTokens(16_384..) => "high",
+        ReasoningEffort::Medium | ReasoningEffort::BudgetTokens(_) => "medium",
+    };
+    Ok(Some(word))
+}
+
+fn reasoning(wanted: ReasoningEffort) -> Option<Reasoning> {
+    match wanted {
+        ReasoningEffort::Default => None,
+        ReasoningEffort::Off => Some(Reasoning::Enabled(false)),
+        ReasoningEffort::Low => Some(Reasoning::Effort("low")),
+        ReasoningEffort::Medium => Some(Reasoning::Effort("medium")),
+        ReasoningEffort::High => Some(Reasoning::Effort("high")),
+        ReasoningEffort::BudgetTokens(tokens) => Some(Reasoning::MaxTokens(tokens)),
     }
 }
 
-impl Dialect for OpenAiDecoder {
-    fn message(&mut self, data: &[u8], out: &mut Vec<ModelEvent>) -> Result<bool, DecodeError> {
-        if data.trim_ascii() == b"[DONE]" {
-            let stop = self.stop.take();
-            out.push(ModelEvent::Stop(
-                stop.unwrap_or_else(|| decode::other_stop(None)),
-            ));
-            return Ok(false);
-        }
-        let chunk = decode::json(data)?;
-        let Value::Object(fields) = &chunk else {
-            return Err(DecodeError::Malformed {
-                what: "a chunk is no object",
-            });
-        };
-        if fields.get("error").is_some_and(|error| !error.is_null()) {
-            return Err(DecodeError::Provider(chunk));
-        }
-        // llama.cpp's errors have a field of their own and no further wrapping.
-        if !fields.contains_key("choices")
-            && fields.contains_key("message")
-            && fields.contains_key("code")
+fn tool(tool: &Tool) -> WireTool<'_> {
+    WireTool {
+        r#type: "function",
+        function: ToolFunction {
+            name: &tool.name,
+            description: tool.description.as_deref().filter(|text| !text.is_empty()),
+            parameters: parameters(&tool.input_schema),
+            strict: tool.strict && schema::is_strict(&tool.input_schema),
+        },
+    }
+}
+
+fn choice(request: &ModelRequest) -> Option<Choice<'_>> {
+    if request.tools.is_empty() {
+        return None;
+    }
+    match &request.tool_choice {
+        ToolChoice::Auto => None,
+        ToolChoice::None => Some(Choice::Word("none")),
+        ToolChoice::Required => Some(Choice::Word("required")),
+        ToolChoice::Named(name) => Some(Choice::Named {
+            r#type: "function",
+            function: Named { name },
+        }),
+    }
+}
+
+/// A user's turn: results of tools are messages of their own, and stand first, directly behind the
+/// calls. A result has no place for pictures: they follow as the user's.
+fn user<'a>(message: &'a Message, messages: &mut Vec<Turn<'a>>) {
+    let mut parts: Vec<ContentPart<'a>> = Vec::new();
+    for part in &message.parts {
+        if let Part::ToolResult {
+            id,
+            content,
+            is_error,
+        } = part
         {
-            return Err(DecodeError::Provider(chunk));
-        }
-        if !std::mem::replace(&mut self.started, true) {
-            out.push(ModelEvent::Started {
-                request_id: chunk["id"].as_str().map(name_of_others),
-                model: chunk["model"].as_str().map(name_of_others),
+            messages.push(Turn {
+                tool_call_id: Some(id),
+                ..Turn::new("tool", result_text(content, *is_error))
             });
+            if content.iter().any(|part| matches!(part, Part::Image(_))) {
+                parts.push(ContentPart::Text {
+                    text: Cow::Owned(format!("Pictures of the result of {id}:")),
+                });
+                parts.extend(content.iter().filter_map(image));
+            }
         }
-        let choices = chunk["choices"].as_array();
-        let first = choices.and_then(|choices| {
-            let is_first = |choice: &&Value| choice["index"].as_u64().unwrap_or(0) == 0;
-            choices.iter().find(is_first)
+    }
+    let own = message
+        .parts
+        .iter()
+        .filter(|part| !matches!(part, Part::ToolResult { .. }));
+    let pictures = !parts.is_empty() || own.clone().any(|part| matches!(part, Part::Image(_)));
+    if !pictures {
+        // One string, which the oldest of servers takes.
+        let texts: Vec<&str> = own.filter_map(text).collect();
+        match *texts {
+            [] if message.parts.iter().any(is_result) => {}
+            [one] => messages.push(Turn::new("user", one)),
+            _ => messages.push(Turn::new("user", texts.join("\n\n"))),
+        }
+        return;
+    }
+    parts.extend(own.filter_map(|part| {
+        let text = text(part).map(|text| ContentPart::Text {
+            text: Cow::Borrowed(text),
         });
-        if let Some(choice) = first {
-            self.choice(choice, out);
-        }
-        // Groq used to report in a field of its own.
-        let reported = [fields.get("usage"), chunk["x_groq"].get("usage")];
-        if let Some(usage) = reported
-            .into_iter()
-            .flatten()
-            .find(|value| value.is_object())
-        {
-            out.push(ModelEvent::Usage(usage_of(usage)));
-        }
-        Ok(true)
+        text.or_else(|| image(part))
+    }));
+    messages.push(Turn {
+        content: Some(Content::Parts(parts)),
+        ..Turn::new("user", "")
+    });
+}
+
+fn is_result(part: &Part) -> bool {
+    matches!(part, Part::ToolResult { .. })
+}
+
+fn text(part: &Part) -> Option<&str> {
+    match part {
+        Part::Text { text } => Some(text),
+        _ => None,
     }
 }
 
-/// Prompt and completion are sums that include their details; the classes are disjoint.
-pub(crate) fn usage_of(reported: &Value) -> Usage {
-    let mut usage = Usage::default();
-    let prompt_details = &reported["prompt_tokens_details"];
-    let completion_details = &reported["completion_tokens_details"];
-
-    let prompt = count(reported.get("prompt_tokens"), &mut usage);
-    // DeepSeek names the cache's part beside the prompt.
-    let cached = prompt_details
-        .get("cached_tokens")
-        .filter(|value| !value.is_null())
-        .or_else(|| reported.get("prompt_cache_hit_tokens"));
-    let cached = count(cached, &mut usage);
-    let written = count(prompt_details.get("cache_write_tokens"), &mut usage);
-    let after_reads = decode::rest(&mut usage, prompt, cached);
-    let uncached = decode::rest(&mut usage, after_reads, written);
-    report(&mut usage, Resource::InUncached, uncached);
-    report(&mut usage, Resource::InCacheRead, cached);
-    report(&mut usage, Resource::InCacheWrite5m, written);
-
-    let completion = count(reported.get("completion_tokens"), &mut usage);
-    let reasoning = count(completion_details.get("reasoning_tokens"), &mut usage);
-    let total = count(reported.get("total_tokens"), &mut usage);
-    // xAI counts reasoning beside the completion; only the total tells.
-    let beside = match (prompt, completion, reasoning, total) {
-        (Some(prompt), Some(completion), Some(reasoning @ 1..), Some(total)) => prompt
-            .checked_add(completion)
-            .and_then(|sum| sum.checked_add(reasoning))
-            .is_some_and(|sum| sum == total),
-        _ => false,
-    };
-    let text = if beside {
-        completion
-    } else {
-        decode::rest(&mut usage, completion, reasoning)
-    };
-    report(&mut usage, Resource::OutText, text);
-    report(&mut usage, Resource::OutReasoning, reasoning);
-    usage
+fn image<'a>(part: &'a Part) -> Option<ContentPart<'a>> {
+    match part {
+        Part::Image(image) => Some(ContentPart::ImageUrl {
+            image_url: ImageUrl {
+                url: image_url(image),
+            },
+        }),
+        _ => None,
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn classes_are_disjoint() {
-        let usage = usage_of(&json!({"prompt_tokens": 100, "completion_tokens": 50,
-            "total_tokens": 150,
-            "prompt_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 30, "audio_tokens": 0},
-            "completion_tokens_details": {"reasoning_tokens": 20}}));
-        let expected = Usage::default()
-            .with(Resource::InUncached, 10)
-            .with(Resource::InCacheRead, 60)
-            .with(Resource::InCacheWrite5m, 30)
-            .with(Resource::OutText, 30)
-            .with(Resource::OutReasoning, 20);
-        assert_eq!(usage, expected);
-        assert_eq!(usage.input_tokens(), Some(100));
-        assert_eq!(usage.output_tokens(), Some(50));
+/// An assistant's turn; none where nothing of it is left.
+fn assistant(message: &Message, return_reasoning: bool) -> Option<Turn<'_>> {
+    let parts = message.parts.iter();
+    let tool_calls: Vec<Call<'_>> = parts
+        .clone()
+        .filter_map(|part| match part {
+            Part::ToolCall(call) => Some(wire_call(call)),
+            _ => None,
+        })
+        .collect();
+    let has_text = parts.clone().any(|part| text(part).is_some());
+    if !has_text && tool_calls.is_empty() {
+        return None;
     }
+    // What somebody signed was made by another dialect.
+    let reasoning: String = parts
+        .filter_map(|part| match part {
+            Part::Reasoning {
+                text,
+                signature: None,
+                redacted: false,
+            } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    Some(Turn {
+        role: "assistant",
+        content: has_text.then(|| Content::Text(joined(&message.parts))),
+        reasoning_content: (return_reasoning && !reasoning.is_empty()).then_some(reasoning),
+        tool_calls,
+        tool_call_id: None,
+    })
+}
 
-    #[test]
-    fn contradictions_are_marked_and_billed_high() {
-        let usage = usage_of(&json!({"prompt_tokens": 10, "completion_tokens": 5,
-            "prompt_tokens_details": {"cached_tokens": 11},
-            "completion_tokens_details": {"reasoning_tokens": 9}}));
-        assert!(usage.inconsistent);
-        assert_eq!(usage.get(Resource::InUncached), Some(10));
-        assert_eq!(usage.get(Resource::OutText), Some(5));
-        assert_eq!(usage.get(Resource::OutReasoning), Some(9));
-    }
-
-    #[test]
-    fn reasoning_beside_the_completion_is_seen_by_the_total() {
-        let usage = usage_of(&json!({"prompt_tokens": 10, "completion_tokens": 5,
-            "total_tokens": 115, "completion_tokens_details": {"reasoning_tokens": 100}}));
-        assert!(!usage.inconsistent);
-        assert_eq!(usage.get(Resource::OutText), Some(5));
-        assert_eq!(usage.get(Resource::OutReasoning), Some(100));
-    }
-
-    #[test]
-    fn deepseeks_cache_is_counted_and_absence_stays_absence() {
-        let usage = usage_of(&json!({"prompt_tokens": 10, "prompt_cache_hit_tokens": 4,
-            "prompt_cache_miss_tokens": 6, "completion_tokens": 0}));
-        assert_eq!(usage.get(Resource::InUncached), Some(6));
-        assert_eq!(usage.get(Resource::InCacheRead), Some(4));
-        assert_eq!(usage.get(Resource::OutText), Some(0));
-        assert_eq!(usage.get(Resource::OutReasoning), None);
-        assert!(usage_of(&json!({})).is_empty());
+fn wire_call(call: &ToolCall) -> Call<'_> {
+    Call {
+        id: &call.id,
+        r#type: "function",
+        function: Function {
+            name: &call.name,
+            arguments: &call.arguments,
+        },
     }
 }

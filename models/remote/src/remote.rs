@@ -143,7 +143,7 @@ pub(crate) fn request(endpoint: &Endpoint, method: Method, url: Url) -> Request 
     let Some(key) = &endpoint.key else {
         return request;
     };
-    match wire.map_or(KeyHeader::Bearer, |wire| wire.key) {
+    match wire.map_or(KeyHeader::Bearer, |wire| (wire.key)(endpoint)) {
         KeyHeader::Named(name) => request.secret_header(name, key.clone()),
         KeyHeader::Bearer => {
             let bearer = SecretString::from(format!("Bearer {}", key.expose_secret()));
@@ -212,7 +212,7 @@ impl Call {
             let why = RemoteError::NotSupportedYet { kind }.to_string();
             return Err(self.failures.error(ErrorClass::BadRequest, why));
         };
-        let url = endpoint.url(wire.path);
+        let url = (wire.url)(endpoint, &wanted);
         let request = request(endpoint, Method::Post, url)
             .header("content-type", "application/json")
             .header("accept", wire.framing.media_type())
@@ -224,15 +224,17 @@ impl Call {
 
         let expectation = Expectation {
             json_by_tool: wanted.output_schema.is_some()
-                && endpoint.json_support(&wanted.model) == JsonSupport::Tool,
+                && endpoint.json_support(&wanted) == JsonSupport::Tool,
             local,
+            no_end_marker: !endpoint.dialect.end_marker,
         };
+        let spoken = endpoint.spoken(&wanted.model);
         let status = response.status();
         let is_json = wire.framing == Framing::Events
             && response
                 .header("content-type")
                 .is_some_and(|value| value.starts_with("application/json"));
-        match StreamDecoder::new(endpoint.kind, expectation) {
+        match StreamDecoder::new(spoken, expectation) {
             Some(decoder) if (200..300).contains(&status) && !is_json => Ok(Reading {
                 body: response.into_body(),
                 decoder,

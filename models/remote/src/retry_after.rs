@@ -18,6 +18,11 @@ pub(crate) fn retry_after_ms<'a>(
     })
 }
 
+/// Milliseconds of a duration as Google writes it in a body: `37s`, `0.5s`.
+pub(crate) fn duration_ms(text: &str) -> Option<u64> {
+    milliseconds(text.trim().strip_suffix('s')?, 1000.0)
+}
+
 fn milliseconds(value: &str, unit_ms: f64) -> Option<u64> {
     let number: f64 = value.trim().parse().ok()?;
     // Casts saturate; what is no number is no answer.
@@ -60,5 +65,7 @@ mod tests {
             assert_eq!(wait(&[("retry-after", nonsense)]), None, "{nonsense}");
         }
         assert_eq!(wait(&[]), None);
+        assert_eq!(duration_ms("37.5s"), Some(37_500));
+        assert_eq!(duration_ms("37"), None);
     }
 }

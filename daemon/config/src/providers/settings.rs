@@ -190,6 +190,8 @@ kinds! {
     Anthropic, "anthropic";
     /// OpenAI Chat Completions, and everything compatible.
     OpenAi, "openai";
+    /// OpenAI Responses.
+    OpenAiResponses, "openai-responses";
     /// OpenAI on Azure.
     Azure, "azure";
     /// Google's Gemini.
