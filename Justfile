@@ -38,6 +38,13 @@ bench-peers:
     target/peers/bin/pip install --quiet detect-secrets semgrep llm
     CONVERGIO_PEERS={{justfile_directory()}}/target/peers/bin cargo bench -p convergio-benches --bench review_rules --bench first_token_overhead
 
+# The gateway beside LiteLLM's proxy (PyPI) and Portkey's gateway (npm), installed into target/peers.
+bench-gateway:
+    python3 -m venv target/peers/litellm
+    target/peers/litellm/bin/pip install --quiet "litellm[proxy]"
+    npm install --silent --prefix target/peers/portkey @portkey-ai/gateway
+    CONVERGIO_GATEWAY_PEERS={{justfile_directory()}}/target/peers cargo bench -p convergio-benches --bench gateway_overhead
+
 # Fuzz a target (frames, diffs, sse, openai_stream, anthropic_stream, ollama_stream, model_reply) for a number of executions; needs cargo-fuzz.
 fuzz target runs="10000000":
     RUSTC_BOOTSTRAP=1 cargo fuzz run --release --sanitizer none {{target}} -- -runs={{runs}} -max_len=4096 -rss_limit_mb=2048

@@ -1,5 +1,6 @@
-//! The two commits of a model call's money, admission and settlement, beside two commits of one
-//! bare row in the same kind of database (the floor), all durable, alternating.
+//! A call's money beside what SQLite itself takes on the same disk: the two commits of one call
+//! beside two commits of one bare row, all durable, alternating; an admission without its sync;
+//! and how many admissions a second many callers get through the one writer.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,7 +8,10 @@
     reason = "a bench that cannot measure fails by panicking, and prints its table"
 )]
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use convergio_benches::{median, percentile, row, sync_median, time};
 use convergio_contract::Uuid;
@@ -17,8 +21,16 @@ use convergio_ledger::{
 };
 use convergio_models_api::{Message, ModelRequest, Policy, Resource, Role, Usage};
 use convergio_store::{Connection, Store, StoreOptions};
+use tokio::task::JoinSet;
 
 const CALLS: usize = 500;
+/// Callers that ask at once, and for how long in one turn.
+const CALLERS: usize = 256;
+const TURN: Duration = Duration::from_secs(2);
+const TURNS: usize = 3;
+/// What is wanted of many callers, and of one admission without its sync.
+const ADMISSIONS_PER_SECOND: f64 = 1_000.0;
+const ADMIT_MAX: Duration = Duration::from_millis(1);
 const DOLLAR_NANO: i64 = 1_000_000_000;
 
 fn main() {
@@ -40,7 +52,7 @@ fn main() {
         let books = Books::open(&folder.path().join("data")).await;
         for number in 0..CALLS + 20 {
             let start = Instant::now();
-            let attempt_id = books.admit().await;
+            let (attempt_id, _) = books.admit().await;
             let admitted = start.elapsed();
             let start = Instant::now();
             books.settle(attempt_id).await;
@@ -89,6 +101,75 @@ fn main() {
         percentile(&mut inserts, 99) * 2,
         None,
     );
+    runtime.block_on(without_sync(&folder.path().join("alone")));
+    runtime.block_on(many_callers(&folder.path().join("many"), &bare));
+}
+
+/// What `admit()` itself takes, inside of the writer's transaction.
+async fn without_sync(folder: &std::path::Path) {
+    let books = Books::open(folder).await;
+    let mut inside = Vec::new();
+    for number in 0..CALLS + 20 {
+        let (attempt_id, took) = books.admit().await;
+        books.settle(attempt_id).await;
+        if number >= 20 {
+            inside.push(took);
+        }
+    }
+    let (p50, p99) = (median(&mut inside), percentile(&mut inside, 99));
+    let verdict = if p50 <= ADMIT_MAX { "ok" } else { "MISSED" };
+    println!(
+        "admit() without begin, commit and sync: p50 {p50:.1?}, p99 {p99:.1?}; at most {ADMIT_MAX:?}: {verdict}"
+    );
+}
+
+/// Many callers at once, beside one bare row a commit in the same seconds.
+async fn many_callers(folder: &std::path::Path, bare: &Connection) {
+    let books = Arc::new(Books::open(folder).await);
+    let (mut admissions, mut rows) = (0_usize, 0_usize);
+    let mut waits = Vec::new();
+    for _ in 0..TURNS {
+        let end = Instant::now() + TURN;
+        let mut callers = JoinSet::new();
+        for _ in 0..CALLERS {
+            let books = Arc::clone(&books);
+            callers.spawn(async move {
+                let mut waits = Vec::new();
+                while Instant::now() < end {
+                    let start = Instant::now();
+                    books.admit().await;
+                    waits.push(start.elapsed());
+                }
+                waits
+            });
+        }
+        while let Some(of_one) = callers.join_next().await {
+            let of_one = of_one.unwrap();
+            admissions += of_one.len();
+            waits.extend(of_one);
+        }
+        let end = Instant::now() + TURN;
+        while Instant::now() < end {
+            let sql = "INSERT INTO entry (at_ms, amount) VALUES (1, 2)";
+            bare.prepare_cached(sql).unwrap().execute(()).unwrap();
+            rows += 1;
+        }
+    }
+    let seconds = TURN.as_secs_f64() * TURNS as f64;
+    let (ours, floor) = (admissions as f64 / seconds, rows as f64 / seconds);
+    let verdict = if ours >= ADMISSIONS_PER_SECOND {
+        "ok"
+    } else {
+        "MISSED"
+    };
+    println!(
+        "{CALLERS} callers: {ours:.0} admissions a second (p50 {:.1?}, p99 {:.1?}), at least \
+         {ADMISSIONS_PER_SECOND:.0}: {verdict}; one bare row a commit: {floor:.0} a second; ratio {:.2}",
+        median(&mut waits),
+        percentile(&mut waits, 99),
+        ours / floor,
+    );
+    assert_eq!(books.pending().await, admissions as i64, "a hold each");
 }
 
 struct Books {
@@ -130,7 +211,8 @@ impl Books {
         }
     }
 
-    async fn admit(&self) -> Uuid {
+    /// Admits one call; says how long `admit()` itself took.
+    async fn admit(&self) -> (Uuid, Duration) {
         let admission = Admission {
             tenant_id: self.tenant_id,
             profile_id: self.profile_id,
@@ -145,8 +227,8 @@ impl Books {
                 max_output: 1_000,
                 temperature: None,
                 output_schema: None,
-..ModelRequest::default()
-},
+                ..ModelRequest::default()
+            },
             local: false,
             destination: "https://api.example.com".into(),
             egress_id: Some(Uuid::now_v7()),
@@ -160,10 +242,21 @@ impl Books {
             root: Some("/home/ada/shop".into()),
         };
         let admitted = self.store.write("admit", move |tx| {
+            let start = Instant::now();
             let permitted = admit(tx, admission, Now::system())?;
-            Ok::<_, Denied>(permitted.permit().attempt_id)
+            Ok::<_, Denied>((permitted.permit().attempt_id, start.elapsed()))
         });
         admitted.await.unwrap()
+    }
+
+    /// Calls that hold money.
+    async fn pending(&self) -> i64 {
+        let read = self.store.read("count what is held", |conn| {
+            let sql = "SELECT count(*) FROM attempt WHERE state = 'dispatched'";
+            conn.query_row(sql, [], |row| row.get(0))
+                .map_err(convergio_store::at(conn, "count what is held"))
+        });
+        read.await.unwrap()
     }
 
     async fn settle(&self, attempt_id: Uuid) {

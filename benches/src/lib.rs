@@ -12,6 +12,11 @@
 
 pub mod ask;
 pub mod diff;
+pub mod gateway;
+pub mod http;
+pub mod load;
+pub mod memory;
+pub mod upstream;
 
 use std::{
     path::{Path, PathBuf},
