@@ -20,16 +20,21 @@ mod attempt;
 mod budget;
 mod clock;
 mod detail;
+mod dispute;
 mod error;
+mod export;
+mod invoice;
 mod money;
 mod price;
 mod rates;
+mod reconcile;
 mod recover;
 mod settle;
 mod text_enum;
 mod transfer;
 mod usage;
 mod verify;
+mod why;
 mod window;
 
 pub use admit::{Admission, OUTPUT_FLOOR, Preview, admit, preview};
@@ -37,10 +42,19 @@ pub use attempt::{AttemptState, UsageSource};
 pub use budget::{BudgetName, BudgetState, Scope, Window, budgets, set_day_budget, unspent_day};
 pub use clock::Now;
 pub use detail::{AttemptDetail, attempts_of_run};
+pub use dispute::{Dispute, dispute, dispute_of, disputes, withdraw_dispute};
 pub use error::{BudgetDenied, Denied, LedgerError, PolicyReason};
+pub use export::{
+    AttemptRow, ExportCursor, ExportFilter, ExportPage, TransferRow, export_attempts,
+    export_transfers, transfers_of_attempt,
+};
+pub use invoice::{
+    INVOICE_BYTES_MAX, INVOICE_LINES_MAX, Invoice, InvoiceError, InvoiceLine, Shape, parse_invoice,
+};
 pub use money::{MoneyError, line, line_up, parse_usd, usd, usd_cents};
 pub use price::{PriceRow, PriceSheet, PriceVersion, Simple, TierMode, pin, rates};
-pub use rates::{Cost, Rates};
+pub use rates::{Cost, ExplainedLine, Rates, Step};
+pub use reconcile::{Adjusted, Difference, Drift, Reconciliation, apply, reconcile};
 pub use recover::{Recovered, RecoveredAttempt, recover};
 pub use settle::{AttemptEnding, Settled, Settlement, settle};
 pub use usage::{
@@ -48,4 +62,5 @@ pub use usage::{
     median_run_cost, usage,
 };
 pub use verify::{Bad, Verified, verify};
+pub use why::{Counted, Hold, Pinned, WhyAttempt, named_run, why};
 pub use window::{WindowDifference, local_zone};

@@ -245,6 +245,67 @@ fn check(sheet: &PriceSheet) -> Result<(), LedgerError> {
     Ok(())
 }
 
+/// Kept tables whose prices are not those that they are known by; 100 at most.
+pub(crate) fn changed(conn: &Connection, tenant_id: Uuid) -> Result<Vec<Uuid>, LedgerError> {
+    const CHANGED_MAX: usize = 100;
+    let versions: Vec<(Uuid, Vec<u8>)> = conn
+        .prepare("SELECT id, sha256 FROM price_version WHERE tenant_id = ?1 ORDER BY id")
+        .and_then(|mut statement| {
+            statement
+                .query_map([tenant_id], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })
+        .map_err(at(conn, READ))?;
+    let mut statement = conn
+        .prepare(
+            "SELECT provider, model, resource, service_tier, tier_min_prompt, tier_mode, \
+             nano_per_million, quantum FROM price WHERE version_id = ?1",
+        )
+        .map_err(at(conn, READ))?;
+    let mut changed = Vec::new();
+    for (id, sha256) in versions {
+        let rows: rusqlite::Result<Vec<PriceRow>> = statement
+            .query_map([id], kept)
+            .and_then(std::iter::Iterator::collect);
+        let sheet = match rows {
+            Ok(rows) => PriceSheet {
+                source: String::new(),
+                effective_from_ms: 0,
+                rows,
+            },
+            Err(rusqlite::Error::FromSqlConversionFailure(..)) => {
+                changed.push(id);
+                continue;
+            }
+            Err(error) => return Err(at(conn, READ)(error).into()),
+        };
+        if sheet.sha256().as_slice() != sha256 {
+            changed.push(id);
+        }
+        if changed.len() == CHANGED_MAX {
+            break;
+        }
+    }
+    Ok(changed)
+}
+
+fn kept(row: &rusqlite::Row<'_>) -> rusqlite::Result<PriceRow> {
+    let name: String = row.get(2)?;
+    let resource = Resource::from_name(&name).ok_or_else(|| {
+        rusqlite::types::FromSqlError::Other(format!("{name} is no resource").into())
+    })?;
+    Ok(PriceRow {
+        provider: row.get(0)?,
+        model: row.get(1)?,
+        resource,
+        service_tier: row.get(3)?,
+        tier_min_prompt: row.get::<_, i64>(4)?.unsigned_abs(),
+        tier_mode: row.get(5)?,
+        nano_per_million: row.get(6)?,
+        quantum: row.get::<_, i64>(7)?.unsigned_abs(),
+    })
+}
+
 /// What a model costs by a kept table; `None` if the table doesn't know it. Only the standard
 /// service tier.
 ///
@@ -258,29 +319,13 @@ pub fn rates(
 ) -> Result<Option<Rates>, LedgerError> {
     let rows: Vec<PriceRow> = conn
         .prepare_cached(
-            "SELECT resource, tier_min_prompt, tier_mode, nano_per_million, quantum FROM price \
+            "SELECT provider, model, resource, service_tier, tier_min_prompt, tier_mode, \
+             nano_per_million, quantum FROM price \
              WHERE version_id = ?1 AND provider = ?2 AND model = ?3 AND service_tier = ''",
         )
         .and_then(|mut statement| {
             statement
-                .query_map(params![version.0, provider, model], |row| {
-                    let name: String = row.get(0)?;
-                    let resource = Resource::from_name(&name).ok_or_else(|| {
-                        rusqlite::types::FromSqlError::Other(
-                            format!("{name} is no resource").into(),
-                        )
-                    })?;
-                    Ok(PriceRow {
-                        provider: provider.to_owned(),
-                        model: model.to_owned(),
-                        resource,
-                        service_tier: String::new(),
-                        tier_min_prompt: row.get::<_, i64>(1)?.unsigned_abs(),
-                        tier_mode: row.get(2)?,
-                        nano_per_million: row.get(3)?,
-                        quantum: row.get::<_, i64>(4)?.unsigned_abs(),
-                    })
-                })?
+                .query_map(params![version.0, provider, model], kept)?
                 .collect()
         })
         .map_err(at(conn, READ))?;

@@ -30,6 +30,46 @@ pub struct Cost {
     pub unpriced: Vec<Resource>,
 }
 
+/// One rate that applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Units, in whole quanta.
+    pub quantity: u64,
+    /// Nano-USD for a million of them.
+    pub nano_per_million: i64,
+}
+
+impl Step {
+    fn of(row: &PriceRow, quantity: u64) -> Self {
+        let quantum = row.quantum.max(1);
+        Self {
+            quantity: quantity
+                .checked_next_multiple_of(quantum)
+                .unwrap_or(quantity),
+            nano_per_million: row.nano_per_million,
+        }
+    }
+
+    fn millionths(self) -> i128 {
+        product(self.quantity, self.nano_per_million)
+    }
+}
+
+/// How one line of a cost came about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplainedLine {
+    /// What was used.
+    pub resource: Resource,
+    /// How much of it.
+    pub quantity: u64,
+    /// Whose price it has: its own, or the dearest of its family where it has none.
+    pub priced_as: Resource,
+    /// The rates that applied; several where tiers are marginal.
+    pub steps: Vec<Step>,
+    /// The sum of the steps, rounded half to even once, nano-USD.
+    pub amount_nano: i64,
+}
+
 impl Rates {
     pub(crate) fn of(rows: Vec<PriceRow>) -> Option<Self> {
         let has = |classes: &[Resource]| rows.iter().any(|row| classes.contains(&row.resource));
@@ -102,23 +142,9 @@ impl Rates {
             if quota {
                 continue;
             }
-            let own = self.millionths(resource, quantity, prompt);
-            let family: &[Resource] = if INPUT.contains(&resource) {
-                &INPUT
-            } else if OUTPUT.contains(&resource) {
-                &OUTPUT
-            } else {
-                &[]
-            };
-            let dearest = || {
-                family
-                    .iter()
-                    .filter_map(|&class| self.millionths(class, quantity, prompt))
-                    .max()
-            };
-            match own.or_else(dearest) {
-                Some(millionths) => {
-                    let nano = settle_up(millionths)?;
+            match self.priced(resource, quantity, prompt) {
+                Some((_, steps)) => {
+                    let nano = settle_up(sum(&steps))?;
                     cost.total_nano = cost
                         .total_nano
                         .checked_add(nano)
@@ -132,9 +158,71 @@ impl Rates {
         Ok(cost)
     }
 
-    /// What `quantity` of a class costs in a request of `prompt` input tokens; `None` without a
-    /// price.
-    fn millionths(&self, resource: Resource, quantity: u64, prompt: u64) -> Option<i128> {
+    /// The lines of [`Self::cost`], each with the rates that made it.
+    ///
+    /// # Errors
+    /// [`MoneyError::TooLarge`].
+    pub fn explain(&self, usage: &Usage) -> Result<Vec<ExplainedLine>, MoneyError> {
+        let prompt = usage.input_tokens().unwrap_or(0);
+        let cost = self.cost(usage)?;
+        let priced = cost
+            .lines
+            .into_iter()
+            .filter_map(|(resource, amount_nano)| {
+                let quantity = usage.get(resource)?;
+                let (priced_as, steps) = self.priced(resource, quantity, prompt)?;
+                Some(ExplainedLine {
+                    resource,
+                    quantity,
+                    priced_as,
+                    steps,
+                    amount_nano,
+                })
+            });
+        Ok(priced.collect())
+    }
+
+    /// The two parts of [`Self::hold`]: input and output, each at its dearest rate, rounded up.
+    #[must_use]
+    pub fn hold_steps(&self, input_ceiling: u64, max_output: u32) -> [Option<Step>; 2] {
+        let dearest = |classes: &[Resource], quantity: u64| {
+            self.applicable(classes, input_ceiling.max(quantity))
+                .map(|row| Step::of(row, quantity))
+                .max_by_key(|step| step.millionths())
+        };
+        [
+            dearest(&INPUT, input_ceiling),
+            dearest(&OUTPUT, u64::from(max_output)),
+        ]
+    }
+
+    /// Whose price a class has in a request of `prompt` input tokens, and its rates: its own, or
+    /// the dearest of its family.
+    fn priced(
+        &self,
+        resource: Resource,
+        quantity: u64,
+        prompt: u64,
+    ) -> Option<(Resource, Vec<Step>)> {
+        if let Some(own) = self.steps(resource, quantity, prompt) {
+            return Some((resource, own));
+        }
+        let family: &[Resource] = if INPUT.contains(&resource) {
+            &INPUT
+        } else if OUTPUT.contains(&resource) {
+            &OUTPUT
+        } else {
+            &[]
+        };
+        family
+            .iter()
+            .filter_map(|&class| Some((class, self.steps(class, quantity, prompt)?)))
+            .max_by_key(|(_, steps)| sum(steps))
+    }
+
+    /// The rates of `quantity` of a class in a request of `prompt` input tokens; `None` without a
+    /// price of its own.
+    fn steps(&self, resource: Resource, quantity: u64, prompt: u64) -> Option<Vec<Step>> {
         let mut tiers: Vec<&PriceRow> = self
             .rows
             .iter()
@@ -146,33 +234,36 @@ impl Rates {
             .rev()
             .find(|row| row.tier_min_prompt <= prompt)
             .or(tiers.first())?;
-        match reached.tier_mode {
-            TierMode::WholeRequest => Some(billed(reached, quantity)),
+        Some(match reached.tier_mode {
+            TierMode::WholeRequest => vec![Step::of(reached, quantity)],
             TierMode::Marginal => {
-                let mut sum = 0;
-                for (index, row) in tiers.iter().enumerate() {
+                let part = |(index, row): (usize, &&PriceRow)| {
                     let above = tiers.get(index + 1).map(|next| next.tier_min_prompt);
                     let from = if index == 0 { 0 } else { row.tier_min_prompt };
                     let until = above.map_or(quantity, |next| next.min(quantity));
-                    sum = i128::saturating_add(sum, billed(row, until.saturating_sub(from)));
-                }
-                Some(sum)
+                    Step::of(row, until.saturating_sub(from))
+                };
+                tiers.iter().enumerate().map(part).collect()
             }
-        }
+        })
     }
 
     /// The most that `quantity` of these classes can cost in a request of at most `prompt` input
     /// tokens.
     fn most(&self, classes: &[Resource], quantity: u64, prompt: u64) -> i128 {
         // Marginal tiers of the output count its own tokens.
-        let reached = prompt.max(quantity);
-        self.rows
-            .iter()
-            .filter(|row| classes.contains(&row.resource))
-            .filter(|row| row.tier_min_prompt <= reached || self.is_first(row))
-            .map(|row| billed(row, quantity))
+        self.applicable(classes, prompt.max(quantity))
+            .map(|row| Step::of(row, quantity).millionths())
             .max()
             .unwrap_or(0)
+    }
+
+    /// The prices of these classes that may apply where so many tokens are reached.
+    fn applicable(&self, classes: &[Resource], reached: u64) -> impl Iterator<Item = &PriceRow> {
+        self.rows
+            .iter()
+            .filter(move |row| classes.contains(&row.resource))
+            .filter(move |row| row.tier_min_prompt <= reached || self.is_first(row))
     }
 
     fn is_first(&self, row: &PriceRow) -> bool {
@@ -182,12 +273,11 @@ impl Rates {
     }
 }
 
-fn billed(row: &PriceRow, quantity: u64) -> i128 {
-    let quantum = row.quantum.max(1);
-    let quantity = quantity
-        .checked_next_multiple_of(quantum)
-        .unwrap_or(quantity);
-    product(quantity, row.nano_per_million)
+/// A line before it is rounded, in millionths of a nano-USD.
+fn sum(steps: &[Step]) -> i128 {
+    steps
+        .iter()
+        .fold(0, |sum: i128, step| sum.saturating_add(step.millionths()))
 }
 
 fn up(millionths: i128) -> i128 {

@@ -134,11 +134,7 @@ pub(crate) fn append(
 }
 
 /// Appends a transfer between any two accounts.
-pub(crate) fn append_row(
-    tx: &Tx<'_>,
-    new: &NewRow<'_>,
-    now: Now,
-) -> Result<Appended, LedgerError> {
+pub(crate) fn append_row(tx: &Tx<'_>, new: &NewRow<'_>, now: Now) -> Result<Appended, LedgerError> {
     let head: Option<(i64, [u8; 32])> = tx
         .prepare_cached(
             "SELECT seq, hash FROM transfer WHERE tenant_id = ?1 ORDER BY seq DESC LIMIT 1",

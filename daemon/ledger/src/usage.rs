@@ -27,12 +27,16 @@ pub enum GroupBy {
     Day,
     /// Models, the dearest first: `provider/model`.
     Model,
+    /// Providers, the dearest first.
+    Provider,
     /// Agents, the dearest first; empty for none.
     Agent,
     /// Clients, the dearest first; empty for unknown ones.
     Client,
     /// Folders, the dearest first; empty for none.
     Cwd,
+    /// Tokens of programs that came in over HTTP, the dearest first; empty for none.
+    Token,
     /// Runs, the dearest first.
     Run,
 }
@@ -40,9 +44,11 @@ pub enum GroupBy {
 text_enum!(GroupBy {
     Day = "day",
     Model = "model",
+    Provider = "provider",
     Agent = "agent",
     Client = "client",
     Cwd = "cwd",
+    Token = "token",
     Run = "run",
 });
 
@@ -84,6 +90,9 @@ pub struct UsageTotals {
     pub cost_nano: i64,
     /// What is held for those under way, nano-USD.
     pub held_nano: i64,
+    /// What invoices corrected, nano-USD, not in the cost; below zero where less was billed. Only
+    /// in totals, and where rows are days, models or providers.
+    pub adjusted_nano: i64,
 }
 
 impl UsageTotals {
@@ -97,6 +106,7 @@ impl UsageTotals {
         self.output_tokens += other.output_tokens;
         self.cost_nano = self.cost_nano.saturating_add(other.cost_nano);
         self.held_nano = self.held_nano.saturating_add(other.held_nano);
+        self.adjusted_nano = self.adjusted_nano.saturating_add(other.adjusted_nano);
     }
 
     fn from_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
@@ -111,6 +121,7 @@ impl UsageTotals {
             cost_nano: row.get(first + 6)?,
             held_nano: row.get(first + 7)?,
             runs: count(8)?,
+            adjusted_nano: 0,
         })
     }
 }
@@ -175,7 +186,7 @@ pub fn usage(
         run_id: query.run_id,
     };
     let limit = query.limit.clamp(1, ROWS_MAX);
-    let total = conn
+    let mut total = conn
         .prepare_cached(&format!("SELECT {SUMS} FROM attempt WHERE {SPAN}"))
         .and_then(|mut statement| {
             statement.query_row(
@@ -192,12 +203,64 @@ pub fn usage(
         }
         by => groups(conn, tenant_id, span, by, limit)?,
     };
+    // An invoice knows no run.
+    if query.run_id.is_none() {
+        for (keys, nano) in adjustments(conn, tenant_id, span)? {
+            total.adjusted_nano = total.adjusted_nano.saturating_add(nano);
+            let key = match query.by {
+                GroupBy::Day => keys.day,
+                GroupBy::Model => keys.model,
+                GroupBy::Provider => keys.provider,
+                _ => continue,
+            };
+            if let Some(row) = rows.iter_mut().find(|row| row.key == key) {
+                row.totals.adjusted_nano = row.totals.adjusted_nano.saturating_add(nano);
+            }
+        }
+    }
     rows.truncate(limit);
     Ok(UsageReport {
         rows_more: all.saturating_sub(rows.len() as u64),
         rows,
         total,
     })
+}
+
+/// What an invoice names.
+struct Corrected {
+    day: String,
+    provider: String,
+    /// `provider/model`.
+    model: String,
+}
+
+/// What invoices corrected, of days that begin in the span.
+fn adjustments(
+    conn: &Connection,
+    tenant_id: Uuid,
+    span: Span,
+) -> Result<Vec<(Corrected, i64)>, LedgerError> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT day, provider, model, sum(signed_nano) FROM adjustment \
+             WHERE tenant_id = ?1 AND unixepoch(day) + 86399 >= ?2 / 1000 \
+               AND unixepoch(day) < ?3 / 1000 \
+             GROUP BY day, provider, model",
+        )
+        .and_then(|mut statement| {
+            statement
+                .query_map(params![tenant_id, span.since_ms, span.until_ms], |row| {
+                    let (provider, model): (String, String) = (row.get(1)?, row.get(2)?);
+                    let corrected = Corrected {
+                        day: row.get(0)?,
+                        model: format!("{provider}/{model}"),
+                        provider,
+                    };
+                    Ok((corrected, row.get(3)?))
+                })?
+                .collect()
+        })
+        .map_err(at(conn, READ))?)
 }
 
 fn groups(
@@ -209,9 +272,11 @@ fn groups(
 ) -> Result<(Vec<UsageRow>, u64), LedgerError> {
     let key = match by {
         GroupBy::Model => "provider || '/' || model",
+        GroupBy::Provider => "provider",
         GroupBy::Agent => "coalesce(agent, '')",
         GroupBy::Client => "coalesce(client, '')",
         GroupBy::Cwd => "coalesce(root, '')",
+        GroupBy::Token => "coalesce(token, '')",
         GroupBy::Run | GroupBy::Day => "lower(hex(run_id))",
     };
     let sql = format!(

@@ -5,6 +5,7 @@ use rusqlite::Row;
 use uuid::Uuid;
 
 use crate::error::LedgerError;
+use crate::price;
 use crate::transfer::{Canonical, GENESIS};
 use crate::window::{self, WindowDifference};
 
@@ -28,13 +29,29 @@ pub struct Verified {
     pub bad: Option<Bad>,
     /// Budgets whose figures are not those of the transfers.
     pub differences: Vec<WindowDifference>,
-    /// Attempts whose cost is not that of their transfers.
+    /// Attempts whose cost is not that of their transfers; 100 at most.
     pub attempts: Vec<Uuid>,
+    /// Tables of prices that are not what they are known by; 100 at most.
+    pub prices: Vec<Uuid>,
+    /// Numbers of corrections that no invoice stands behind, or another amount; 100 at most.
+    pub adjustments: Vec<i64>,
+}
+
+impl Verified {
+    /// Nothing is wrong.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.bad.is_none()
+            && self.differences.is_empty()
+            && self.attempts.is_empty()
+            && self.prices.is_empty()
+            && self.adjustments.is_empty()
+    }
 }
 
 /// Reads all transfers of a tenant: numbers without a gap, each hash over the row and the hash
-/// before, every budget's figures and every attempt's cost as the transfers say. Takes as long as
-/// reading them takes.
+/// before, every budget's figures and every attempt's cost as the transfers say, every table of
+/// prices what it is known by. Takes as long as reading them takes.
 ///
 /// # Errors
 /// What the store said.
@@ -91,6 +108,20 @@ pub fn verify(conn: &Connection, tenant_id: Uuid) -> Result<Verified, LedgerErro
                 .collect()
         })
         .map_err(&failed)?;
+    verified.adjustments = conn
+        .prepare(
+            "SELECT t.seq FROM transfer t LEFT JOIN adjustment a \
+                ON a.tenant_id = t.tenant_id AND a.transfer_id = t.id \
+             WHERE t.tenant_id = ?1 AND t.kind = 'adjust' AND abs(a.signed_nano) IS NOT t.amount \
+             ORDER BY t.seq LIMIT 100",
+        )
+        .and_then(|mut statement| {
+            statement
+                .query_map([tenant_id], |row| row.get(0))?
+                .collect()
+        })
+        .map_err(&failed)?;
+    verified.prices = price::changed(conn, tenant_id)?;
     Ok(verified)
 }
 

@@ -31,6 +31,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "0002_models",
         sql: include_str!("../migrations/0002_models.sql"),
     },
+    Migration {
+        version: 3,
+        name: "0003_money",
+        sql: include_str!("../migrations/0003_money.sql"),
+    },
 ];
 
 /// The newest schema that this release knows.

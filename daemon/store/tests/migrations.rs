@@ -22,6 +22,10 @@ const FROZEN: &[(&str, &str)] = &[
         "0002_models",
         "5b3a39ddac6e8100ef7f275cac1e9dd8d9f9cc8d54e707ffd6adea6e79e797ea",
     ),
+    (
+        "0003_money",
+        "56a0cff8ffa7524fa4e797361b54c9b6de639f259f645567fa62ff38a1990d4e",
+    ),
 ];
 
 fn compat(version: i64) -> PathBuf {

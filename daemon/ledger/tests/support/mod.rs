@@ -1,5 +1,10 @@
 //! Books to test on: a real store, one model with simple prices, calls that cost round amounts.
 
+#![allow(
+    dead_code,
+    reason = "every test has its own copy, and needs a part of it"
+)]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -39,3 +39,14 @@ INSERT INTO transfer_window (transfer_id, budget_id, start_ms, end_ms)
 VALUES (x'0190000000007000800000000000000a', x'01900000000070008000000000000008', 1759960800000, 1760047200000);
 INSERT INTO idempotency (tenant_id, key, request_hash, run_id, expires_ms)
 SELECT id, 'key', zeroblob(32), x'01900000000070008000000000000002', 1760086400000 FROM tenant;
+INSERT INTO transfer (tenant_id, id, seq, kind, pending_id, debit, credit, unit, amount, attempt_id, wall_ms, boot_id, mono_ns, prev_hash, hash)
+SELECT id, x'0190000000007000800000000000000c', 3, 'adjust', NULL, 'spent/example/large', 'owed/example', 'nano_usd', 13500, NULL, 1760100000000, zeroblob(16), 3, zeroblob(32), zeroblob(32) FROM tenant;
+INSERT INTO adjustment (tenant_id, transfer_id, day, provider, model, drift, signed_nano, invoice_sha256, created_ms)
+SELECT id, x'0190000000007000800000000000000c', '2025-10-09', 'example', 'large', 'price_drift', 13500, zeroblob(32), 1760100000000 FROM tenant;
+INSERT INTO dispute (tenant_id, attempt_id, note, opened_ms)
+SELECT id, x'01900000000070008000000000000009', 'billed twice', 1760100000000 FROM tenant;
+INSERT INTO budget (tenant_id, id, scope, scope_key, window, tz, unit, limit_amount, mode, of_settings, created_ms, changed_ms)
+SELECT id, x'0190000000007000800000000000000d', 'token', 'claude', 'total', 'Europe/Rome', 'nano_usd', 5000000000, 'stop', 0, 1760100000000, 1760100000000 FROM tenant;
+INSERT INTO clock (tenant_id, high_ms, boot_id, mono_ns) SELECT id, 1760100000000, zeroblob(16), 4 FROM tenant;
+INSERT INTO cost_offer (tenant_id, id, request_hash, price_sha256, ceiling_nano, expires_ms)
+SELECT id, x'0190000000007000800000000000000e', zeroblob(32), zeroblob(32), 750000000, 1760100300000 FROM tenant;
