@@ -30,6 +30,8 @@ pub enum Form {
     Command,
     /// An absolute path.
     AbsolutePath,
+    /// A name that somebody else gave: letters, digits, `.`, `_` and `-`.
+    Word,
 }
 
 impl Form {
@@ -43,6 +45,7 @@ impl Form {
             Self::VariableName => "a variable's name, such as \"MOCK_KEY\"",
             Self::Command => "a command line",
             Self::AbsolutePath => "an absolute path",
+            Self::Word => "a name of 1 to 64 letters, digits, `.`, `_` and `-`",
         }
     }
 
@@ -56,6 +59,7 @@ impl Form {
             Self::VariableName => "MOCK_KEY",
             Self::Command => "'pass show mock'",
             Self::AbsolutePath => "/etc/ssl/certs/mock.pem",
+            Self::Word => "preview",
         }
     }
 
@@ -75,6 +79,13 @@ impl Form {
             }
             Self::AbsolutePath => {
                 text.starts_with('/') && text.len() <= TEXT_MAX_BYTES && !text.contains('\0')
+            }
+            Self::Word => {
+                (1..=PROVIDER_NAME_MAX_BYTES).contains(&text.len())
+                    && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+                    && text
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
             }
         }
     }

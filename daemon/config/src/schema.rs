@@ -64,6 +64,7 @@ fn text(form: Form) -> Value {
         Form::VariableName => "^[A-Za-z_][A-Za-z0-9_]*$",
         Form::Command => r"^[^\r\n]+$",
         Form::AbsolutePath => "^/",
+        Form::Word => "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
     };
     json!({"type": "string", "pattern": pattern})
 }

@@ -67,6 +67,19 @@ fn check_provider(name: &str, tables: &Tables, problems: &mut Vec<Problem>) {
             format!("cv config set {table}.base_url https://NAME.openai.azure.com/openai/v1"),
         );
     }
+    for key in ["api_version", "auth"] {
+        if let Some(said) = tables.keys.get(key).filter(|_| kind != ProviderKind::Azure) {
+            add(
+                false,
+                said,
+                format!(
+                    "`{table}.{key}` is for the kind \"azure\", and this one is \"{}\"",
+                    kind.as_str()
+                ),
+                format!("cv config unset {table}.{key}"),
+            );
+        }
+    }
     if let (Some(true), Some(said)) = (tables.boolean("local"), tables.keys.get("local")) {
         // Whatever says local is asked where nothing may leave the machine.
         let here = loopback || (base_url.is_none() && kind == ProviderKind::Ollama);

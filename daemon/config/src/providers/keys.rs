@@ -51,6 +51,16 @@ pub(crate) static PROVIDER_KEYS: &[KeySpec] = &[
         "A PEM file with certificates to trust besides the system's",
     ),
     key(
+        "api_version",
+        Kind::Text(Form::Word),
+        "For Azure: the api-version of its dated addresses; the v1 form where none is set",
+    ),
+    key(
+        "auth",
+        Kind::Choice(&["key", "entra"]),
+        "For Azure: what its key is, the resource's own or a token of Microsoft Entra ID",
+    ),
+    key(
         "local",
         Kind::Boolean,
         "It answers on this machine and passes nothing on; only true on a loopback address",
@@ -114,6 +124,21 @@ pub(crate) static MODEL_KEYS: &[KeySpec] = &[
         "json",
         Kind::Boolean,
         "It keeps to a JSON schema when asked",
+    ),
+    key(
+        "deployment",
+        Kind::Text(Form::Word),
+        "For Azure: what it is deployed as; its own id where none is set",
+    ),
+    key(
+        "api",
+        Kind::Choice(&["chat", "responses"]),
+        "Through which of OpenAI's interfaces it is asked",
+    ),
+    key(
+        "sampling",
+        Kind::Boolean,
+        "It takes a temperature; one that does not is asked without",
     ),
 ];
 

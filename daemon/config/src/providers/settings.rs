@@ -137,6 +137,10 @@ pub struct ProviderSettings {
     pub key_cmd: Option<String>,
     /// PEM certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// Azure's `api-version`; its `v1` form where none is set.
+    pub api_version: Option<String>,
+    /// Its key is a token of Microsoft Entra ID.
+    pub entra: bool,
     /// It answers on this machine and passes nothing on. Where the file does
     /// not say: an Ollama on a loopback address does, nobody else.
     pub local: bool,
@@ -222,6 +226,12 @@ pub struct ModelSettings {
     pub max_output_tokens: Option<u64>,
     /// Whether it keeps to a JSON schema.
     pub json: Option<bool>,
+    /// What it is deployed as at Azure.
+    pub deployment: Option<String>,
+    /// Whether it is asked through OpenAI's Responses, not Chat Completions.
+    pub responses: Option<bool>,
+    /// Whether it takes a temperature.
+    pub sampling: Option<bool>,
 }
 
 /// Prices in nano-USD for a million tokens: $3 is 3,000,000,000.
@@ -332,6 +342,8 @@ fn provider(name: String, tables: &Tables) -> Option<ProviderSettings> {
         key_env: tables.text("key_env").map(str::to_owned),
         key_cmd: tables.text("key_cmd").map(str::to_owned),
         ca_file: tables.text("ca_file").map(PathBuf::from),
+        api_version: tables.text("api_version").map(str::to_owned),
+        entra: tables.text("auth") == Some("entra"),
         allow_plain_http: tables.boolean("allow_plain_http").unwrap_or(false),
         concurrency: tables
             .integer("concurrency")
@@ -358,6 +370,9 @@ fn provider(name: String, tables: &Tables) -> Option<ProviderSettings> {
                     context_tokens: integer(keys, "context"),
                     max_output_tokens: integer(keys, "max_output"),
                     json: boolean(keys, "json"),
+                    deployment: text(keys, "deployment").map(str::to_owned),
+                    responses: text(keys, "api").map(|api| api == "responses"),
+                    sampling: boolean(keys, "sampling"),
                 };
                 (id.clone(), settings)
             })

@@ -46,6 +46,32 @@ daily_usd = "2.00"
 "#;
 
 #[test]
+fn an_azure_resource_is_described_whole() {
+    let home = Home::new().user(
+        r#"
+[provider.az]
+kind = "azure"
+base_url = "https://mine.openai.azure.com"
+api_version = "2024-10-21"
+auth = "entra"
+key_cmd = "az account get-access-token --query accessToken -o tsv"
+
+[provider.az.model."gpt-test"]
+deployment = "my-gpt.1"
+api = "responses"
+sampling = false
+"#,
+    );
+    let settings = home.settings().unwrap();
+    let az = &settings.providers()["az"];
+    assert_eq!(az.api_version.as_deref(), Some("2024-10-21"));
+    assert!(az.entra);
+    let model = &az.models["gpt-test"];
+    assert_eq!(model.deployment.as_deref(), Some("my-gpt.1"));
+    assert_eq!((model.responses, model.sampling), (Some(true), Some(false)));
+}
+
+#[test]
 fn the_stable_form_is_read_whole() {
     let home = Home::new().user(STABLE);
     let settings = home.settings().unwrap();
@@ -277,6 +303,13 @@ fn every_fault_has_its_place_and_a_way_out() {
             "2:1",
             "`base_url`",
             "",
+        ),
+        (
+            "[provider.x]\nkind = 'openai'\nauth = 'entra'\n".to_owned(),
+            ErrorKind::OutOfRange,
+            "3:1",
+            "is for the kind \"azure\"",
+            "cv config unset provider.x.auth",
         ),
         (
             "[provider.x]\nkind = 'groq'\n".to_owned(),
