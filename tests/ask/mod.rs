@@ -46,6 +46,7 @@ pub(crate) fn kind(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Anthropic => "anthropic",
         Dialect::OpenAi => "openai",
+        Dialect::Responses => "openai-responses",
         Dialect::Gemini => "gemini",
         Dialect::Ollama => "ollama",
     }

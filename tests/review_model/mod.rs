@@ -121,6 +121,7 @@ impl Desk {
         let kind = match dialect {
             Dialect::Anthropic => "anthropic",
             Dialect::OpenAi => "openai",
+            Dialect::Responses => "openai-responses",
             Dialect::Gemini => "gemini",
             Dialect::Ollama => "ollama",
         };

@@ -1,5 +1,6 @@
 //! Model providers for tests: real HTTP(S) servers on loopback that speak the wire formats of
-//! Anthropic Messages, OpenAI Chat Completions, Gemini and Ollama, and that fail on command.
+//! Anthropic Messages, OpenAI Chat Completions and Responses, Gemini and Ollama, and that fail on
+//! command.
 //!
 //! A server runs on a thread and runtime of its own, so that blocking tests can use it. What it
 //! answers is a [`Script`] of [`Reply`]s, neutral of dialect: the path of a request says in which

@@ -187,7 +187,7 @@ impl FakeProvider {
 /// What a dialect's base URL has behind the origin.
 fn prefix(dialect: Dialect) -> &'static str {
     match dialect {
-        Dialect::OpenAi => "/v1",
+        Dialect::OpenAi | Dialect::Responses => "/v1",
         Dialect::Gemini => "/v1beta",
         Dialect::Anthropic | Dialect::Ollama => "",
     }

@@ -13,6 +13,8 @@ pub enum Dialect {
     Anthropic,
     /// OpenAI Chat Completions and all that is compatible, `POST …/chat/completions`.
     OpenAi,
+    /// OpenAI Responses, `POST …/responses`.
+    Responses,
     /// Gemini, `POST …/models/MODEL:streamGenerateContent` or `:generateContent`.
     Gemini,
     /// Ollama, `POST /api/chat`.
@@ -27,6 +29,8 @@ impl Dialect {
             Some(Self::Anthropic)
         } else if path.ends_with("/chat/completions") {
             Some(Self::OpenAi)
+        } else if path.ends_with("/responses") {
+            Some(Self::Responses)
         } else if path.ends_with(":streamGenerateContent") || path.ends_with(":generateContent") {
             Some(Self::Gemini)
         } else if path.ends_with("/api/chat") {
@@ -122,7 +126,14 @@ impl Request {
     pub fn prompt(&self) -> String {
         let body = self.json();
         let mut texts = Vec::new();
-        for field in ["system", "systemInstruction", "messages", "contents"] {
+        for field in [
+            "system",
+            "systemInstruction",
+            "instructions",
+            "messages",
+            "contents",
+            "input",
+        ] {
             texts_of(&body[field], &mut texts);
         }
         texts.join("\n")
@@ -134,6 +145,7 @@ impl Request {
         [
             &body["max_tokens"],
             &body["max_completion_tokens"],
+            &body["max_output_tokens"],
             &body["options"]["num_predict"],
             &body["generationConfig"]["maxOutputTokens"],
         ]
@@ -148,7 +160,7 @@ fn texts_of(value: &Value, texts: &mut Vec<String>) {
         Value::String(text) => texts.push(text.clone()),
         Value::Array(parts) => parts.iter().for_each(|part| texts_of(part, texts)),
         Value::Object(fields) => {
-            for name in ["content", "parts", "text"] {
+            for name in ["content", "parts", "text", "output"] {
                 if let Some(field) = fields.get(name) {
                     texts_of(field, texts);
                 }

@@ -17,14 +17,16 @@ pub(crate) fn path(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Anthropic => "/v1/messages",
         Dialect::OpenAi => "/v1/chat/completions",
+        Dialect::Responses => "/v1/responses",
         Dialect::Gemini => "/v1beta/models/gpt-test:streamGenerateContent?alt=sse",
         Dialect::Ollama => "/api/chat",
     }
 }
 
-pub(crate) const ALL: [Dialect; 4] = [
+pub(crate) const ALL: [Dialect; 5] = [
     Dialect::Anthropic,
     Dialect::OpenAi,
+    Dialect::Responses,
     Dialect::Gemini,
     Dialect::Ollama,
 ];
@@ -39,6 +41,10 @@ pub(crate) fn call(dialect: Dialect) -> Value {
         Dialect::OpenAi => json!({
             "model": "gpt-test", "stream": true, "stream_options": { "include_usage": true },
             "messages": messages,
+        }),
+        Dialect::Responses => json!({
+            "model": "gpt-test", "stream": true,
+            "input": [{ "type": "message", "role": "user", "content": "hi there" }],
         }),
         Dialect::Gemini => json!({
             "contents": [{ "role": "user", "parts": [{ "text": "hi there" }] }],

@@ -7,6 +7,7 @@ use crate::client::{ALL, ask, ask_with, call, get, path};
 
 fn text(dialect: Dialect, events: &[Value]) -> String {
     let pointer = match dialect {
+        Dialect::Responses => "/delta",
         Dialect::Anthropic => "/delta/text",
         Dialect::OpenAi => "/choices/0/delta/content",
         Dialect::Gemini => "/candidates/0/content/parts/0/text",
@@ -45,6 +46,12 @@ fn every_dialect_streams_the_same_text_usage_and_stop() {
                 "/usage/completion_tokens",
                 "/choices/0/finish_reason",
                 "length",
+            ),
+            Dialect::Responses => (
+                "/response/usage/input_tokens",
+                "/response/usage/output_tokens",
+                "/response/incomplete_details/reason",
+                "max_output_tokens",
             ),
             Dialect::Gemini => (
                 "/usageMetadata/promptTokenCount",
@@ -134,6 +141,7 @@ fn calls_without_a_stream_have_one_body() {
     for (dialect, pointer) in [
         (Dialect::Anthropic, "/content/0/text"),
         (Dialect::OpenAi, "/choices/0/message/content"),
+        (Dialect::Responses, "/output/0/content/0/text"),
         (Dialect::Gemini, "/candidates/0/content/parts/0/text"),
         (Dialect::Ollama, "/message/content"),
     ] {
@@ -151,7 +159,7 @@ fn calls_without_a_stream_have_one_body() {
         assert_eq!(text, Some(wanted.into()), "{dialect:?}: {response:?}");
         assert!(response.head.contains("content-type: application/json"));
     }
-    assert_eq!(provider.billed().output_tokens, 8);
+    assert_eq!(provider.billed().output_tokens, 10);
 }
 
 #[test]
@@ -180,6 +188,13 @@ fn tool_calls_and_structured_output_come_in_pieces() {
             .iter()
             .any(|event| event["delta"]["stop_reason"] == "tool_use")
     );
+    let events = ask(&provider, Dialect::Responses).events();
+    assert_eq!(
+        serde_json::from_str::<Value>(&text(Dialect::Responses, &events)).unwrap(),
+        arguments
+    );
+    let last = &events[events.len() - 1]["response"];
+    assert_eq!(last["output"][0]["type"], "function_call");
     let events = ask(&provider, Dialect::Ollama).events();
     let call = &events[0]["message"]["tool_calls"][0]["function"];
     assert_eq!(call["arguments"], arguments);
@@ -231,7 +246,7 @@ fn errors_have_each_dialects_form() {
                 assert_eq!(body["error"]["message"], "Overloaded");
                 assert!(response.head.contains("request-id: req_mine\r\n"));
             }
-            Dialect::OpenAi => {
+            Dialect::OpenAi | Dialect::Responses => {
                 assert_eq!(body["error"]["type"], "overloaded_error");
                 assert_eq!(body["error"]["code"], "busy");
                 assert!(response.head.contains("x-request-id: req_mine\r\n"));
@@ -253,10 +268,11 @@ fn a_stream_can_fail_in_the_middle() {
         let events = response.events();
         assert_eq!(text(dialect, &events), "One two ", "{dialect:?}");
         let last = events.last().unwrap();
-        assert!(last.get("error").is_some(), "{dialect:?}: {last}");
+        let is_error = last.get("error").is_some() || last["type"] == "error";
+        assert!(is_error, "{dialect:?}: {last}");
         assert!(!response.body.contains("[DONE]") && !response.body.contains("message_stop"));
     }
-    assert_eq!(provider.billed().output_tokens, 8);
+    assert_eq!(provider.billed().output_tokens, 10);
 }
 
 #[test]
@@ -269,6 +285,7 @@ fn a_stream_can_lack_its_end_and_its_usage() {
             "[DONE]",
             "message_stop",
             "\"done\":true",
+            "response.completed",
             "finishReason",
             "\"usage\":{",
         ] {
@@ -283,6 +300,7 @@ fn output_stops_at_the_requests_limit() {
     for (dialect, field, value) in [
         (Dialect::Anthropic, "max_tokens", json!(2)),
         (Dialect::OpenAi, "max_completion_tokens", json!(2)),
+        (Dialect::Responses, "max_output_tokens", json!(2)),
         (Dialect::Ollama, "options", json!({ "num_predict": 2 })),
         (
             Dialect::Gemini,
@@ -295,18 +313,16 @@ fn output_stops_at_the_requests_limit() {
         let response = ask_with(&provider, path(dialect), "", &body);
         assert_eq!(text(dialect, &response.events()), "a b ", "{dialect:?}");
         let stop = response.body.to_lowercase();
-        assert!(
-            stop.contains("max_tokens") || stop.contains("length"),
-            "{dialect:?}"
-        );
+        let words = ["max_tokens", "length", "max_output_tokens"];
+        assert!(words.iter().any(|word| stop.contains(word)), "{dialect:?}");
     }
-    assert_eq!(provider.billed().output_tokens, 8);
+    assert_eq!(provider.billed().output_tokens, 10);
 }
 
 #[test]
 fn malformed_calls_are_refused_as_they_are_in_life() {
     let provider = FakeProvider::start(Script::always(Reply::text("never")));
-    let cases: [(Dialect, &[(&str, Value)]); 8] = [
+    let cases: [(Dialect, &[(&str, Value)]); 10] = [
         (Dialect::Anthropic, &[("max_tokens", Value::Null)]),
         (
             Dialect::Anthropic,
@@ -329,6 +345,8 @@ fn malformed_calls_are_refused_as_they_are_in_life() {
             Dialect::OpenAi,
             &[("messages", json!([{ "role": "bot", "content": "x" }]))],
         ),
+        (Dialect::Responses, &[("input", json!([]))]),
+        (Dialect::Responses, &[("stop", json!(["x"]))]),
         (Dialect::Gemini, &[("contents", json!([]))]),
     ];
     for (dialect, changes) in cases {

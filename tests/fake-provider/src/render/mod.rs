@@ -6,6 +6,7 @@ mod lists;
 mod ollama;
 mod openai;
 pub(crate) mod plan;
+mod responses;
 pub(crate) mod validity;
 
 use serde_json::Value;
@@ -182,6 +183,7 @@ fn writer(dialect: Dialect) -> &'static Writer {
     match dialect {
         Dialect::Anthropic => &anthropic::WRITER,
         Dialect::OpenAi => &openai::WRITER,
+        Dialect::Responses => &responses::WRITER,
         Dialect::Gemini => &gemini::WRITER,
         Dialect::Ollama => &ollama::WRITER,
     }

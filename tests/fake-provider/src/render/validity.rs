@@ -35,7 +35,7 @@ pub(crate) fn unknown_model(dialect: Dialect, model: &str) -> Reply {
             &format!("models/{model} is not found for API version v1beta"),
         ),
         Dialect::Ollama => Reply::error(404, "not_found", &format!("model '{model}' not found")),
-        Dialect::OpenAi => Reply::error(
+        Dialect::OpenAi | Dialect::Responses => Reply::error(
             404,
             "invalid_request_error",
             &format!("The model `{model}` does not exist or you do not have access to it."),
@@ -75,6 +75,7 @@ fn complaint(dialect: Dialect, request: &Request) -> Option<String> {
     match dialect {
         Dialect::Anthropic => anthropic(request, &body),
         Dialect::OpenAi => openai(&body),
+        Dialect::Responses => responses(&body),
         Dialect::Gemini => gemini(&body),
         Dialect::Ollama => messages(&body, &["system", "user", "assistant", "tool"]),
     }
@@ -176,6 +177,46 @@ fn openai(body: &Value) -> Option<String> {
         "function",
     ];
     messages(body, &roles)
+}
+
+fn responses(body: &Value) -> Option<String> {
+    let items = match &body["input"] {
+        Value::String(text) if !text.is_empty() => return None,
+        Value::Array(items) if !items.is_empty() => items,
+        _ => return Some("Missing required parameter: 'input'.".to_owned()),
+    };
+    for (index, item) in items.iter().enumerate() {
+        let is_text = |field: &str| item[field].is_string();
+        let whole = match item["type"].as_str().unwrap_or("message") {
+            "message" => is_text("role") && (is_text("content") || item["content"].is_array()),
+            "reasoning" => is_text("id") && item["summary"].is_array(),
+            "function_call" => is_text("call_id") && is_text("name") && is_text("arguments"),
+            "function_call_output" => {
+                is_text("call_id") && (is_text("output") || item["output"].is_array())
+            }
+            _ => false,
+        };
+        if !whole {
+            return Some(format!("Invalid value: 'input[{index}]'."));
+        }
+    }
+    let tools = body["tools"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let bad = |tool: &Value| {
+        tool["type"] != "function" || !tool["name"].is_string() || !tool["parameters"].is_object()
+    };
+    if tools.iter().any(bad) {
+        return Some("Missing required parameter: 'tools[0].name'.".to_owned());
+    }
+    let format = &body["text"]["format"];
+    if format["type"] == "json_schema"
+        && (!format["name"].is_string() || !format["schema"].is_object())
+    {
+        return Some("Missing required parameter: 'text.format.name'.".to_owned());
+    }
+    (!body["stop"].is_null()).then(|| "Unknown parameter: 'stop'.".to_owned())
 }
 
 fn gemini(body: &Value) -> Option<String> {
