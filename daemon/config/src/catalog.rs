@@ -27,6 +27,8 @@ pub(crate) enum Place {
     Alone,
     /// It is the switch of this rule.
     Switch(String),
+    /// It is the list of this name.
+    Named(String),
     /// It belongs to this provider.
     Provider(String),
     /// It belongs to a provider's model.
@@ -80,15 +82,22 @@ impl Catalog {
         }
         for spec in KEYS {
             let dotted = spec.dotted();
-            if spec.kind == Kind::Switches {
+            if spec.is_table() {
                 if let Some(id) = name.strip_prefix(&format!("{dotted}.")) {
-                    return self.find_switch(spec, id);
+                    return match spec.kind {
+                        Kind::Lists(_, names) => find_list(spec, names, id),
+                        _ => self.find_switch(spec, id),
+                    };
                 }
                 if name == dotted {
+                    let (what, entry) = match spec.kind {
+                        Kind::Lists(..) => ("lists", "NAME"),
+                        _ => ("switches", "ID"),
+                    };
                     return Err(Refusal {
                         kind: ErrorKind::WrongType,
-                        reason: format!("`{name}` is a table of switches, not a value"),
-                        nearest: Some(format!("{dotted}.ID")),
+                        reason: format!("`{name}` is a table of {what}, not a value"),
+                        nearest: Some(format!("{dotted}.{entry}")),
                     });
                 }
             } else if name == dotted {
@@ -153,7 +162,7 @@ impl Target {
         let KeySpec { section, name, .. } = self.spec;
         match &self.place {
             Place::Alone => self.spec.dotted(),
-            Place::Switch(id) => format!("{}.{id}", self.spec.dotted()),
+            Place::Switch(id) | Place::Named(id) => format!("{}.{id}", self.spec.dotted()),
             Place::Provider(provider) => format!("{section}.{provider}.{name}"),
             Place::Model { provider, id } => {
                 format!("{section}.{provider}.model.\"{id}\".{name}")
@@ -173,12 +182,12 @@ impl Target {
     pub(crate) fn segments(&self) -> Vec<&str> {
         let mut segments = vec![self.spec.section];
         match &self.place {
-            Place::Alone | Place::Switch(_) => {}
+            Place::Alone | Place::Switch(_) | Place::Named(_) => {}
             Place::Provider(provider) => segments.push(provider),
             Place::Model { provider, id } => segments.extend([provider, "model", id]),
         }
         segments.extend(self.spec.name.split('.'));
-        if let Place::Switch(id) = &self.place {
+        if let Place::Switch(id) | Place::Named(id) = &self.place {
             segments.push(id);
         }
         segments
@@ -190,7 +199,7 @@ impl Target {
         match &self.place {
             Place::Alone => Some(self.spec.variable()),
             Place::Switch(id) => Some(format!("{}_{}", self.spec.variable(), variable_word(id))),
-            Place::Provider(_) | Place::Model { .. } => None,
+            Place::Named(_) | Place::Provider(_) | Place::Model { .. } => None,
         }
     }
 
@@ -207,8 +216,8 @@ impl Target {
             Kind::Choice(_) | Kind::Switches | Kind::Text(_) => {
                 Some(Value::Word(trimmed.to_owned()))
             }
-            Kind::List(_) if trimmed.is_empty() => Some(Value::List(Vec::new())),
-            Kind::List(_) => Some(Value::List(
+            Kind::List(_) | Kind::Lists(..) if trimmed.is_empty() => Some(Value::List(Vec::new())),
+            Kind::List(_) | Kind::Lists(..) => Some(Value::List(
                 trimmed
                     .split(',')
                     .map(|part| part.trim().to_owned())
@@ -229,7 +238,7 @@ impl Target {
             Kind::Choice(_) | Kind::Switches | Kind::Text(_) => {
                 item.as_str().map(|word| Value::Word(word.to_owned()))
             }
-            Kind::List(_) => item.as_array().and_then(|array| {
+            Kind::List(_) | Kind::Lists(..) => item.as_array().and_then(|array| {
                 let texts = array.iter().map(|one| Some(one.as_str()?.to_owned()));
                 texts.collect::<Option<Vec<_>>>().map(Value::List)
             }),
@@ -259,7 +268,7 @@ impl Target {
             (Value::Word(word), Kind::Choice(words)) => words.contains(&word.as_str()),
             (Value::Word(word), Kind::Switches) => SWITCH_WORDS.contains(&word.as_str()),
             (Value::Word(word), Kind::Text(form)) => form.allows(word),
-            (Value::List(words), Kind::List(form)) => {
+            (Value::List(words), Kind::List(form) | Kind::Lists(form, _)) => {
                 words.len() <= LIST_MAX && words.iter().all(|word| form.allows(word))
             }
             _ => false,
@@ -289,6 +298,53 @@ impl Target {
             nearest: None,
         }
     }
+}
+
+/// The list of this name in a table of lists.
+fn find_list(
+    spec: &'static KeySpec,
+    names: &'static [&'static str],
+    name: &str,
+) -> Result<Target, Refusal> {
+    let known = match names.is_empty() {
+        true => is_list_name(name),
+        false => names.contains(&name),
+    };
+    if known {
+        return Ok(Target {
+            spec,
+            place: Place::Named(name.to_owned()),
+        });
+    }
+    let reason = match names.is_empty() {
+        true => format!(
+            "{} is no name for `{}`: it takes lower-case letters, digits and `-`",
+            quoted(name),
+            spec.dotted()
+        ),
+        false => format!(
+            "`{}` knows no {}; it has {}",
+            spec.dotted(),
+            quoted(name),
+            names.join(", ")
+        ),
+    };
+    Err(Refusal {
+        kind: ErrorKind::UnknownKey,
+        reason,
+        nearest: closest(name, names.iter().copied())
+            .map(|near| format!("{}.{near}", spec.dotted())),
+    })
+}
+
+/// Whether a list can have this name: 1 to 64 lower-case letters, digits and `-`, the first a
+/// letter.
+fn is_list_name(name: &str) -> bool {
+    (1..=RULE_ID_MAX_BYTES).contains(&name.len())
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// Whether a variable of the environment can have this name.

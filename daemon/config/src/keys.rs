@@ -20,6 +20,9 @@ pub enum Kind {
     /// A table from rule ids to `"on"` or `"off"`; each id is a key of its own
     /// (`review.rules.ID`) and is on unless a layer says otherwise.
     Switches,
+    /// A table from names to lists of texts of this form; each name is a key of its own. The names
+    /// are these, or any of lower-case letters, digits and `-` where none are given.
+    Lists(Form, &'static [&'static str]),
     /// Text of this form.
     Text(Form),
     /// A list of texts of this form; written as one text, they are parted by
@@ -98,6 +101,26 @@ impl KeySpec {
         }
     }
 
+    const fn lists(
+        section: &'static str,
+        name: &'static str,
+        (form, names): (Form, &'static [&'static str]),
+        doc: &'static str,
+    ) -> Self {
+        Self {
+            section,
+            name,
+            kind: Kind::Lists(form, names),
+            doc,
+            default: Fallback::EmptyList,
+        }
+    }
+
+    /// A table whose entries are keys of their own.
+    pub(crate) const fn is_table(&self) -> bool {
+        matches!(self.kind, Kind::Switches | Kind::Lists(..))
+    }
+
     /// `section.name`.
     pub fn dotted(&self) -> String {
         format!("{}.{}", self.section, self.name)
@@ -128,9 +151,10 @@ impl KeySpec {
     /// where there is one.
     pub fn example(&self) -> String {
         match (self.default_value(), self.kind) {
-            (Value::Unset | Value::List(_), Kind::Text(form) | Kind::List(form)) => {
-                form.example().to_owned()
-            }
+            (
+                Value::Unset | Value::List(_),
+                Kind::Text(form) | Kind::List(form) | Kind::Lists(form, _),
+            ) => form.example().to_owned(),
             (Value::Unset, Kind::Boolean) => "true".to_owned(),
             (Value::Unset, Kind::Integer { min, max }) => (max / 2).max(min).to_string(),
             (Value::Unset, Kind::Choice(words)) => {
@@ -148,7 +172,9 @@ impl KeySpec {
             Kind::Choice(words) => quoted_words(words),
             Kind::Switches => quoted_words(&SWITCH_WORDS),
             Kind::Text(form) => form.describe().to_owned(),
-            Kind::List(form) => format!("a list, each {}", form.describe()),
+            Kind::List(form) | Kind::Lists(form, _) => {
+                format!("a list, each {}", form.describe())
+            }
         }
     }
 }
@@ -157,6 +183,19 @@ fn quoted_words(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
     quoted.join(", ")
 }
+
+/// Failures that lead on to another model, as `models.fallback_on` names them.
+pub const FALLBACK_CAUSES: &[&str] = &[
+    "rate_limit",
+    "overload",
+    "server",
+    "network",
+    "auth",
+    "context",
+    "model",
+    "filter",
+    "budget",
+];
 
 /// The words of a switch.
 pub(crate) const SWITCH_WORDS: [&str; 2] = ["on", "off"];
@@ -336,6 +375,22 @@ table! {
         "models", "policy", "local-first", &["local-first", "cloud-first", "local-only", "cheapest"],
         "Which models may be asked, and in which order; local-only sends nothing off this machine",
     );
+    MODELS_COOLDOWN_AFTER: u64 = Key::integer(
+        "models", "cooldown_after", (5, 0, 1_000),
+        "A model that fails so often in a row is left alone for a while; 0 never does that",
+    );
+    CACHE_ENABLED: bool = Key::boolean(
+        "cache", "enabled", false,
+        "Keep whole answers, and give them again to the same question at temperature 0",
+    );
+    CACHE_TTL_HOURS: u64 = Key::integer(
+        "cache", "ttl_hours", (24, 1, 8_760),
+        "How long a kept answer is given again",
+    );
+    CACHE_MAX_BYTES: u64 = Key::integer(
+        "cache", "max_bytes", (67_108_864, 65_536, 1_073_741_824),
+        "How much kept answers may take; those that were not used for longest go first",
+    );
     PRIVACY_SECRETS: &'static str = Key::choice(
         "privacy", "secrets", "mask", &["mask", "refuse"],
         "What happens to a secret in what another machine's model would read: it is masked, or \
@@ -358,6 +413,15 @@ table! {
     MODELS_FALLBACK = KeySpec::list(
         "models", "fallback", Form::ModelRef,
         "The models that are asked, in this order, when the one before can't answer",
+    );
+    MODELS_ALIAS = KeySpec::lists(
+        "models", "alias", (Form::ModelRef, &[]),
+        "Names of your own for models: the first is asked, the others stand in for it in this order",
+    );
+    MODELS_FALLBACK_ON = KeySpec::lists(
+        "models", "fallback_on", (Form::ModelRef, FALLBACK_CAUSES),
+        "The models that are asked instead of those of models.fallback after this kind of failure; \
+         an empty list for none",
     );
     MODELS_ALLOWED_PROVIDERS = KeySpec::optional(
         "models", "allowed_providers", Kind::List(Form::ProviderName),
@@ -400,6 +464,10 @@ mod tests {
         for spec in KEYS {
             let name = match spec.kind {
                 Kind::Switches => format!("{}.some-rule", spec.dotted()),
+                Kind::Lists(_, names) => {
+                    let name = names.first().copied().unwrap_or("mine");
+                    format!("{}.{name}", spec.dotted())
+                }
                 _ => spec.dotted(),
             };
             let target = catalog.find(&name).unwrap();

@@ -7,7 +7,7 @@ use toml_edit::{Document, Item, Key, TableLike};
 
 use crate::catalog::{Catalog, Refusal, Target};
 use crate::error::{ErrorKind, Fault, quoted};
-use crate::keys::{KEYS, Kind};
+use crate::keys::KEYS;
 use crate::migrate;
 use crate::providers;
 use crate::value::{Entry, Layer, Origin};
@@ -194,7 +194,7 @@ impl Reader<'_> {
             let name = format!("{section}.{}", key.get());
             let switches = KEYS
                 .iter()
-                .any(|spec| spec.kind == Kind::Switches && spec.dotted() == name);
+                .any(|spec| spec.is_table() && spec.dotted() == name);
             if !switches {
                 self.read_value(key, item, &name);
                 continue;

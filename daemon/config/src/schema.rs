@@ -47,9 +47,17 @@ fn property(spec: &KeySpec) -> Value {
         }
         Kind::Text(form) => text(form),
         Kind::List(form) => json!({"type": "array", "items": text(form)}),
+        Kind::Lists(form, names) => {
+            let names = match names.is_empty() {
+                true => json!({"pattern": LIST_NAME_PATTERN}),
+                false => json!({"enum": names}),
+            };
+            let list = json!({"type": "array", "items": text(form)});
+            json!({"type": "object", "propertyNames": names, "additionalProperties": list})
+        }
     };
     property["description"] = json!(spec.doc);
-    if spec.kind != Kind::Switches && spec.default_value() != crate::value::Value::Unset {
+    if !spec.is_table() && spec.default_value() != crate::value::Value::Unset {
         property["default"] = json!(spec.default_value());
     }
     property
@@ -69,6 +77,7 @@ fn text(form: Form) -> Value {
     json!({"type": "string", "pattern": pattern})
 }
 
+const LIST_NAME_PATTERN: &str = "^[a-z][a-z0-9-]{0,63}$";
 const PROVIDER_NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$";
 
 fn providers() -> Value {

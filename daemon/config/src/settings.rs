@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::catalog::{Catalog, Refusal, Target};
 use crate::error::{ConfigError, ErrorKind, Fault};
-use crate::keys::{KEYS, Key, Kind, REVIEW_RULES};
+use crate::keys::{KEYS, Key, REVIEW_RULES};
 use crate::parse::Values;
 use crate::value::{Entry, Layer, Origin, Value};
 
@@ -207,7 +207,7 @@ impl Settings {
     fn names(&self) -> BTreeSet<String> {
         let table = KEYS
             .iter()
-            .filter(|spec| spec.kind != Kind::Switches)
+            .filter(|spec| !spec.is_table())
             .map(|spec| spec.dotted());
         let set = self
             .layers

@@ -114,7 +114,8 @@ fn find(name: &str, catalog: &Catalog) -> Lookup {
                 }
             };
         }
-        if name == variable {
+        // Tables of lists stand in files only.
+        if name == variable && !spec.is_table() {
             return Lookup::Found(Target {
                 spec,
                 place: Place::Alone,

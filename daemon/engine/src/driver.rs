@@ -75,6 +75,7 @@ impl<L: RunLog> Course<'_, L> {
             Effect::Settle {
                 ending,
                 stop,
+                retry_after_ms,
                 request_id,
                 model,
                 cancelled,
@@ -89,6 +90,7 @@ impl<L: RunLog> Course<'_, L> {
             request_id,
             model,
             stop,
+            retry_after_ms,
             cancelled,
         });
     }
@@ -120,9 +122,8 @@ pub async fn ask<A: Admission, L: RunLog>(
     mut jitter: impl FnMut() -> f64 + Send,
     cancelled: impl Future<Output = ()> + Send,
 ) -> Result<Answer, Broken<A::Error>> {
-    let reasons = plan.routes.iter().map(|route| route.reason.clone());
     let mut course = Course {
-        machine: Machine::new(reasons.collect(), limits),
+        machine: Machine::new(plan.steps(), limits),
         log,
         open: None,
     };
@@ -130,7 +131,8 @@ pub async fn ask<A: Admission, L: RunLog>(
     let mut refusal: Option<A::Error> = None;
     let mut admitted: Option<Admitted> = None;
     let mut stream: Option<ModelStream> = None;
-    let mut route = 0;
+    // Which route is asked for, and which one was asked last.
+    let (mut wanted, mut route) = (0, 0);
     let mut first_token = None;
     let mut effects: VecDeque<Effect> = course.machine.step(Input::Start, 0.0).into();
     let outcome = loop {
@@ -157,7 +159,7 @@ pub async fn ask<A: Admission, L: RunLog>(
         };
         match effect {
             Effect::Admit(ask) => {
-                route = ask.route;
+                wanted = ask.route;
                 // Not ended in the middle: its rows may be written by then.
                 let mut input = admit(admission, ask, &mut admitted, &mut refusal).await;
                 if let Some(admitted) = &admitted {
@@ -170,6 +172,7 @@ pub async fn ask<A: Admission, L: RunLog>(
                 effects.extend(course.machine.step(input, 0.0));
             }
             Effect::Open => {
+                route = wanted;
                 stream = admitted
                     .take()
                     .map(|admitted| admitted.provider.stream(admitted.request));
@@ -249,7 +252,7 @@ async fn admit<A: Admission>(
         Err(refused) => {
             match refused.verdict {
                 Verdict::Stop => *refusal = Some(refused.error),
-                Verdict::NextRoute => {
+                Verdict::Next(_) => {
                     refusal.get_or_insert(refused.error);
                 }
             }

@@ -6,9 +6,12 @@ use convergio_models_api::{
     ErrorClass, ModelError, ModelEvent, Phase, StopReason, ToolCall, Usage,
 };
 
-use crate::ports::{Ask, Channel, Ending, Shown, Verdict};
+use crate::{
+    causes::Cause,
+    ports::{Ask, Channel, Ending, Instead, Shown, Verdict},
+};
 
-pub use steps::{Effect, Input, Limits, Outcome};
+pub use steps::{Effect, Input, Limits, Outcome, Step};
 
 /// Bytes of one part of an answer; even where each byte needs six in JSON, a part fits an event.
 pub const PART_BYTES_MAX: usize = 128 * 1024;
@@ -44,7 +47,9 @@ struct Open {
 #[derive(Debug)]
 pub struct Machine {
     limits: Limits,
-    reasons: Vec<String>,
+    steps: Vec<Step>,
+    /// Routes that were tried; none is tried twice.
+    tried: Vec<bool>,
     state: State,
     route: usize,
     attempt: u32,
@@ -60,14 +65,16 @@ pub struct Machine {
     failure: Option<ModelError>,
     /// For the next attempt's event.
     why_again: Option<String>,
+    instead_of: Option<Instead>,
 }
 
 impl Machine {
-    /// For a plan of as many routes as there are `reasons`, in order.
-    pub fn new(reasons: Vec<String>, limits: Limits) -> Self {
+    /// For a plan of these routes, in order.
+    pub fn new(steps: Vec<Step>, limits: Limits) -> Self {
         Self {
             limits,
-            reasons,
+            tried: vec![false; steps.len()],
+            steps,
             state: State::New,
             route: 0,
             attempt: 0,
@@ -82,6 +89,7 @@ impl Machine {
             tool_bytes: 0,
             failure: None,
             why_again: None,
+            instead_of: None,
         }
     }
 
@@ -137,36 +145,64 @@ impl Machine {
     }
 
     fn admit(&mut self) -> Vec<Effect> {
-        let Some(configured) = self.reasons.get(self.route) else {
+        let Some(step) = self.steps.get(self.route) else {
             let outcome = self
                 .failure
                 .take()
                 .map_or(Outcome::Refused, Outcome::Failed);
             return self.finish(outcome);
         };
-        let reason = self.why_again.take().unwrap_or_else(|| configured.clone());
+        let reason = self.why_again.take().unwrap_or_else(|| step.reason.clone());
         self.attempt += 1;
         self.state = State::Admitting;
         vec![Effect::Admit(Ask {
             route: self.route,
             attempt: self.attempt,
             reason,
+            instead_of: self.instead_of.clone(),
         })]
     }
 
-    fn next_route(&mut self, why: String) -> Vec<Effect> {
-        self.route += 1;
+    /// The first route that is there for this cause and was not tried; behind the last where there
+    /// is none.
+    fn after(&self, cause: Cause) -> usize {
+        let read = self.steps.get(self.route).and_then(|step| step.context);
+        let fits = |step: &Step| {
+            // What was too long for one is too long for another that reads no more.
+            let reads_more = match (cause, read, step.context) {
+                (Cause::Context, Some(read), Some(reads)) => reads > read,
+                _ => true,
+            };
+            step.on.contains(cause) && reads_more
+        };
+        let mut others = self.steps.iter().zip(&self.tried).enumerate();
+        let next =
+            others.find(|(place, (step, tried))| *place != self.route && !**tried && fits(step));
+        next.map_or(self.steps.len(), |(place, _)| place)
+    }
+
+    fn next_route(&mut self, cause: Cause, why: String) -> Vec<Effect> {
+        let left = self.route;
+        if let Some(tried) = self.tried.get_mut(left) {
+            *tried = true;
+        }
+        self.route = self.after(cause);
         self.retries = 0;
         self.why_again = self
-            .reasons
+            .steps
             .get(self.route)
-            .map(|reason| format!("{reason}: {why}"));
+            .map(|step| format!("{}: {why}", step.reason));
+        self.instead_of = Some(Instead {
+            route: left,
+            cause,
+            why,
+        });
         self.admit()
     }
 
     fn refused(&mut self, verdict: Verdict, reason: String) -> Vec<Effect> {
         match verdict {
-            Verdict::NextRoute => self.next_route(reason),
+            Verdict::Next(cause) => self.next_route(cause, reason),
             Verdict::Stop => {
                 // What a provider said before it is what the person needs to know.
                 let outcome = self
@@ -391,12 +427,19 @@ impl Machine {
         if self.open.request_id.is_none() {
             self.open.request_id.clone_from(&error.request_id);
         }
-        let mut effects = vec![self.settle(ending, Err(error.class), false)];
-        if self.has_begun() || !may_go_elsewhere(error.class) {
-            effects.extend(self.finish(Outcome::Failed(error)));
-            return effects;
+        let mut settled = self.settle(ending, Err(error.class), false);
+        if let Effect::Settle { retry_after_ms, .. } = &mut settled {
+            *retry_after_ms = error.retry_after_ms;
         }
-        match self.wait(&error, jitter) {
+        let mut effects = vec![settled];
+        let cause = match Cause::of(error.class) {
+            Some(cause) if !self.has_begun() => cause,
+            _ => {
+                effects.extend(self.finish(Outcome::Failed(error)));
+                return effects;
+            }
+        };
+        match self.wait(&error, cause, jitter) {
             Some(wait_ms) => {
                 self.retries += 1;
                 self.waited_ms += wait_ms;
@@ -413,14 +456,14 @@ impl Machine {
             None => {
                 let why = words(error.class).to_owned();
                 self.failure = Some(error);
-                effects.extend(self.next_route(why));
+                effects.extend(self.next_route(cause, why));
             }
         }
         effects
     }
 
     /// How long to wait before the same route is tried again; none where it is not.
-    fn wait(&self, error: &ModelError, jitter: f64) -> Option<u64> {
+    fn wait(&self, error: &ModelError, cause: Cause, jitter: f64) -> Option<u64> {
         if !error.class.is_passing() || self.retries >= self.limits.retries {
             return None;
         }
@@ -436,6 +479,10 @@ impl Machine {
             Some(asked) => asked.max(ours),
             None => ours,
         };
+        let beside = self.after(cause) < self.steps.len();
+        if beside && wait_ms > self.limits.wait_beside_max_ms {
+            return None;
+        }
         (self.waited_ms + wait_ms <= self.limits.wait_total_max_ms).then_some(wait_ms)
     }
 
@@ -456,6 +503,7 @@ impl Machine {
         Effect::Settle {
             ending,
             stop,
+            retry_after_ms: None,
             request_id: self.open.request_id.take(),
             model: self.open.model.take(),
             cancelled,
@@ -466,14 +514,6 @@ impl Machine {
         self.state = State::Done;
         vec![Effect::Finish(outcome)]
     }
-}
-
-/// Another model, or the same one later, may do better.
-fn may_go_elsewhere(class: ErrorClass) -> bool {
-    !matches!(
-        class,
-        ErrorClass::TooLarge | ErrorClass::Denied | ErrorClass::BadRequest
-    )
 }
 
 /// For a person: what went wrong, in a few words.

@@ -7,6 +7,8 @@ use convergio_models_api::{
 };
 use uuid::Uuid;
 
+use crate::causes::Cause;
+
 /// What is asked of admission: one wire request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
@@ -16,6 +18,19 @@ pub struct Ask {
     pub attempt: u32,
     /// Why this model, or why again, for a person.
     pub reason: String,
+    /// It stands in for another route, and why.
+    pub instead_of: Option<Instead>,
+}
+
+/// A route that another one stands in for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instead {
+    /// Which route of the plan did not answer.
+    pub route: usize,
+    /// Why not.
+    pub cause: Cause,
+    /// The same, for a person.
+    pub why: String,
 }
 
 /// Leave to make one wire request: its rows are committed.
@@ -29,8 +44,8 @@ pub struct Admitted {
 /// What a refusal means for the rest of the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// This route does not go; another one may.
-    NextRoute,
+    /// This route does not go; one that is there for this cause may.
+    Next(Cause),
     /// No other route may be tried.
     Stop,
 }
@@ -121,6 +136,8 @@ pub struct Settlement {
     pub model: Option<String>,
     /// Why it ended.
     pub stop: Result<StopReason, ErrorClass>,
+    /// The patience that the provider asked for.
+    pub retry_after_ms: Option<u64>,
     /// Somebody ended it, or what it waited for is gone.
     pub cancelled: bool,
 }

@@ -96,6 +96,18 @@ pub struct Attempt {
     /// Secrets that were masked in what the model reads.
     #[serde(default)]
     pub redactions: u32,
+    /// It stands in for a model that did not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<InsteadOf>,
+}
+
+/// A model that another one stands in for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InsteadOf {
+    /// `provider/model`.
+    pub model: String,
+    /// Why it did not answer: `overloaded`, `no budget is left` …
+    pub why: String,
 }
 
 /// What an attempt used and cost; settled.

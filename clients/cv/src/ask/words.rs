@@ -201,6 +201,7 @@ mod tests {
             purpose: "answer".to_owned(),
             reason: "configured".to_owned(),
             redactions: 0,
+            instead_of: None,
         });
         reply.run_id = Some(convergio_contract::Uuid::nil());
         assert!(shown(&reply).contains("cost: cv usage --run 00000000-"));

@@ -57,7 +57,7 @@ impl Tables {
                         let model = tables.models.entry(id).or_default();
                         model.insert(target.spec.name, said);
                     }
-                    Place::Alone | Place::Switch(_) => {}
+                    Place::Alone | Place::Switch(_) | Place::Named(_) => {}
                 }
             }
         }

@@ -10,8 +10,8 @@ use url::Url;
 use super::{Tables, boolean, integer, text};
 use crate::forms::{Form, is_loopback, nano_usd, url};
 use crate::keys::{
-    BUDGET_DAILY_USD, KeySpec, MODELS_ALLOWED_PROVIDERS, MODELS_DEFAULT, MODELS_FALLBACK,
-    MODELS_POLICY, MODELS_REVIEW, SECRETS_FILE,
+    BUDGET_DAILY_USD, KeySpec, MODELS_ALIAS, MODELS_ALLOWED_PROVIDERS, MODELS_DEFAULT,
+    MODELS_FALLBACK, MODELS_FALLBACK_ON, MODELS_POLICY, MODELS_REVIEW, SECRETS_FILE,
 };
 use crate::settings::Settings;
 use crate::value::{Layer, Origin, Value};
@@ -29,6 +29,10 @@ pub struct Models {
     pub review: Option<ModelRef>,
     /// Asked in this order when the one before can't answer.
     pub fallback: Vec<ModelRef>,
+    /// Asked instead of `fallback` after one kind of failure, by [`crate::FALLBACK_CAUSES`].
+    pub fallback_on: BTreeMap<String, Vec<ModelRef>>,
+    /// Names of the user's own for models, each a chain.
+    pub alias: BTreeMap<String, Vec<ModelRef>>,
     /// Which ones may be asked at all, and in which order.
     pub policy: ModelPolicy,
     /// The only providers that may be asked; `None` for every one.
@@ -259,9 +263,27 @@ impl Settings {
                 .iter()
                 .filter_map(|text| text.parse().ok())
                 .collect(),
+            fallback_on: self.chains(&MODELS_FALLBACK_ON),
+            alias: self.chains(&MODELS_ALIAS),
             policy: ModelPolicy::read(self.value(&MODELS_POLICY)),
             allowed_providers: self.texts(&MODELS_ALLOWED_PROVIDERS).map(<[_]>::to_vec),
         }
+    }
+
+    /// The chains of a table of them, the strongest layer's of each name.
+    fn chains(&self, spec: &KeySpec) -> BTreeMap<String, Vec<ModelRef>> {
+        let prefix = format!("{}.", spec.dotted());
+        let mut chains = BTreeMap::new();
+        for (_, values) in self.layers() {
+            for (name, entry) in values {
+                if let (Some(name), Value::List(texts)) = (name.strip_prefix(&prefix), &entry.value)
+                {
+                    let chain = texts.iter().filter_map(|text| text.parse().ok());
+                    chains.insert(name.to_owned(), chain.collect());
+                }
+            }
+        }
+        chains
     }
 
     /// Whether `models.allowed_providers` lets this one be asked, a built-in

@@ -380,6 +380,10 @@ mod any_document {
                     )]
                 }
                 Kind::Text(_) | Kind::List(_) => vec![(spec.dotted(), vec![spec.example()])],
+                Kind::Lists(_, names) => {
+                    let name = names.first().copied().unwrap_or("mine");
+                    vec![(format!("{}.{name}", spec.dotted()), vec![spec.example()])]
+                }
                 Kind::Switches => ["a", "b/c", "d.e"]
                     .iter()
                     .map(|id| {

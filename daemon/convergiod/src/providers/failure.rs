@@ -2,7 +2,7 @@
 
 use convergio_config::secrets::KeyUnavailable;
 use convergio_contract::{ErrorCode, RpcError};
-use convergio_engine::{NoModel, machine::words};
+use convergio_engine::{Cooling, NoModel, Unfit, machine::words};
 use convergio_ledger::{BudgetDenied, Denied, LedgerError, usd};
 use convergio_models_api::{ErrorClass, ModelError};
 
@@ -20,7 +20,57 @@ pub(crate) fn no_model(why: &NoModel) -> RpcError {
                 .why("the policy is local-only, and it does not run on this machine")
                 .hint("cv provider list")
         }
+        NoModel::Unfit(left) => {
+            let name = left.target.to_string();
+            match &left.why {
+                Unfit::TooLong { tokens, context } => too_long(&name, *tokens, *context),
+                Unfit::NoPrice => denied(&Denied::PriceUnknown {
+                    provider: left.target.provider.clone(),
+                    model: left.target.model.clone(),
+                }),
+                Unfit::Cooling(why) => cooling(&name, why),
+                Unfit::Missing(_) | Unfit::NotLocal | Unfit::NotAsked => {
+                    RpcError::new(ErrorCode::ModelUnavailable, format!("{name} was not asked"))
+                        .why(format!("{}; nothing was sent", left.why))
+                        .hint("cv models")
+                }
+            }
+        }
     }
+}
+
+/// A model that is left alone for now. Nothing was sent.
+pub(crate) fn cooling(model: &str, why: &Cooling) -> RpcError {
+    let code = match why.class {
+        ErrorClass::RateLimited => ErrorCode::RateLimited,
+        _ => ErrorCode::ModelUnavailable,
+    };
+    let provider = why.who.split('/').next().unwrap_or_default();
+    let mut error = RpcError::new(code, format!("{model} was not asked"))
+        .why(format!("{}; nothing was sent", Unfit::Cooling(why.clone())))
+        .hint(format!("cv provider test {provider}"));
+    if let Some(data) = &mut error.data {
+        data.retryable = true;
+        data.retry_after_ms = Some(why.for_ms);
+    }
+    error
+}
+
+/// Every place at the provider is taken. Nothing was sent.
+pub(crate) fn no_place(provider: &str, waited_ms: u128) -> RpcError {
+    let mut error = RpcError::new(
+        ErrorCode::Overloaded,
+        format!("{provider} had no free place; nothing was sent"),
+    )
+    .why(format!(
+        "as many calls as it takes at once are open, for {} s",
+        waited_ms / 1_000
+    ))
+    .hint(format!("cv config explain provider.{provider}.concurrency"));
+    if let Some(data) = &mut error.data {
+        data.retryable = true;
+    }
+    error
 }
 
 /// A model whose provider nobody knows.

@@ -1,6 +1,9 @@
 //! Who can be asked: the built-in catalogue with the settings over it, their keys, their prices.
 
 pub(crate) mod failure;
+pub(crate) mod found;
+pub(crate) mod health;
+pub(crate) mod ladders;
 pub(crate) mod prices;
 pub(crate) mod routes;
 pub(crate) mod seen;
@@ -23,7 +26,7 @@ use convergio_contract::{
 use convergio_egress::{Egress, ExtraRoots, ProxySettings, Timeouts};
 use convergio_ledger::PriceSheet;
 use convergio_models_remote::{
-    Catalog, Endpoint, JsonSupport, Kind, ListedModel, ProviderRow, usual_timeouts,
+    Api, Azure, Catalog, Endpoint, JsonSupport, Kind, ListedModel, ProviderRow, usual_timeouts,
 };
 use tokio::sync::Semaphore;
 use url::Url;
@@ -40,8 +43,12 @@ pub(crate) struct ModelHouse {
     found: Mutex<HashMap<String, (Instant, Vec<ListedModel>)>>,
     /// Places at providers that take only so many calls at once, by name and number.
     places: Mutex<HashMap<(String, u32), Arc<Semaphore>>>,
+    /// Who answers at the moment.
+    pub(crate) breakers: health::Breakers,
 }
 
+/// Calls that a provider gets at once where nobody says how many it takes.
+const PLACES: u32 = 64;
 /// A server's models are looked up again after this.
 const FOUND_COUNTS: Duration = Duration::from_secs(60);
 /// A server that was not there is looked for again after this.
@@ -55,17 +62,18 @@ impl ModelHouse {
             zone: convergio_ledger::local_zone(),
             found: Mutex::default(),
             places: Mutex::default(),
+            breakers: health::Breakers::default(),
         }
     }
 
-    /// The places of a provider that takes only so many calls at once.
-    pub(crate) fn places(&self, provider: &Configured) -> Option<Arc<Semaphore>> {
-        let count = provider.concurrency?.max(1);
+    /// The places of a provider: it takes only so many calls at once. Who waits gets one in turn.
+    pub(crate) fn places(&self, provider: &Configured) -> Arc<Semaphore> {
+        let count = provider.concurrency.unwrap_or(PLACES).max(1);
         let mut all = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let places = all
             .entry((provider.name.clone(), count))
             .or_insert_with(|| Arc::new(Semaphore::new(count as usize)));
-        Some(Arc::clone(places))
+        Arc::clone(places)
     }
 
     /// What was found at `origin` a moment ago.
@@ -165,6 +173,8 @@ pub(crate) struct Configured {
     pub(crate) key_cmd: Option<String>,
     /// Certificates to trust beside the system's.
     pub(crate) ca_file: Option<PathBuf>,
+    /// For Azure: its version, and what its key is.
+    pub(crate) azure: Azure,
     /// It is said to answer on this machine.
     pub(crate) local: bool,
     /// The user wrote that it may be spoken to in the clear.
@@ -218,6 +228,14 @@ pub(crate) fn one(settings: &Settings, name: &str) -> Option<Configured> {
     }
 }
 
+/// What models are deployed as, where that is not their own id.
+fn deployments(models: &BTreeMap<String, ModelSettings>) -> BTreeMap<String, String> {
+    let named = models
+        .iter()
+        .filter_map(|(id, said)| Some((id.clone(), said.deployment.clone()?)));
+    named.collect()
+}
+
 impl Configured {
     fn from_row(row: &'static ProviderRow) -> Self {
         Self {
@@ -227,6 +245,7 @@ impl Configured {
             key_env: row.key_env.clone(),
             key_cmd: None,
             ca_file: None,
+            azure: Azure::default(),
             local: row.local,
             allow_plain_http: false,
             timeouts: usual_timeouts(row.local),
@@ -264,6 +283,11 @@ impl Configured {
             },
             key_cmd: table.key_cmd,
             ca_file: table.ca_file,
+            azure: Azure {
+                api_version: table.api_version,
+                entra: table.entra,
+                deployments: deployments(&table.models),
+            },
             local: table.local,
             allow_plain_http: table.allow_plain_http,
             timeouts: Timeouts {
@@ -322,7 +346,14 @@ impl Configured {
                 Some(false) => Some(JsonSupport::Prompt),
                 None => traits.json,
             };
+            traits.sampling = settings.sampling.or(traits.sampling);
+            traits.api = match settings.responses {
+                Some(true) => Some(Api::Responses),
+                Some(false) => Some(Api::Chat),
+                None => traits.api,
+            };
         }
+        endpoint.azure = self.azure.clone();
         endpoint.key = key;
         endpoint.local = self.local;
         endpoint.allow_plain_http = self.allow_plain_http;

@@ -1,23 +1,21 @@
-//! Which models may answer a run: what is named, else what is found.
+//! Which models may answer a run, in which order, and why: what is named, else what is found.
 
-use std::{collections::BTreeMap, str::FromStr, time::Instant};
+use std::{collections::BTreeMap, str::FromStr};
 
 use convergio_config::{ModelPolicy, ModelRef, Settings};
-use convergio_contract::{
-    ErrorCode, RpcError, model::Policy as WirePolicy, run::RunOptions, secret::SecretText,
+use convergio_contract::{ErrorCode, RpcError, model::Policy as WirePolicy, run::RunOptions};
+use convergio_engine::{
+    Candidate, Cause, Causes, Facts, Fallback, Needs, Plan, Selection, State, Target,
 };
-use convergio_engine::{Candidate, Plan, Selection, Target};
-use convergio_models_api::Policy;
-use convergio_models_remote::{ListedModel, list_models, list_models_url};
-use tokio::time::{Duration, timeout};
+use convergio_ledger::Rates;
+use convergio_models_api::{ModelRequest, Policy};
 
-use super::{Configured, configured, failure, one};
-use crate::{daemon::Daemon, egress::Leaving, failure::invalid};
-
-/// A server on this machine that does not answer in this time is not there.
-const LOOK_WITHIN: Duration = Duration::from_secs(2);
-/// Keys that no client sent are looked for this long altogether, where nothing is configured.
-const KEYS_WITHIN: Duration = Duration::from_secs(3);
+use super::{Configured, configured, failure, health::Breakers, one};
+use crate::{
+    daemon::Daemon,
+    failure::invalid,
+    run_kinds::calls::{input_ceiling, tokens_at_least},
+};
 
 /// The settings' policy as the engine has it.
 pub(crate) fn policy(policy: ModelPolicy) -> Policy {
@@ -65,27 +63,97 @@ pub(crate) fn policy_of(settings: &Settings, options: &RunOptions) -> Result<Pol
     }
 }
 
-/// Whether a server on this machine takes connections; nothing is said to it.
-async fn listens(url: &url::Url) -> bool {
-    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
-        return false;
-    };
-    let host = host.trim_matches(['[', ']']);
-    tokio::net::TcpStream::connect((host, port)).await.is_ok()
+/// What a request asks of whoever answers it, as far as the choice depends on it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct What {
+    pub(crate) needs: Needs,
+    /// Tokens of the question at most.
+    pub(crate) input_ceiling: u64,
+    /// Tokens of the answer at most.
+    pub(crate) max_output: u32,
 }
 
-fn candidate(all: &BTreeMap<String, Configured>, named: ModelRef) -> Result<Candidate, RpcError> {
-    let Some(provider) = all.get(&named.provider) else {
-        let known = all.keys().cloned();
-        return Err(failure::unknown_provider(&named.provider, known));
-    };
-    Ok(Candidate {
-        local: provider.runs_here(&named.model),
-        target: Target {
-            provider: named.provider,
-            model: named.model,
-        },
-    })
+impl What {
+    /// Of this request.
+    pub(crate) fn of(request: &ModelRequest) -> Self {
+        Self {
+            needs: Needs {
+                capabilities: request.needs(),
+                tokens_at_least: tokens_at_least(request),
+            },
+            input_ceiling: input_ceiling(request),
+            max_output: request.max_output,
+        }
+    }
+
+    /// Nobody said what is asked: what models cost and how they are is then no reason.
+    fn is_open(&self) -> bool {
+        self.input_ceiling == 0
+    }
+}
+
+/// Providers and breakers, as a plan looks at them.
+pub(super) struct View<'a> {
+    pub(super) all: &'a BTreeMap<String, Configured>,
+    pub(super) breakers: &'a Breakers,
+    pub(super) what: &'a What,
+}
+
+impl View<'_> {
+    /// A model by name.
+    pub(super) fn named(&self, named: ModelRef) -> Result<Candidate, RpcError> {
+        let Some(provider) = self.all.get(&named.provider) else {
+            let known = self.all.keys().cloned();
+            return Err(failure::unknown_provider(&named.provider, known));
+        };
+        Ok(self.candidate(provider, &named.model, provider.runs_here(&named.model)))
+    }
+
+    /// A model of a provider, with what is known of it.
+    pub(super) fn candidate(&self, provider: &Configured, model: &str, local: bool) -> Candidate {
+        let target = Target {
+            provider: provider.name.clone(),
+            model: model.to_owned(),
+        };
+        let facts = provider.facts(model);
+        let rates = facts
+            .prices
+            .as_ref()
+            .and_then(|sheet| Rates::from_sheet(sheet, &target.provider, model));
+        let wanted = self.what.max_output;
+        let output = facts
+            .max_output
+            .and_then(|max| u32::try_from(max).ok())
+            .map_or(wanted, |max| wanted.min(max));
+        let (expected, hold) = match rates {
+            _ if local => (Some(0), Some(0)),
+            Some(rates) => (
+                expected(&rates, self.what.input_ceiling, output),
+                rates.hold(self.what.input_ceiling, output).ok(),
+            ),
+            None => (None, None),
+        };
+        Candidate {
+            local,
+            facts: Facts {
+                context: facts.context,
+                capabilities: None,
+                expected_nano_usd: expected,
+                hold_nano_usd: hold,
+                state: match self.what.is_open() {
+                    true => State::Ready,
+                    false => self.breakers.state(&target),
+                },
+            },
+            target,
+        }
+    }
+}
+
+/// What a call is expected to cost: text is about four bytes a token, and answers are mostly far
+/// from their limit.
+pub(crate) fn expected(rates: &Rates, input_ceiling: u64, max_output: u32) -> Option<i64> {
+    rates.hold(input_ceiling / 4 + 1, max_output / 4 + 1).ok()
 }
 
 impl Configured {
@@ -99,172 +167,104 @@ impl Configured {
     }
 }
 
+/// The chain that stands in: that of a failure's own before the general one.
+fn chain(view: &View<'_>, settings: &Settings) -> Result<Vec<Fallback>, RpcError> {
+    let models = settings.models();
+    let own: Causes = models
+        .fallback_on
+        .keys()
+        .filter_map(|name| Cause::from_name(name))
+        .collect();
+    let mut chain = Vec::new();
+    for (name, named) in models.fallback_on {
+        let on = Cause::from_name(&name).map_or(Causes::NONE, Causes::only);
+        for named in named {
+            let candidate = view.named(named)?;
+            chain.push(Fallback { candidate, on });
+        }
+    }
+    for named in models.fallback {
+        let candidate = view.named(named)?;
+        let on = Causes::ALL.without(own);
+        chain.push(Fallback { candidate, on });
+    }
+    Ok(chain)
+}
+
 impl Daemon {
-    /// The ways to an answer for a run. `named` is what the settings name for its kind.
+    /// The ways to an answer for a run whose request is not known yet. `named` is what the settings
+    /// name for its kind.
     pub(crate) async fn plan(
         &self,
         settings: &Settings,
         options: &RunOptions,
         named: Option<ModelRef>,
     ) -> Result<Plan, RpcError> {
+        let what = What::default();
+        self.plan_for(settings, options, named, &what).await
+    }
+
+    /// The ways to an answer for a request: only models that can do what it needs, and are not left
+    /// alone for now.
+    pub(crate) async fn plan_for(
+        &self,
+        settings: &Settings,
+        options: &RunOptions,
+        named: Option<ModelRef>,
+        what: &What,
+    ) -> Result<Plan, RpcError> {
         let policy = policy_of(settings, options)?;
         let all = configured(settings);
-        let explicit = match &options.model {
-            Some(text) => {
-                let named = ModelRef::from_str(text).map_err(|_| {
-                    invalid(format!("{text:?} names no model"))
-                        .why("a model is named provider/model")
-                        .hint("cv provider list")
-                })?;
-                Some(candidate(&all, named)?)
+        let view = View {
+            all: &all,
+            breakers: &self.models.breakers,
+            what,
+        };
+        let (mut explicit, mut ladder) = (None, None);
+        if let Some(text) = &options.model {
+            match ModelRef::from_str(text) {
+                Ok(named) => explicit = Some(view.named(named)?),
+                Err(_) => {
+                    let keys = &options.keys;
+                    ladder = Some(self.ladder(&view, settings, text, policy, keys).await?);
+                }
             }
-            None => None,
-        };
-        let configured = match named.filter(|_| explicit.is_none()) {
-            Some(named) => Some(candidate(&all, named)?),
-            None => None,
-        };
-        let fallback = settings.models().fallback;
-        let fallback = fallback
-            .into_iter()
-            .map(|named| candidate(&all, named))
-            .collect::<Result<_, _>>()?;
-        let found = match explicit.is_some() || configured.is_some() {
-            true => Vec::new(),
-            false => self.find(&all, settings, policy, &options.keys).await,
-        };
+        }
+        let (mut configured, mut fallback, mut found) = (None, Vec::new(), Vec::new());
+        if explicit.is_none() && ladder.is_none() {
+            configured = named.map(|named| view.named(named)).transpose()?;
+            fallback = chain(&view, settings)?;
+            if configured.is_none() {
+                found = self.find(&view, settings, policy, &options.keys).await;
+            }
+        }
         convergio_engine::plan(Selection {
             explicit,
+            ladder,
             configured,
-            fallback,
             found,
+            fallback,
             policy,
+            needs: what.needs,
         })
         .map_err(|why| failure::no_model(&why))
     }
 
-    /// What could answer although nobody named it: a model that runs here, a provider whose key is
-    /// there.
-    async fn find(
-        &self,
-        all: &BTreeMap<String, Configured>,
-        settings: &Settings,
-        policy: Policy,
-        keys: &BTreeMap<String, SecretText>,
-    ) -> Vec<Candidate> {
-        let mut found = Vec::new();
-        if policy != Policy::CloudFirst {
-            found.extend(self.find_here(all).await);
-        }
-        if policy != Policy::LocalOnly && found.is_empty() {
-            found.extend(self.find_keys(all, settings, keys).await);
-        }
-        if policy == Policy::CloudFirst && found.is_empty() {
-            found.extend(self.find_here(all).await);
-        }
-        found
-    }
-
-    async fn find_here(&self, all: &BTreeMap<String, Configured>) -> Option<Candidate> {
-        for provider in all.values().filter(|provider| provider.local) {
-            let listed = self.models_here(provider).await;
-            let here = |model: &&ListedModel| {
-                // Models that only embed answer nothing.
-                let answers = !model.id.to_ascii_lowercase().contains("embed");
-                answers && model.local && provider.runs_here(&model.id)
-            };
-            if let Some(model) = listed.iter().find(here) {
-                return Some(Candidate {
-                    target: Target {
-                        provider: provider.name.clone(),
-                        model: model.id.clone(),
-                    },
-                    local: true,
-                });
-            }
-        }
-        None
-    }
-
-    /// The models of a server on this machine, as it listed them a moment ago; none where it is
-    /// not there.
-    pub(crate) async fn models_here(&self, provider: &Configured) -> Vec<ListedModel> {
-        let now = Instant::now();
-        let Ok(endpoint) = provider.endpoint(None) else {
-            return Vec::new();
+    /// The way to a model that runs here, for when nothing else answers; none where there is none.
+    pub(crate) async fn plan_here(&self, settings: &Settings, what: &What) -> Option<Plan> {
+        let all = configured(settings);
+        let view = View {
+            all: &all,
+            breakers: &self.models.breakers,
+            what,
         };
-        if !endpoint.is_loopback() {
-            return Vec::new();
-        }
-        let origin = endpoint.origin();
-        if let Some(models) = self.models.remembered(&origin, now) {
-            return models;
-        }
-        let look = async {
-            // Where nobody listens nothing is asked, and no row needs to tell of it.
-            if !listens(&list_models_url(&endpoint)).await {
-                return None;
-            }
-            let leaving = Leaving {
-                url: list_models_url(&endpoint),
-                bytes: 0,
-                purpose: "look for models on this machine".to_owned(),
-                policy: Policy::LocalOnly,
-                model: None,
-                run_id: None,
-            };
-            let permit = self.permit(leaving).await.ok()?;
-            list_models(&self.models.egress, permit, &endpoint)
-                .await
-                .ok()
-        };
-        let models = timeout(LOOK_WITHIN, look).await.ok().flatten();
-        let models = models.unwrap_or_default();
-        self.models.remember(origin, now, models.clone());
-        models
-    }
-
-    async fn find_keys(
-        &self,
-        all: &BTreeMap<String, Configured>,
-        settings: &Settings,
-        keys: &BTreeMap<String, SecretText>,
-    ) -> Option<Candidate> {
-        let rows = convergio_models_remote::Catalog::builtin()
-            .providers()
-            .iter();
-        let clouds: Vec<(&Configured, &str)> = rows
-            .filter(|row| !row.local)
-            .filter_map(|row| Some((all.get(&row.name)?, row.default_model.as_deref()?)))
-            .filter(|(provider, _)| provider.kind.is_supported())
-            .collect();
-        let named = |provider: &Configured, model: &str| Candidate {
-            target: Target {
-                provider: provider.name.clone(),
-                model: model.to_owned(),
-            },
-            local: false,
-        };
-        // What the client exported needs no looking.
-        let exported = |provider: &Configured| {
-            let names = provider.key_env.iter();
-            names
-                .filter_map(|name| keys.get(name))
-                .any(|key| !key.expose().is_empty())
-        };
-        if let Some((provider, model)) = clouds.iter().find(|(one, _)| exported(one)) {
-            return Some(named(provider, model));
-        }
-        let look = async {
-            for (provider, model) in &clouds {
-                let key = self.models.key(provider, keys, settings.secrets_file());
-                if key.await.is_ok_and(|key| key.is_some()) {
-                    return Some(named(provider, model));
-                }
-            }
-            None
-        };
-        timeout(KEYS_WITHIN, look).await.ok().flatten()
+        convergio_engine::plan(Selection {
+            found: self.find_here(&view).await,
+            policy: Policy::LocalOnly,
+            needs: what.needs,
+            ..Selection::default()
+        })
+        .ok()
     }
 
     /// A provider that may be asked.
@@ -272,4 +272,14 @@ impl Daemon {
         one(settings, name)
             .ok_or_else(|| failure::unknown_provider(name, configured(settings).into_keys()))
     }
+}
+
+/// A word that names neither a model nor several.
+pub(super) fn names_nothing(text: &str, known: &[&str]) -> RpcError {
+    invalid(format!("{text:?} names no model"))
+        .why(format!(
+            "a model is named provider/model, or by one word: {}",
+            known.join(", ")
+        ))
+        .hint("cv models")
 }

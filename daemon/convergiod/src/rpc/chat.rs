@@ -261,7 +261,12 @@ impl Handle<RunPreview> for Daemon {
             refusal: None,
         };
         let plan = match self
-            .plan(settings, options, settings.models().default)
+            .plan_for(
+                settings,
+                options,
+                settings.models().default,
+                &routes::What::of(&ready.request),
+            )
             .await
         {
             Ok(plan) => plan,

@@ -1,31 +1,48 @@
 //! One call's way to a permit: what its admission writes, and what a refusal means for the rest of
 //! the plan.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use convergio_contract::{
-    ErrorCode, EventBody, RpcError, Uuid, model::Attempt as WireAttempt, secret::KEY_VARIABLES,
+    ErrorCode, EventBody, RpcError, Uuid,
+    model::{Attempt as WireAttempt, InsteadOf},
+    secret::KEY_VARIABLES,
 };
 use convergio_engine::{
-    Admission, Admitted, Ask, Channel, Refusal, Route, RunLog, Settlement, Shown, Verdict,
+    Admission, Admitted, Ask, Cause, Channel, Refusal, Route, RunLog, Settlement, Shown, Verdict,
+    health::Outcome,
 };
 use convergio_ledger::Now;
 use convergio_models_api::{ModelRequest, Policy};
 use convergio_runs::NewEgress;
 use convergio_store::Tx;
-use tokio::sync::{OnceCell, OwnedSemaphorePermit};
+use tokio::{
+    sync::{OnceCell, OwnedSemaphorePermit},
+    time::timeout,
+};
 
 use super::{
     accounts::{Accounts, Attempt},
-    calls::{Acceptance, Calls, Prepared, input_ceiling, tokens_at_least},
+    calls::{Acceptance, Calls, Leg, Prepared, Sink, input_ceiling, tokens_at_least},
     outgoing::{Outgoing, holds_secrets, outgoing, refuses_secrets},
     record::{Books, WriteError, keeps},
 };
-use crate::{bus::flow, failure::internal, providers};
+use crate::{
+    bus::flow,
+    failure::internal,
+    providers::{self, health::Visit},
+};
+
+/// A call waits this long for its turn at a provider that takes only so many at once.
+const PLACE_WITHIN: Duration = Duration::from_secs(60);
 
 /// One call's view of the run.
 pub(super) struct Port<'a> {
     pub(super) calls: &'a Calls,
+    pub(super) leg: &'a Leg,
     pub(super) request: ModelRequest,
     pub(super) purpose: String,
     pub(super) redactions: u32,
@@ -34,9 +51,14 @@ pub(super) struct Port<'a> {
     /// What leaves, made when it is first needed.
     pub(super) outgoing: OnceCell<Outgoing>,
     pub(super) show: bool,
+    pub(super) sink: Option<Sink>,
     pub(super) acceptance: Mutex<Option<Acceptance>>,
+    /// All of it stands in for another model.
+    pub(super) instead_of: Option<InsteadOf>,
     /// Its place at a provider that takes only so many calls at once.
     pub(super) place: Mutex<Option<OwnedSemaphorePermit>>,
+    /// Tells how the provider is when the attempt ends.
+    pub(super) visit: Mutex<Option<Visit<'a>>>,
 }
 
 fn stop(error: RpcError) -> Refusal<WriteError> {
@@ -46,6 +68,9 @@ fn stop(error: RpcError) -> Refusal<WriteError> {
         error: WriteError::Told(Box::new(error)),
     }
 }
+
+/// Why another model is asked where money is short.
+pub(super) const NO_BUDGET: &str = "no budget is left";
 
 /// What is spent must be in books that outlive the process.
 fn uncounted() -> RpcError {
@@ -63,15 +88,15 @@ fn client_may_know(error: &RpcError) -> bool {
 }
 
 /// Another route may be tried; `reason` says why this one is not.
-fn elsewhere(error: WriteError, reason: &str) -> Refusal<WriteError> {
+fn elsewhere(error: WriteError, cause: Cause, reason: &str) -> Refusal<WriteError> {
     Refusal {
-        verdict: Verdict::NextRoute,
+        verdict: Verdict::Next(cause),
         reason: reason.to_owned(),
         error,
     }
 }
 
-impl Port<'_> {
+impl<'a> Port<'a> {
     fn acceptance(&self) -> MutexGuard<'_, Option<Acceptance>> {
         self.acceptance
             .lock()
@@ -80,6 +105,19 @@ impl Port<'_> {
 
     fn place(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn visit(&self) -> MutexGuard<'_, Option<Visit<'a>>> {
+        self.visit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A route could not be made ready.
+    fn not_ready(&self, ask: &Ask, error: RpcError) -> Refusal<WriteError> {
+        // The client may have the first one's key; a fallback's is not worth a question.
+        if ask.route == 0 && self.instead_of.is_none() && client_may_know(&error) {
+            return stop(error);
+        }
+        elsewhere(WriteError::Told(Box::new(error)), Cause::Auth, "no key")
     }
 
     /// What this route's model may read, and how many secrets it does not.
@@ -128,6 +166,31 @@ impl Port<'_> {
         }
     }
 
+    /// What this attempt stands in for.
+    fn instead_of(&self, ask: &Ask) -> Option<InsteadOf> {
+        let of_plan = ask.instead_of.as_ref().and_then(|instead| {
+            let left = self.leg.plan.routes.get(instead.route)?;
+            Some(InsteadOf {
+                model: left.target.to_string(),
+                why: instead.why.clone(),
+            })
+        });
+        of_plan.or_else(|| self.instead_of.clone())
+    }
+
+    /// Says that a cheaper model is asked because of a budget.
+    fn less(&self, ask: &Ask, route: &Route) -> Option<EventBody> {
+        let by_budget = |instead: &convergio_engine::Instead| instead.cause == Cause::Budget;
+        let of_plan = ask.instead_of.as_ref().is_some_and(by_budget);
+        let instead = self.instead_of(ask)?;
+        let of_all = self.instead_of.is_some() && instead.why == NO_BUDGET;
+        (of_plan || of_all).then(|| EventBody::Downgraded {
+            from: instead.model,
+            to: route.target.to_string(),
+            reason: instead.why,
+        })
+    }
+
     /// What admission writes, ready to be moved to the writer.
     fn entry(&self, ask: &Ask, route: &Route, prepared: &Arc<Prepared>, reads: Outgoing) -> Entry {
         let calls = self.calls;
@@ -145,7 +208,7 @@ impl Port<'_> {
             books: calls.books(),
             run_id: calls.run.id,
             session_id: calls.context.session_id,
-            policy: calls.plan.policy,
+            policy: self.leg.plan.policy,
             request,
             prepared: Arc::clone(prepared),
             daily: calls.context.settings.budget().effective_daily_nano_usd(),
@@ -156,6 +219,8 @@ impl Port<'_> {
             purpose: self.purpose.clone(),
             redactions,
             reason: ask.reason.clone(),
+            instead_of: self.instead_of(ask),
+            less: self.less(ask, route),
             accounts: Arc::clone(calls.recorder.accounts()),
         }
     }
@@ -177,6 +242,9 @@ struct Entry {
     purpose: String,
     redactions: u32,
     reason: String,
+    instead_of: Option<InsteadOf>,
+    /// It is asked because the other one costs too much.
+    less: Option<EventBody>,
     accounts: Arc<Accounts>,
 }
 
@@ -259,6 +327,7 @@ impl Entry {
                 reason: "the budget leaves no more".to_owned(),
             });
         }
+        bodies.extend(self.less);
         bodies.push(EventBody::Plan(Box::new(WireAttempt {
             attempt,
             provider,
@@ -270,6 +339,7 @@ impl Entry {
             purpose: self.purpose,
             reason: self.reason,
             redactions: self.redactions,
+            instead_of: self.instead_of,
         })));
         Ok(permitted)
     }
@@ -280,14 +350,25 @@ impl Admission for Port<'_> {
 
     async fn admit(&self, ask: Ask) -> Result<Admitted, Refusal<WriteError>> {
         let calls = self.calls;
+        let Some(route) = self.leg.plan.routes.get(ask.route) else {
+            return Err(stop(internal("the plan has no such route", "")));
+        };
         let getting_ready = async {
-            let prepared = calls.prepare(ask.route).await?;
+            let prepared = calls
+                .prepare(self.leg, ask.route)
+                .await
+                .map_err(|error| self.not_ready(&ask, error))?;
             // Before anything is held: what waits for its turn holds no money.
-            let place = match &prepared.places {
-                Some(places) => Arc::clone(places).acquire_owned().await.ok(),
-                None => None,
-            };
-            Ok((prepared, place))
+            let place = Arc::clone(&prepared.places).acquire_owned();
+            match timeout(PLACE_WITHIN, place).await {
+                Ok(place) => Ok((prepared, place.ok())),
+                Err(_) => {
+                    let waited_ms = PLACE_WITHIN.as_millis();
+                    let error = providers::failure::no_place(&route.target.provider, waited_ms);
+                    let error = WriteError::Told(Box::new(error));
+                    Err(elsewhere(error, Cause::Overload, "it had no free place"))
+                }
+            }
         };
         let prepared = tokio::select! {
             biased;
@@ -301,22 +382,16 @@ impl Admission for Port<'_> {
                 });
             }
         };
-        let (prepared, place) = match prepared {
-            Ok(ready) => ready,
-            // The client may have the first one's key; a fallback's is not worth a question.
-            Err(error) if ask.route == 0 && client_may_know(&error) => return Err(stop(error)),
-            Err(error) => {
-                return Err(elsewhere(WriteError::Told(Box::new(error)), "no key"));
-            }
-        };
-        let Some(route) = calls.plan.routes.get(ask.route) else {
-            return Err(stop(internal("the plan has no such route", "")));
-        };
+        let (prepared, place) = prepared?;
         let tokens = tokens_at_least(&self.request);
         if let Some(context) = prepared.context.filter(|context| tokens > *context) {
             let error = providers::failure::too_long(&route.target.to_string(), tokens, context);
             let error = WriteError::Told(Box::new(error));
-            return Err(elsewhere(error, "the question is longer than it can read"));
+            return Err(elsewhere(
+                error,
+                Cause::Context,
+                "the question is longer than it can read",
+            ));
         }
         let budget = calls.context.settings.budget();
         if !prepared.local && budget.daily_nano_usd.is_none() && calls.context.can_ask {
@@ -327,6 +402,19 @@ impl Admission for Port<'_> {
         if !prepared.local && !keeps(calls.daemon.runs().store()) {
             return Err(stop(uncounted()));
         }
+        let visit = match prepared.local {
+            // What runs here is back as soon as somebody starts it.
+            true => None,
+            false => match calls.daemon.models.breakers.enter(&route.target) {
+                Ok(visit) => Some(visit),
+                Err(cooling) => {
+                    let cause = Cause::of(cooling.class).unwrap_or(Cause::Unusable);
+                    let error = providers::failure::cooling(&route.target.to_string(), &cooling);
+                    let error = WriteError::Told(Box::new(error));
+                    return Err(elsewhere(error, cause, "it is left alone for now"));
+                }
+            },
+        };
         let reads = self.may_read(prepared).await.map_err(stop)?;
         let refuses = !prepared.local && refuses_secrets(&calls.context.settings);
         if refuses && reads.redactions > 0 {
@@ -337,7 +425,11 @@ impl Admission for Port<'_> {
             };
             let error = holds_secrets(what, reads.redactions, &reads.places);
             let error = WriteError::Told(Box::new(error));
-            return Err(elsewhere(error, "no other machine may read its secrets"));
+            return Err(elsewhere(
+                error,
+                Cause::Unusable,
+                "no other machine may read its secrets",
+            ));
         }
         let mut written = self.enter(&ask, route, prepared, reads.clone()).await;
         if let Err(error) = &written
@@ -357,6 +449,7 @@ impl Admission for Port<'_> {
                     (acceptance.written)();
                 }
                 *self.place() = place;
+                *self.visit() = visit;
                 Ok(Admitted {
                     request,
                     provider: Arc::clone(&prepared.provider),
@@ -364,13 +457,13 @@ impl Admission for Port<'_> {
             }
             Err(error) => Err(match &error {
                 WriteError::Denied(convergio_ledger::Denied::Policy { .. }) => {
-                    elsewhere(error, "not allowed by the policy")
+                    elsewhere(error, Cause::Unusable, "not allowed by the policy")
                 }
                 WriteError::Denied(convergio_ledger::Denied::PriceUnknown { .. }) => {
-                    elsewhere(error, "its price is unknown")
+                    elsewhere(error, Cause::Unusable, "its price is unknown")
                 }
                 WriteError::Denied(convergio_ledger::Denied::Budget(_)) => {
-                    elsewhere(error, "no budget is left")
+                    elsewhere(error, Cause::Budget, NO_BUDGET)
                 }
                 _ => Refusal {
                     verdict: Verdict::Stop,
@@ -384,6 +477,9 @@ impl Admission for Port<'_> {
 
 impl RunLog for Port<'_> {
     fn show(&self, shown: Shown) {
+        if let Some(sink) = &self.sink {
+            sink(&shown);
+        }
         if !self.show {
             return;
         }
@@ -403,6 +499,16 @@ impl RunLog for Port<'_> {
     }
 
     fn ended(&self, settlement: Settlement) {
+        if let Some(visit) = self.visit().take() {
+            visit.ended(match settlement.stop {
+                _ if settlement.cancelled => Outcome::Unknown,
+                Ok(_) => Outcome::Answered,
+                Err(class) => Outcome::Failed {
+                    class,
+                    retry_after_ms: settlement.retry_after_ms,
+                },
+            });
+        }
         self.calls.recorder.accounts().ended(settlement);
         // The next one's turn.
         self.place().take();

@@ -2,28 +2,28 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
 use convergio_config::{Settings, secrets::Found};
-use convergio_contract::{EventBody, RpcError, Uuid, secret::SecretText};
-use convergio_engine::{Failure, Limits, Plan, Route};
-use convergio_ledger::{PriceSheet, Rates};
-use convergio_models_api::{ModelRequest, Provider, StopReason, ToolCall};
+use convergio_contract::{EventBody, RpcError, Uuid, model::InsteadOf, secret::SecretText};
+use convergio_engine::{Cause, Failure, Limits, Plan, Route, Shown, machine::words};
+use convergio_ledger::{Denied, PriceSheet, Rates};
+use convergio_models_api::{ErrorClass, ModelRequest, Provider, StopReason, ToolCall};
 use convergio_models_remote::Remote;
 use convergio_store::Tx;
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::{
-    admission::Port,
+    admission::{NO_BUDGET, Port},
     record::{Books, Recorder, WriteError},
 };
 use crate::{
     bus::run::LiveRun,
     daemon::Daemon,
     failure::internal,
-    providers::{self, Configured},
+    providers::{self, Configured, routes::What},
 };
 
 /// Tokens that a dialect adds to a request beside its text, and to each of its messages.
@@ -48,7 +48,13 @@ pub(crate) struct CallContext {
     pub(crate) settings: Settings,
     /// A person can be asked.
     pub(crate) can_ask: bool,
+    /// Nobody named a model for this run: one that runs here may stand in where the others cost
+    /// too much or cannot be reached.
+    pub(crate) may_stay_here: bool,
 }
+
+/// Takes everything that is shown of an answer, while it comes. Never waits.
+pub(crate) type Sink = Arc<dyn Fn(&Shown) + Send + Sync>;
 
 /// Accepts a run inside of a transaction, and says which events it begins with.
 pub(crate) type Accept =
@@ -60,7 +66,7 @@ pub(crate) struct Acceptance {
     /// the first one was refused, which undid it.
     pub(crate) write: Arc<Accept>,
     /// Called once, when it is written.
-    pub(crate) written: Box<dyn FnOnce() + Send>,
+    pub(crate) written: Box<dyn FnOnce() + Send + Sync>,
 }
 
 /// One logical call.
@@ -75,6 +81,8 @@ pub(crate) struct Wanted {
     pub(crate) masks: bool,
     /// Its text is shown to the run's readers while it comes.
     pub(crate) show: bool,
+    /// Takes all of it as well: text, tools, usage.
+    pub(crate) sink: Option<Sink>,
     /// The run is accepted with this call's first admission.
     pub(crate) acceptance: Option<Acceptance>,
 }
@@ -111,6 +119,8 @@ pub(crate) struct CallFailed {
     pub(crate) cancelled: bool,
     /// Who was answering.
     pub(crate) route: Option<Route>,
+    /// A model on this machine may do better, and why.
+    pub(super) stays_here: Option<String>,
 }
 
 /// What one route needs, made when it is first tried.
@@ -121,8 +131,8 @@ pub(super) struct Prepared {
     pub(super) rates: Option<Rates>,
     pub(super) max_output: Option<u64>,
     pub(super) context: Option<u64>,
-    /// Where the provider takes only so many calls at once.
-    pub(super) places: Option<Arc<Semaphore>>,
+    /// The provider takes only so many calls at once.
+    pub(super) places: Arc<Semaphore>,
     /// Keeps the key known to the redactor while the run lives.
     _key: Option<Found>,
 }
@@ -133,8 +143,22 @@ pub(crate) struct Calls {
     pub(super) recorder: Arc<Recorder>,
     pub(super) run: Arc<LiveRun>,
     pub(super) context: CallContext,
+    leg: Leg,
+    /// What runs here, for when nothing of the plan answers.
+    here: OnceCell<Option<Leg>>,
+}
+
+/// Ways to an answer, each made ready when it is first tried.
+pub(super) struct Leg {
     pub(super) plan: Plan,
     prepared: Vec<OnceCell<Arc<Prepared>>>,
+}
+
+impl Leg {
+    fn new(plan: Plan) -> Self {
+        let prepared = plan.routes.iter().map(|_| OnceCell::new()).collect();
+        Self { plan, prepared }
+    }
 }
 
 impl Calls {
@@ -147,46 +171,88 @@ impl Calls {
     ) -> Self {
         let chosen = context.settings.budget().daily_nano_usd.is_some();
         recorder.accounts().cap_was_chosen(chosen);
-        let prepared = plan.routes.iter().map(|_| OnceCell::new()).collect();
         Self {
             daemon,
             recorder,
             run,
             context,
-            plan,
-            prepared,
+            leg: Leg::new(plan),
+            here: OnceCell::new(),
         }
     }
 
     /// Gets one answer. Many may be asked for at once. Ends when the run is cancelled; dropping
     /// the future ends it as well, and what is owed is settled with the run's next commit.
-    pub(crate) async fn ask(&self, wanted: Wanted) -> Result<Answer, CallFailed> {
+    pub(crate) async fn ask(&self, mut wanted: Wanted) -> Result<Answer, CallFailed> {
+        let what = What::of(&wanted.request);
+        let mut acceptance = wanted.acceptance.take();
+        let failed = match self.along(&self.leg, &wanted, &mut acceptance, None).await {
+            Ok(answer) => return Ok(answer),
+            Err(failed) => failed,
+        };
+        let Some(why) = failed.stays_here.clone() else {
+            return Err(failed);
+        };
+        let Some(leg) = self.here(&what).await else {
+            return Err(failed);
+        };
+        let route = failed.route.as_ref().or(self.leg.plan.routes.first());
+        let instead = route.map(|route| InsteadOf {
+            model: route.target.to_string(),
+            why,
+        });
+        match self.along(leg, &wanted, &mut acceptance, instead).await {
+            Ok(answer) => Ok(answer),
+            // What came first is what the person needs to know, unless this one had begun.
+            Err(later) if later.cancelled || !later.parts.is_empty() => Err(later),
+            Err(_) => Err(failed),
+        }
+    }
+
+    /// What runs on this machine, where it may stand in.
+    async fn here(&self, what: &What) -> Option<&Leg> {
+        let local = |route: &Route| route.local;
+        if !self.context.may_stay_here || self.leg.plan.routes.iter().any(local) {
+            return None;
+        }
+        let look = || async {
+            let plan = self.daemon.plan_here(&self.context.settings, what).await;
+            plan.map(Leg::new)
+        };
+        self.here.get_or_init(look).await.as_ref()
+    }
+
+    async fn along(
+        &self,
+        leg: &Leg,
+        wanted: &Wanted,
+        acceptance: &mut Option<Acceptance>,
+        instead_of: Option<InsteadOf>,
+    ) -> Result<Answer, CallFailed> {
         let port = Port {
             calls: self,
-            request: wanted.request,
-            purpose: wanted.purpose,
+            leg,
+            request: wanted.request.clone(),
+            purpose: wanted.purpose.clone(),
             redactions: wanted.redactions,
             masks: wanted.masks,
             outgoing: OnceCell::new(),
             show: wanted.show,
-            acceptance: Mutex::new(wanted.acceptance),
+            sink: wanted.sink.clone(),
+            acceptance: Mutex::new(acceptance.take()),
+            instead_of,
             place: Mutex::new(None),
+            visit: Mutex::new(None),
         };
         let cancelled = async {
             self.run.cancelled().await;
         };
-        let asked = convergio_engine::ask(
-            &self.plan,
-            Limits::default(),
-            &port,
-            &port,
-            jitter,
-            cancelled,
-        );
+        let limits = Limits::default();
+        let asked = convergio_engine::ask(&leg.plan, limits, &port, &port, jitter, cancelled);
         let broken = match Box::pin(asked).await {
             Ok(answer) => {
                 return Ok(Answer {
-                    route: self.plan.routes[answer.route].clone(),
+                    route: leg.plan.routes[answer.route].clone(),
                     parts: answer.parts,
                     tool_calls: answer.tool_calls,
                     stop: answer.stop,
@@ -195,20 +261,32 @@ impl Calls {
             }
             Err(broken) => broken,
         };
-        let route = self.plan.routes.get(broken.route).cloned();
+        *acceptance = port
+            .acceptance
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let route = leg.plan.routes.get(broken.route).cloned();
         let name = route.as_ref().map(|route| route.target.to_string());
-        let mut cancelled = false;
+        let (mut cancelled, mut stays_here) = (false, None);
         let error = match broken.failure {
             Failure::Refused(error) => {
                 cancelled = matches!(error, WriteError::Cancelled);
+                if matches!(&error, WriteError::Denied(Denied::Budget(_))) {
+                    stays_here = Some(NO_BUDGET.to_owned());
+                }
                 error
             }
             Failure::Model { error, .. } => {
-                if error.class == convergio_models_api::ErrorClass::Auth
+                if error.class == ErrorClass::Auth
                     && let Ok(key) = convergio_config::secrets::KeyName::new(&error.provider)
                 {
                     // Somebody may have changed it since.
                     self.daemon.models.secrets.forget(&key);
+                }
+                let nobody_there =
+                    error.class.nothing_sent() && Cause::of(error.class) == Some(Cause::Network);
+                if nobody_there && broken.first_token.is_none() {
+                    stays_here = Some(words(error.class).to_owned());
                 }
                 let told = providers::failure::model(&error, &name.unwrap_or_default());
                 WriteError::Told(Box::new(self.redacted(told)))
@@ -223,6 +301,7 @@ impl Calls {
             parts: broken.parts,
             cancelled,
             route,
+            stays_here,
         })
     }
 
@@ -246,8 +325,12 @@ impl Calls {
         error
     }
 
-    pub(super) async fn prepare(&self, route: usize) -> Result<&Arc<Prepared>, RpcError> {
-        let (Some(wanted), Some(cell)) = (self.plan.routes.get(route), self.prepared.get(route))
+    pub(super) async fn prepare<'a>(
+        &self,
+        leg: &'a Leg,
+        route: usize,
+    ) -> Result<&'a Arc<Prepared>, RpcError> {
+        let (Some(wanted), Some(cell)) = (leg.plan.routes.get(route), leg.prepared.get(route))
         else {
             return Err(internal("the plan has no such route", route.to_string()));
         };

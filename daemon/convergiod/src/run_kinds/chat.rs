@@ -29,7 +29,9 @@ use super::{
 use crate::{
     bus::{live::Registered, run::LiveRun},
     daemon::{Daemon, now_ms},
-    failure, rpc,
+    failure,
+    providers::routes::What,
+    rpc,
 };
 
 /// What a run asks, and on whose behalf.
@@ -310,8 +312,9 @@ async fn drive(
         let ready = prepare(&daemon, &asked).await?;
         let model = &mut asked.params.options.model;
         *model = model.take().or_else(|| ready.model.clone());
+        let what = What::of(&ready.request);
         let plan = daemon
-            .plan(&asked.settings, &asked.params.options, named)
+            .plan_for(&asked.settings, &asked.params.options, named, &what)
             .await?;
         Ok::<_, RpcError>((ready, plan))
     };
@@ -348,6 +351,7 @@ async fn drive(
         keys: std::mem::take(&mut options.keys),
         settings: asked.settings,
         can_ask: options.can_ask,
+        may_stay_here: options.model.is_none(),
     };
     let calls = Calls::new(
         Arc::clone(&daemon),
@@ -362,6 +366,7 @@ async fn drive(
         redactions: 0,
         masks: true,
         show: true,
+        sink: None,
         acceptance: Some(Acceptance {
             write: Arc::new(accept),
             written: Box::new(written),

@@ -218,6 +218,7 @@ impl<'a> Course<'a> {
             settings: self.asked.settings.clone(),
             // Asked before the run was accepted, where there was something to ask.
             can_ask: false,
+            may_stay_here: false,
         };
         let Some(first) = looks.plan.routes.first().cloned() else {
             return Err(failure::internal(

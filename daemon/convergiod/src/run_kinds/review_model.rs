@@ -147,6 +147,7 @@ impl ModelLook {
                 masks: false,
                 request: request(prompt),
                 show: false,
+                sink: None,
                 acceptance: None,
             };
             let calls = Arc::clone(&self.calls);

@@ -11,8 +11,9 @@ use futures_core::Stream;
 
 use super::*;
 use crate::{
+    causes::{Cause, Causes},
     ports::{Ending, Refusal, Shown},
-    router::{Route, Target},
+    router::{Facts, Route, Target},
 };
 
 /// One attempt's events; after them it stays silent unless it ended.
@@ -122,7 +123,7 @@ impl Admission for Books {
     async fn admit(&self, ask: Ask) -> Result<Admitted, Refusal<&'static str>> {
         if self.refuse_route == Some(ask.route) {
             return Err(Refusal {
-                verdict: Verdict::NextRoute,
+                verdict: Verdict::Next(Cause::Unusable),
                 reason: "no price".into(),
                 error: "no price",
             });
@@ -159,9 +160,12 @@ fn plan(routes: usize) -> Plan {
         },
         local: true,
         reason: "configured".into(),
+        on: Causes::ALL,
+        facts: Facts::default(),
     };
     Plan {
         routes: (0..routes).map(route).collect(),
+        left_out: Vec::new(),
         policy: Policy::LocalFirst,
     }
 }

@@ -2,7 +2,21 @@
 
 use convergio_models_api::{ErrorClass, ModelError, ModelEvent, StopReason};
 
-use crate::ports::{Ask, Ending, Shown, Verdict};
+use crate::{
+    causes::Causes,
+    ports::{Ask, Ending, Shown, Verdict},
+};
+
+/// A route, as far as the machine needs to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Why it is tried.
+    pub reason: String,
+    /// For which failures of the one before.
+    pub on: Causes,
+    /// Tokens that it reads and writes at most together, where that is known.
+    pub context: Option<u64>,
+}
 
 /// Bounds of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +29,8 @@ pub struct Limits {
     pub backoff_max_ms: u64,
     /// A provider that wants a longer wait than this is not waited for.
     pub retry_after_max_ms: u64,
+    /// The same where another route may answer meanwhile.
+    pub wait_beside_max_ms: u64,
     /// All waits together.
     pub wait_total_max_ms: u64,
     /// Bytes of an answer, its reasoning included.
@@ -27,8 +43,9 @@ impl Default for Limits {
             retries: 2,
             backoff_ms: 500,
             backoff_max_ms: 8_000,
-            retry_after_max_ms: 20_000,
-            wait_total_max_ms: 45_000,
+            retry_after_max_ms: 60_000,
+            wait_beside_max_ms: 5_000,
+            wait_total_max_ms: 90_000,
             answer_max_bytes: 4 << 20,
         }
     }
@@ -84,6 +101,8 @@ pub enum Effect {
         ending: Ending,
         /// Why.
         stop: Result<StopReason, ErrorClass>,
+        /// The patience that the provider asked for.
+        retry_after_ms: Option<u64>,
         /// The provider's name for the call.
         request_id: Option<String>,
         /// The model that answered.

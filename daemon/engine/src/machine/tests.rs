@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::causes::Causes;
 
 fn error(class: ErrorClass) -> ModelError {
     ModelError {
@@ -14,9 +15,17 @@ fn error(class: ErrorClass) -> ModelError {
     }
 }
 
+fn step(reason: &str) -> Step {
+    Step {
+        reason: reason.into(),
+        on: Causes::ALL,
+        context: None,
+    }
+}
+
 fn machine(routes: usize) -> Machine {
-    let reasons = (0..routes).map(|route| format!("route {route}"));
-    Machine::new(reasons.collect(), Limits::default())
+    let steps = (0..routes).map(|route| step(&format!("route {route}")));
+    Machine::new(steps.collect(), Limits::default())
 }
 
 fn admitted() -> Input {
@@ -129,7 +138,7 @@ fn another_key_is_not_tried_twice() {
 
 #[test]
 fn a_provider_that_asks_for_patience_gets_it_up_to_a_bound() {
-    for (asked, expected) in [(2_000, Some(2_000)), (20_000, Some(20_000)), (20_001, None)] {
+    for (asked, expected) in [(2_000, Some(2_000)), (60_000, Some(60_000)), (60_001, None)] {
         let mut machine = machine(1);
         machine.step(Input::Start, 0.0);
         machine.step(admitted(), 0.0);
@@ -183,13 +192,16 @@ fn a_refused_route_gives_way_unless_nothing_may_follow() {
     };
     let mut machine_ = machine(2);
     machine_.step(Input::Start, 0.0);
-    let effects = machine_.step(refused(Verdict::NextRoute), 0.0);
+    let effects = machine_.step(refused(Verdict::Next(Cause::Unusable)), 0.0);
     let Some(Effect::Admit(ask)) = effects.last() else {
         panic!("{effects:?}")
     };
     assert_eq!(ask.reason, "route 1: no key");
     let end = [Effect::Finish(Outcome::Refused)];
-    assert_eq!(machine_.step(refused(Verdict::NextRoute), 0.0), end);
+    assert_eq!(
+        machine_.step(refused(Verdict::Next(Cause::Unusable)), 0.0),
+        end
+    );
     let mut machine_ = machine(2);
     machine_.step(Input::Start, 0.0);
     assert_eq!(machine_.step(refused(Verdict::Stop), 0.0), end);
@@ -201,7 +213,7 @@ fn an_answer_beyond_its_bound_ends_and_a_long_one_has_parts() {
         answer_max_bytes: PART_BYTES_MAX * 2,
         ..Limits::default()
     };
-    let mut machine = Machine::new(vec!["r".into()], limits);
+    let mut machine = Machine::new(vec![step("r")], limits);
     machine.step(Input::Start, 0.0);
     machine.step(admitted(), 0.0);
     // Two bytes each, so that a part ends between characters.
@@ -246,7 +258,7 @@ fn any_input() -> impl Strategy<Value = Input> {
             verdict: if stop {
                 Verdict::Stop
             } else {
-                Verdict::NextRoute
+                Verdict::Next(Cause::Unusable)
             },
             reason: "r".into(),
         }),
@@ -269,7 +281,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         })),
         Just(Input::Event(ModelEvent::Usage(Usage::default()))),
         Just(Input::Event(ModelEvent::Stop(StopReason::End))),
-        (class(), prop::option::of(0u64..40_000)).prop_map(|(class, retry_after_ms)| {
+        (class(), prop::option::of(0u64..90_000)).prop_map(|(class, retry_after_ms)| {
             Input::Failed(ModelError {
                 retry_after_ms,
                 ..error(class)
@@ -401,5 +413,68 @@ fn a_tool_call_that_is_out_of_order_or_never_began_breaks_the_answer() {
             panic!("{effects:?}");
         };
         assert_eq!(error.class, ErrorClass::BrokenStream);
+    }
+}
+
+#[test]
+fn each_cause_leads_to_the_route_that_is_there_for_it() {
+    let only = |cause, context| Step {
+        on: Causes::only(cause),
+        context,
+        ..step("spare")
+    };
+    let steps = vec![
+        Step {
+            context: Some(100),
+            ..step("first")
+        },
+        only(Cause::RateLimit, None),
+        only(Cause::Context, Some(50)),
+        only(Cause::Context, Some(200)),
+        only(Cause::Budget, None),
+    ];
+    let next = |effects: &[Effect]| match effects.last() {
+        Some(Effect::Admit(ask)) => Some((ask.route, ask.instead_of.clone().map(|it| it.cause))),
+        _ => None,
+    };
+    for (class, expected) in [
+        (ErrorClass::RateLimited, Some(1)),
+        (ErrorClass::ContextOverflow, Some(3)),
+        (ErrorClass::Auth, None),
+        (ErrorClass::BadRequest, None),
+    ] {
+        let mut machine = Machine::new(
+            steps.clone(),
+            Limits {
+                retries: 0,
+                ..Limits::default()
+            },
+        );
+        machine.step(Input::Start, 0.0);
+        machine.step(admitted(), 0.0);
+        let effects = machine.step(Input::Failed(error(class)), 0.0);
+        let expected = expected.map(|route| (route, Cause::of(class)));
+        assert_eq!(next(&effects), expected, "{class}");
+    }
+    let mut machine = Machine::new(steps, Limits::default());
+    machine.step(Input::Start, 0.0);
+    let refused = Input::Refused {
+        verdict: Verdict::Next(Cause::Budget),
+        reason: "no budget is left".into(),
+    };
+    let effects = machine.step(refused, 0.0);
+    assert_eq!(next(&effects), Some((4, Some(Cause::Budget))));
+}
+
+#[test]
+fn nobody_waits_long_while_another_route_may_answer() {
+    for (routes, waits) in [(1, true), (2, false)] {
+        let mut machine = machine(routes);
+        machine.step(Input::Start, 0.0);
+        machine.step(admitted(), 0.0);
+        let mut limited = error(ErrorClass::RateLimited);
+        limited.retry_after_ms = Some(10_000);
+        let effects = machine.step(Input::Failed(limited), 0.0);
+        assert_eq!(effects[1] == Effect::Wait { wait_ms: 10_000 }, waits);
     }
 }

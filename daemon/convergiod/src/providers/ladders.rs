@@ -1,0 +1,85 @@
+//! One word for several models: `fast`, `smart`, `code`, `private`, `cheap`, and the user's own.
+
+use std::collections::BTreeMap;
+
+use convergio_config::Settings;
+use convergio_contract::{RpcError, secret::SecretText};
+use convergio_engine::{Candidate, Ladder};
+use convergio_models_api::Policy;
+use convergio_models_remote::{ModelRow, ProviderRow};
+
+use super::{Configured, routes::View, routes::names_nothing};
+use crate::daemon::Daemon;
+
+/// The names that are always there. A user's own of the same name goes before.
+pub(crate) const BUILT_IN: [&str; 5] = ["fast", "smart", "code", "private", "cheap"];
+
+/// The models of a provider that are meant by a built-in name.
+fn meant<'a>(row: &'a ProviderRow, name: &str) -> Vec<&'a ModelRow> {
+    let priced = row.models.iter().filter(|model| model.price.is_some());
+    match name {
+        "cheap" => priced.collect(),
+        _ => {
+            let price = |model: &&ModelRow| {
+                let output = model.price.as_ref().map(|price| price.output.as_str());
+                output.and_then(|output| convergio_ledger::parse_usd(output).ok())
+            };
+            match name {
+                "fast" => priced.min_by_key(price).into_iter().collect(),
+                "smart" => priced.max_by_key(price).into_iter().collect(),
+                _ => {
+                    let usual = row.default_model.as_deref();
+                    usual.and_then(|id| row.model(id)).into_iter().collect()
+                }
+            }
+        }
+    }
+}
+
+impl Daemon {
+    /// The models behind a name.
+    pub(super) async fn ladder(
+        &self,
+        view: &View<'_>,
+        settings: &Settings,
+        name: &str,
+        policy: Policy,
+        keys: &BTreeMap<String, SecretText>,
+    ) -> Result<Ladder, RpcError> {
+        let models = settings.models();
+        let ladder = |rungs, local_only, by_cost| Ladder {
+            name: name.to_owned(),
+            rungs,
+            local_only,
+            by_cost,
+        };
+        if let Some(own) = models.alias.get(name) {
+            let rungs = own.iter().map(|named| view.named(named.clone()));
+            return Ok(ladder(rungs.collect::<Result<_, _>>()?, false, false));
+        }
+        if !BUILT_IN.contains(&name) {
+            let own = models.alias.keys().map(String::as_str);
+            let known: Vec<&str> = BUILT_IN.into_iter().chain(own).collect();
+            return Err(names_nothing(name, &known));
+        }
+        let here = self.find_here(view).await;
+        if name == "private" {
+            return Ok(ladder(here, true, false));
+        }
+        let mut rungs: Vec<Candidate> = Vec::new();
+        if policy != Policy::LocalOnly {
+            let mut clouds = self.keyed(view, settings, keys).await;
+            // Whom the user chose goes first among equals.
+            let chosen = models.default.as_ref().map(|named| named.provider.as_str());
+            clouds.sort_by_key(|provider| Some(provider.name.as_str()) != chosen);
+            rungs.extend(clouds.into_iter().flat_map(|provider: &Configured| {
+                let meant = provider.row.map_or_else(Vec::new, |row| meant(row, name));
+                meant
+                    .into_iter()
+                    .map(|model| view.candidate(provider, &model.id, false))
+            }));
+        }
+        rungs.extend(here);
+        Ok(ladder(rungs, false, name == "cheap"))
+    }
+}
