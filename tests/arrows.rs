@@ -32,6 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "convergio-engine",
         &["convergio-models-api", "convergio-ledger"],
     ),
+    ("convergio-gateway", &["convergio-models-api"]),
     (
         "convergiod",
         &[
@@ -44,6 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "convergio-egress",
             "convergio-ledger",
             "convergio-engine",
+            "convergio-gateway",
             "convergio-models-api",
             "convergio-models-remote",
         ],

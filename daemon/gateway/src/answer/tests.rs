@@ -1,0 +1,360 @@
+use std::collections::BTreeMap;
+
+use convergio_models_api::ModelRequest;
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn asked(wire: Wire, stream: bool) -> Asked {
+    Asked {
+        wire,
+        model: "asked".into(),
+        request: ModelRequest::default(),
+        stream,
+        include_usage: true,
+        ignored: Vec::new(),
+    }
+}
+
+fn end(stop: StopReason) -> End {
+    End {
+        stop,
+        used: Counts {
+            input: 3,
+            cache_read: 5,
+            cache_write_5m: 7,
+            cache_write_1h: 0,
+            output: 11,
+            reasoning: 2,
+        },
+    }
+}
+
+fn streamed(wire: Wire, events: &[ModelEvent], end: &End) -> Vec<u8> {
+    let mut writer = Writer::new(&asked(wire, true), "id", 1);
+    let mut out = Vec::new();
+    for event in events {
+        writer.event(event, &mut out);
+    }
+    writer.finish(end, &mut out);
+    out
+}
+
+/// The data of a stream, each with its event's name.
+fn lines(stream: &[u8]) -> Vec<(String, String)> {
+    let text = std::str::from_utf8(stream).unwrap();
+    assert!(text.ends_with("\n\n"));
+    let block = |block: &str| {
+        let mut name = String::new();
+        let mut data = String::new();
+        for line in block.lines() {
+            if let Some(rest) = line.strip_prefix("event: ") {
+                name = rest.to_owned();
+            } else if let Some(rest) = line.strip_prefix("data: ") {
+                data = rest.to_owned();
+            }
+        }
+        (name, data)
+    };
+    text.trim_end().split("\n\n").map(block).collect()
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct Read {
+    text: String,
+    reasoning: String,
+    /// Name and arguments, by id.
+    calls: BTreeMap<String, (String, String)>,
+    stop: String,
+    output: u64,
+}
+
+fn read_chat(stream: &[u8]) -> Read {
+    let mut read = Read::default();
+    let mut ids = BTreeMap::new();
+    let lines = lines(stream);
+    assert_eq!(lines.last().unwrap().1, "[DONE]");
+    for (_, data) in &lines[..lines.len() - 1] {
+        let chunk: Value = serde_json::from_str(data).unwrap();
+        assert_eq!(chunk["object"], "chat.completion.chunk");
+        if let Some(usage) = chunk["usage"].as_object() {
+            read.output = usage["completion_tokens"].as_u64().unwrap();
+            assert_eq!(usage["prompt_tokens"], 15);
+            assert_eq!(chunk["choices"], json!([]));
+            continue;
+        }
+        let choice = &chunk["choices"][0];
+        let delta = &choice["delta"];
+        read.text
+            .push_str(delta["content"].as_str().unwrap_or_default());
+        read.reasoning
+            .push_str(delta["reasoning_content"].as_str().unwrap_or_default());
+        for call in delta["tool_calls"].as_array().into_iter().flatten() {
+            let index = call["index"].as_u64().unwrap();
+            if let Some(id) = call["id"].as_str() {
+                ids.insert(index, id.to_owned());
+                let name = call["function"]["name"].as_str().unwrap().to_owned();
+                read.calls.insert(id.to_owned(), (name, String::new()));
+            }
+            let more = call["function"]["arguments"].as_str().unwrap();
+            read.calls.get_mut(&ids[&index]).unwrap().1.push_str(more);
+        }
+        if let Some(stop) = choice["finish_reason"].as_str() {
+            read.stop = stop.to_owned();
+        }
+    }
+    read
+}
+
+/// Reads as the official clients do, and checks the order of events.
+fn read_messages(stream: &[u8]) -> Read {
+    let mut read = Read::default();
+    let mut blocks: Vec<(String, String, bool)> = Vec::new();
+    let lines = lines(stream);
+    let names: Vec<&str> = lines.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names[0], "message_start");
+    assert_eq!(names[names.len() - 2..], ["message_delta", "message_stop"]);
+    for (name, data) in &lines {
+        let value: Value = serde_json::from_str(data).unwrap();
+        assert_eq!(&value["type"], name);
+        let index = value["index"].as_u64().map(|index| index as usize);
+        match name.as_str() {
+            "content_block_start" => {
+                assert_eq!(index, Some(blocks.len()));
+                let block = &value["content_block"];
+                let kind = block["type"].as_str().unwrap().to_owned();
+                let mut id = String::new();
+                if kind == "tool_use" {
+                    id = block["id"].as_str().unwrap().to_owned();
+                    let name = block["name"].as_str().unwrap().to_owned();
+                    read.calls.insert(id.clone(), (name, String::new()));
+                }
+                blocks.push((kind, id, true));
+            }
+            "content_block_delta" => {
+                let (kind, id, open) = &blocks[index.unwrap()];
+                assert!(*open, "a delta behind its block's end");
+                let delta = &value["delta"];
+                match (kind.as_str(), delta["type"].as_str().unwrap()) {
+                    ("text", "text_delta") => read.text.push_str(delta["text"].as_str().unwrap()),
+                    ("thinking", "thinking_delta") => {
+                        read.reasoning.push_str(delta["thinking"].as_str().unwrap())
+                    }
+                    ("thinking", "signature_delta") => {}
+                    ("tool_use", "input_json_delta") => read
+                        .calls
+                        .get_mut(id)
+                        .unwrap()
+                        .1
+                        .push_str(delta["partial_json"].as_str().unwrap()),
+                    other => panic!("{other:?}"),
+                }
+            }
+            "content_block_stop" => {
+                let open = &mut blocks[index.unwrap()].2;
+                assert!(std::mem::replace(open, false), "stopped twice");
+            }
+            "message_delta" => {
+                read.stop = value["delta"]["stop_reason"].as_str().unwrap().to_owned();
+                read.output = value["usage"]["output_tokens"].as_u64().unwrap();
+                assert!(blocks.iter().all(|(.., open)| !open), "a block stays open");
+            }
+            "message_start" | "message_stop" | "ping" => {}
+            other => panic!("{other}"),
+        }
+    }
+    read
+}
+
+fn call(index: u32) -> ModelEvent {
+    ModelEvent::ToolCall {
+        index,
+        id: format!("call_{index}"),
+        name: format!("tool_{index}"),
+        signature: None,
+    }
+}
+
+fn more(index: u32, json: &str) -> ModelEvent {
+    ModelEvent::ToolArguments {
+        index,
+        json: json.into(),
+    }
+}
+
+#[test]
+fn messages_begin_and_end_as_their_documentation_says() {
+    let events = [
+        ModelEvent::Started {
+            request_id: None,
+            model: Some("claude-y".into()),
+        },
+        ModelEvent::Usage(Usage::default().with(Resource::InUncached, 25)),
+        ModelEvent::Text("Hello".into()),
+        ModelEvent::Text("!".into()),
+        call(0),
+        more(0, "{\"a\":"),
+        more(0, "1}"),
+    ];
+    let out = streamed(Wire::Messages, &events, &end(StopReason::ToolUse));
+    let lines = lines(&out);
+    let names: Vec<&str> = lines.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "message_start",
+            "ping",
+            "content_block_start",
+            "content_block_delta",
+            "content_block_delta",
+            "content_block_stop",
+            "content_block_start",
+            "content_block_delta",
+            "content_block_delta",
+            "content_block_stop",
+            "message_delta",
+            "message_stop",
+        ]
+    );
+    let start: Value = serde_json::from_str(&lines[0].1).unwrap();
+    assert_eq!(start["message"]["model"], "claude-y");
+    assert_eq!(start["message"]["id"], "msg_id");
+    assert_eq!(start["message"]["usage"]["input_tokens"], 25);
+    let last: Value = serde_json::from_str(&lines[10].1).unwrap();
+    assert_eq!(last["delta"]["stop_reason"], "tool_use");
+    assert_eq!(last["usage"]["cache_read_input_tokens"], 5);
+}
+
+#[test]
+fn one_body_holds_what_a_stream_would() {
+    let events = [
+        ModelEvent::Reasoning("hm".into()),
+        ModelEvent::ReasoningSignature("sig".into()),
+        ModelEvent::Text("Hello".into()),
+        call(0),
+        more(0, "{\"a\":1}"),
+    ];
+    let whole = |wire| {
+        let mut writer = Writer::new(&asked(wire, false), "id", 1);
+        let mut out = Vec::new();
+        for event in &events {
+            writer.event(event, &mut out);
+        }
+        assert!(out.is_empty());
+        writer.body(&end(StopReason::ToolUse))
+    };
+    assert_eq!(
+        whole(Wire::Messages)["content"],
+        json!([
+            {"type": "thinking", "thinking": "hm", "signature": "sig"},
+            {"type": "text", "text": "Hello"},
+            {"type": "tool_use", "id": "call_0", "name": "tool_0", "input": {"a": 1}},
+        ])
+    );
+    let chat = whole(Wire::Chat);
+    let choice = &chat["choices"][0];
+    assert_eq!(choice["finish_reason"], "tool_calls");
+    assert_eq!(choice["message"]["content"], "Hello");
+    assert_eq!(
+        choice["message"]["tool_calls"][0]["function"]["arguments"],
+        "{\"a\":1}"
+    );
+    assert_eq!(chat["usage"]["total_tokens"], 26);
+}
+
+#[test]
+fn an_empty_answer_is_an_answer() {
+    for wire in [Wire::Chat, Wire::Messages] {
+        let out = streamed(wire, &[], &end(StopReason::End));
+        let read = match wire {
+            Wire::Chat => read_chat(&out),
+            Wire::Messages => read_messages(&out),
+        };
+        assert_eq!(read.text, "");
+        let body = Writer::new(&asked(wire, false), "id", 1).body(&end(StopReason::End));
+        assert!(body.is_object());
+    }
+}
+
+#[test]
+fn an_error_in_the_middle_is_the_wires_own() {
+    let fault = Fault::new(crate::FaultKind::Overloaded, "later");
+    let mut out = Vec::new();
+    Writer::new(&asked(Wire::Messages, true), "id", 1).fail(&fault, &mut out);
+    assert!(out.starts_with(b"event: error\ndata: {"));
+    let mut out = Vec::new();
+    Writer::new(&asked(Wire::Chat, true), "id", 1).fail(&fault, &mut out);
+    assert!(out.starts_with(b"data: {\"error\":{"));
+}
+
+/// Pieces of two calls that come in any mixture, with text and reasoning between.
+fn any_events() -> impl Strategy<Value = Vec<ModelEvent>> {
+    let piece = prop_oneof![
+        "[a-zé\\n\"\\\\🦀]{1,6}".prop_map(ModelEvent::Text),
+        "[a-z\\n]{1,6}".prop_map(ModelEvent::Reasoning),
+        Just(ModelEvent::ReasoningSignature("s".into())),
+        Just(ModelEvent::RedactedReasoning("d".into())),
+        Just(ModelEvent::Usage(Usage::default())),
+        (0..3_u32).prop_map(|index| more(index, "")),
+    ];
+    prop::collection::vec(piece, 0..24).prop_map(|mut events| {
+        let arguments = ["{\"k", "ey\":", "[1,2", "]}"];
+        let mut begun = Vec::new();
+        for event in &mut events {
+            let ModelEvent::ToolArguments { index, .. } = event else {
+                continue;
+            };
+            // The first piece of a call is its beginning; calls are numbered as they begin.
+            let which = *index as usize;
+            *event = match begun.get_mut(which) {
+                None => {
+                    begun.push(0_usize);
+                    call(u32::try_from(begun.len() - 1).unwrap())
+                }
+                Some(sent) if *sent < arguments.len() => {
+                    *sent += 1;
+                    more(*index, arguments[*sent - 1])
+                }
+                Some(_) => ModelEvent::Text("x".into()),
+            };
+        }
+        for (index, sent) in begun.iter().enumerate() {
+            let index = u32::try_from(index).unwrap();
+            for piece in &arguments[*sent..] {
+                events.push(more(index, piece));
+            }
+        }
+        events
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn what_is_streamed_reads_back_as_it_was(events in any_events()) {
+        let mut expected = Read { output: 11, ..Read::default() };
+        let mut names = BTreeMap::new();
+        for event in &events {
+            match event {
+                ModelEvent::Text(text) => expected.text.push_str(text),
+                ModelEvent::Reasoning(text) => expected.reasoning.push_str(text),
+                ModelEvent::ToolCall { index, id, name, .. } => {
+                    names.insert(*index, id.clone());
+                    expected.calls.insert(id.clone(), (name.clone(), String::new()));
+                }
+                ModelEvent::ToolArguments { index, json } => {
+                    expected.calls.get_mut(&names[index]).unwrap().1.push_str(json);
+                }
+                _ => {}
+            }
+        }
+        let stop = if expected.calls.is_empty() { StopReason::End } else { StopReason::ToolUse };
+        let end = end(stop);
+        expected.stop = if expected.calls.is_empty() { "stop" } else { "tool_calls" }.into();
+        prop_assert_eq!(&read_chat(&streamed(Wire::Chat, &events, &end)), &expected);
+        expected.stop = if expected.calls.is_empty() { "end_turn" } else { "tool_use" }.into();
+        prop_assert_eq!(&read_messages(&streamed(Wire::Messages, &events, &end)), &expected);
+    }
+}

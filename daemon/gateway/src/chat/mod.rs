@@ -1,0 +1,4 @@
+//! OpenAI's Chat Completions.
+
+pub(crate) mod answer;
+pub(crate) mod request;
