@@ -3,13 +3,21 @@
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use convergio_egress::{Origin, Url};
-use serde::Deserialize;
+use convergio_models_api::Capabilities;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use thiserror::Error;
 
 use crate::{
     endpoint::{Api, Dialect, JsonSupport, ReasoningForm},
     kind::Kind,
+    price::Price,
 };
+
+/// Reserved for names of hosts that never exist.
+const NO_HOST: &str = ".invalid";
+
+/// What a model may be good for, by which routers choose among a provider's models.
+pub const TAGS: [&str; 4] = ["fast", "smart", "code", "cheap"];
 
 const BUILTIN: &str = include_str!("../catalog.toml");
 
@@ -67,6 +75,12 @@ pub struct ProviderRow {
 }
 
 impl ProviderRow {
+    /// Its customers each have an address of their own, and this row has none that answers.
+    pub fn needs_address(&self) -> bool {
+        let host = self.base_url.host_str();
+        host.is_some_and(|host| host.ends_with(NO_HOST))
+    }
+
     /// A model by its id or one of its aliases.
     pub fn model(&self, id: &str) -> Option<&ModelRow> {
         self.models
@@ -88,6 +102,12 @@ pub struct ModelRow {
     pub context: u64,
     /// Tokens of an answer.
     pub max_output: u64,
+    /// What it can do beside text.
+    #[serde(deserialize_with = "capabilities")]
+    pub capabilities: Capabilities,
+    /// What it is good for, of [`TAGS`].
+    #[serde(default)]
+    pub tags: Vec<String>,
     /// How JSON is asked for, where it differs from the provider's way.
     pub json: Option<JsonSupport>,
     /// Through which interface it is asked, where it differs from the provider's way.
@@ -100,47 +120,6 @@ pub struct ModelRow {
     pub tokenizer: Option<String>,
     /// What it costs. Without a price it is not called.
     pub price: Option<Price>,
-}
-
-/// US dollars per million tokens, as decimal strings: money is never a float.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// Input that no cache had.
-    pub input: String,
-    /// Output, reasoning included.
-    pub output: String,
-    /// Input read from a cache.
-    pub cache_read: Option<String>,
-    /// Input written to a cache of five minutes, or of the provider's usual time.
-    pub cache_write_5m: Option<String>,
-    /// Input written to a cache of an hour.
-    pub cache_write_1h: Option<String>,
-    /// Other prices for the whole request when its prompt is long; ascending.
-    #[serde(default)]
-    pub tiers: Vec<PriceTier>,
-    /// Where this was read.
-    pub source: String,
-    /// The day on which it was so, `YYYY-MM-DD`.
-    pub as_of: String,
-}
-
-/// The price of a whole request whose prompt is long.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PriceTier {
-    /// It holds for prompts of **more** tokens than this, of all input classes together.
-    pub over_prompt_tokens: u64,
-    /// As in [`Price`].
-    pub input: String,
-    /// As in [`Price`].
-    pub output: String,
-    /// As in [`Price`].
-    pub cache_read: Option<String>,
-    /// As in [`Price`].
-    pub cache_write_5m: Option<String>,
-    /// As in [`Price`].
-    pub cache_write_1h: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -192,7 +171,7 @@ impl Catalog {
             }
             let mut ids = BTreeSet::new();
             for model in &row.models {
-                check(row, model, &mut ids)?;
+                check(&row.name, model, &mut ids)?;
             }
         }
         Ok(Self {
@@ -232,14 +211,31 @@ impl Catalog {
     }
 }
 
-fn check<'a>(
-    provider: &ProviderRow,
+/// The words of a row's list as what they say.
+fn capabilities<'de, D: Deserializer<'de>>(list: D) -> Result<Capabilities, D::Error> {
+    let mut can = Capabilities::default();
+    for word in Vec::<String>::deserialize(list)? {
+        *match word.as_str() {
+            "tools" => &mut can.tools,
+            "vision" => &mut can.vision,
+            "reasoning" => &mut can.reasoning,
+            "cache" => &mut can.cache,
+            "json" => &mut can.json,
+            _ => return Err(D::Error::custom(format!("{word:?} is no capability"))),
+        } = true;
+    }
+    Ok(can)
+}
+
+/// Whether a row of a model of this provider holds together, and its ids are not taken.
+pub(crate) fn check<'a>(
+    provider: &str,
     model: &'a ModelRow,
     ids: &mut BTreeSet<&'a String>,
 ) -> Result<(), CatalogError> {
     let wrong = |what| {
         Err(CatalogError::Row {
-            row: format!("{}/{}", provider.name, model.id),
+            row: format!("{provider}/{}", model.id),
             what,
         })
     };
@@ -251,51 +247,19 @@ fn check<'a>(
     if model.max_output == 0 || model.max_output > model.context {
         return wrong("its answers do not fit its context");
     }
-    let Some(price) = &model.price else {
-        return Ok(());
-    };
-    let always = [&price.input, &price.output];
-    let sometimes = [
-        &price.cache_read,
-        &price.cache_write_5m,
-        &price.cache_write_1h,
-    ];
-    let in_tiers = price.tiers.iter().flat_map(|tier| {
-        let always = [Some(&tier.input), Some(&tier.output)];
-        let sometimes = [
-            tier.cache_read.as_ref(),
-            tier.cache_write_5m.as_ref(),
-            tier.cache_write_1h.as_ref(),
-        ];
-        always.into_iter().chain(sometimes).flatten()
-    });
-    let amounts = always
-        .into_iter()
-        .chain(sometimes.into_iter().flatten())
-        .chain(in_tiers);
-    for amount in amounts {
-        if !is_decimal(amount) {
-            return wrong("a price is no decimal");
-        }
+    if model.tags.iter().any(|tag| !TAGS.contains(&&**tag)) {
+        return wrong("a tag of it is unknown");
     }
-    if !price.tiers.is_sorted_by_key(|tier| tier.over_prompt_tokens) {
-        return wrong("its tiers do not ascend");
+    match model.price.as_ref().and_then(Price::fault) {
+        Some(what) => wrong(what),
+        None => Ok(()),
     }
-    if !price.source.starts_with("https://") || price.as_of.parse::<jiff::civil::Date>().is_err() {
-        return wrong("a price needs its source and its day");
-    }
-    Ok(())
-}
-
-/// Digits, and perhaps a point with at most nine digits behind it.
-fn is_decimal(text: &str) -> bool {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    digits(whole) && digits(fraction) && whole.len() <= 9 && fraction.len() <= 9
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::Date;
+
     use super::*;
 
     #[test]
@@ -315,10 +279,12 @@ mod tests {
             "llamacpp",
             "vllm",
             "mlx",
+            "azure",
+            "gemini",
         ] {
             assert!(parsed.provider(name).is_some(), "{name}");
         }
-        for name in ["anthropic", "openai"] {
+        for name in ["anthropic", "openai", "gemini"] {
             let row = parsed.provider(name).unwrap();
             let default = row.default_model.as_deref().unwrap();
             assert!(row.model(default).unwrap().price.is_some(), "{name}");
@@ -328,9 +294,42 @@ mod tests {
         for row in parsed.providers() {
             assert!(row.kind.is_supported(), "{}", row.name);
             assert_eq!(row.local, row.key_env.is_empty(), "{}", row.name);
-            let models_have_prices = row.models.iter().all(|model| model.price.is_some());
-            assert!(models_have_prices, "{}", row.name);
+            // Which one is meant must not depend on the order of rows.
+            for tag in TAGS {
+                let tagged = row
+                    .models
+                    .iter()
+                    .filter(|it| it.tags.iter().any(|own| own == tag));
+                assert!(tagged.count() <= 2, "{} {tag}", row.name);
+            }
         }
+        assert!(parsed.provider("azure").unwrap().needs_address());
+        assert!(!parsed.provider("openai").unwrap().needs_address());
+    }
+
+    #[test]
+    fn every_row_is_whole_and_every_price_is_dated_and_sourced() {
+        let mut models = 0;
+        for provider in Catalog::builtin().providers() {
+            for model in &provider.models {
+                let name = format!("{}/{}", provider.name, model.id);
+                models += 1;
+                assert!(model.capabilities.tools, "{name}");
+                assert!(
+                    model.context >= 100_000 && model.max_output >= 8_000,
+                    "{name}"
+                );
+                let price = model.price.as_ref().unwrap();
+                assert!(price.source.starts_with("https://"), "{name}");
+                let day: Date = price.as_of.parse().unwrap();
+                assert!(day.year() == 2026, "{name}");
+                // What a provider charges for keeping or reading is known where it keeps.
+                if model.capabilities.cache {
+                    assert!(price.cache_read.is_some(), "{name}");
+                }
+            }
+        }
+        assert!(models >= 45, "{models}");
     }
 
     fn row(change: &str) -> Result<Catalog, CatalogError> {
@@ -350,7 +349,7 @@ mod tests {
         assert!(row("").is_ok());
         let model = |rest: &str| {
             row(&format!(
-                "[[provider.model]]\nid = \"m\"\ncontext = 10\nmax_output = 5\n{rest}"
+                "[[provider.model]]\nid = \"m\"\ncontext = 10\nmax_output = 5\ncapabilities = []\n{rest}"
             ))
         };
         assert!(model("").is_ok());
@@ -360,6 +359,16 @@ mod tests {
             ))
         };
         assert!(price("0.125").is_ok());
+        assert!(model("tags = [\"fast\"]").is_ok());
+        assert!(model("tags = [\"slow\"]").is_err());
+        let next = |from: &str| {
+            model(&format!(
+                "price = {{ input = \"1\", output = \"1\", source = \"https://a.test\", as_of = \"2026-11-20\", \
+                 next = {{ from = \"{from}\", input = \"2\", output = \"2\" }} }}"
+            ))
+        };
+        assert!(next("2026-11-21").is_ok());
+        assert!(next("2026-11-20").is_err() && next("soon").is_err());
         for bad in ["", ".5", "1.", "1e3", "-1", "1,5", "0.0000000001"] {
             assert!(price(bad).is_err(), "{bad}");
         }
@@ -368,8 +377,8 @@ mod tests {
             "local = true",
             "unknown = 1",
             "[[provider]]\nname = \"a\"\ntitle = \"\"\nkind = \"openai\"\nbase_url = \"https://b.test\"\ndocs_url = \"\"",
-            "[[provider.model]]\nid = \"m\"\ncontext = 10\nmax_output = 11",
-            "[[provider.model]]\nid = \"m\"\naliases = [\"m\"]\ncontext = 10\nmax_output = 1",
+            "[[provider.model]]\nid = \"m\"\ncontext = 10\nmax_output = 11\ncapabilities = []",
+            "[[provider.model]]\nid = \"m\"\naliases = [\"m\"]\ncontext = 10\nmax_output = 1\ncapabilities = []",
         ] {
             assert!(row(bad).is_err(), "{bad}");
         }

@@ -1,12 +1,15 @@
 //! Which models a provider has.
 
 use convergio_egress::{Egress, EgressPermit, Method, Url};
-use convergio_models_api::{ErrorClass, ModelError};
+use convergio_models_api::{Capabilities, ErrorClass, ModelError};
 use serde_json::Value;
 
 use crate::{
     decode::count,
     endpoint::{Endpoint, is_cloud_model},
+    gemini,
+    kind::Kind,
+    ollama::show::{self, ModelDescription},
     remote::{failures, refusal, request},
     text::Redaction,
 };
@@ -31,6 +34,55 @@ pub struct ListedModel {
     pub size_bytes: Option<u64>,
     /// Tokens of prompt and answer together, where the list says so.
     pub context: Option<u64>,
+    /// Tokens of an answer, where the list says so.
+    pub max_output: Option<u64>,
+    /// What it can do, where somebody says so: see [`describe_model`].
+    pub capabilities: Option<Capabilities>,
+    /// The list's name for this very file; the same model under the same name may change.
+    pub digest: Option<String>,
+}
+
+/// Bytes that the description of a model may have: templates and licences are in it.
+const MAX_DESCRIPTION_BYTES: u64 = 4 << 20;
+
+/// The address that [`describe_model`] asks; `None` for servers that describe nothing.
+pub fn describe_model_url(endpoint: &Endpoint) -> Option<Url> {
+    (endpoint.kind == Kind::Ollama).then(|| endpoint.url(show::PATH))
+}
+
+/// Asks an Ollama server what one of its models is. Sends once, to the endpoint's origin.
+///
+/// # Errors
+/// As a call; `bad_request` for servers that describe nothing.
+pub async fn describe_model(
+    egress: &Egress,
+    permit: EgressPermit,
+    endpoint: &Endpoint,
+    model: &str,
+) -> Result<ModelDescription, ModelError> {
+    let failures = failures(endpoint);
+    let Some(url) = describe_model_url(endpoint) else {
+        let why = "providers of this kind describe no models";
+        return Err(failures.error(ErrorClass::BadRequest, why));
+    };
+    let body = serde_json::json!({ "model": model }).to_string();
+    let request = request(endpoint, Method::Post, url)
+        .header("content-type", "application/json")
+        .header("accept", "application/json")
+        .max_response_bytes(MAX_DESCRIPTION_BYTES)
+        .body(body.into_bytes());
+    let answer = egress.send(permit, request).await;
+    let response = answer.map_err(|error| failures.egress(&error))?;
+    if !(200..300).contains(&response.status()) {
+        return Err(refusal(&failures, response).await);
+    }
+    let body = response.into_body().collect().await;
+    let body = body.map_err(|error| failures.egress(&error))?;
+    let said = serde_json::from_slice::<Value>(&body).ok();
+    said.as_ref().and_then(show::description).ok_or_else(|| {
+        let message = "what came describes no model";
+        failures.error(ErrorClass::BrokenStream, message)
+    })
 }
 
 /// The address that [`list_models`] asks; for kinds that are not spoken yet, the base.
@@ -91,6 +143,16 @@ pub(crate) fn models(endpoint: &Endpoint, list: &Value) -> Option<Vec<ListedMode
         let id = ["id", "model", "name"]
             .iter()
             .find_map(|name| row[*name].as_str())?;
+        // Google's list says what each can be asked for; embeddings and pictures are no answers.
+        if let Some(methods) = row["supportedGenerationMethods"].as_array()
+            && !methods.iter().any(|method| method == "generateContent")
+        {
+            return None;
+        }
+        let id = match endpoint.kind {
+            Kind::Gemini => id.strip_prefix(gemini::ID_PREFIX).unwrap_or(id),
+            _ => id,
+        };
         // An id that had to be changed to be shown could not be asked for.
         if id.is_empty() || redaction.name(id) != id {
             return None;
@@ -107,6 +169,14 @@ pub(crate) fn models(endpoint: &Endpoint, list: &Value) -> Option<Vec<ListedMode
             "context_window",
             "max_model_len",
             "max_input_tokens",
+            "inputTokenLimit",
+        ]
+        .iter()
+        .find_map(|name| count(row.get(*name), &mut ignored));
+        let max_output = [
+            "outputTokenLimit",
+            "max_completion_tokens",
+            "max_output_tokens",
         ]
         .iter()
         .find_map(|name| count(row.get(*name), &mut ignored));
@@ -116,6 +186,9 @@ pub(crate) fn models(endpoint: &Endpoint, list: &Value) -> Option<Vec<ListedMode
             remote_host: remote_host.map(|host| redaction.name(host)),
             size_bytes: row["size"].as_u64(),
             context,
+            max_output,
+            capabilities: None,
+            digest: row["digest"].as_str().map(|digest| redaction.name(digest)),
         })
     });
     Some(models.collect())
@@ -180,6 +253,15 @@ mod tests {
         );
         assert_eq!(models(&endpoint("openai"), &json!({"models": []})), None);
         assert_eq!(models(&endpoint("openai"), &json!("x")), None);
+        let list = json!({"models": [
+            {"name": "models/gemini-test", "inputTokenLimit": 1_048_576, "outputTokenLimit": 65_536,
+             "supportedGenerationMethods": ["generateContent", "countTokens"]},
+            {"name": "models/embed-test", "supportedGenerationMethods": ["embedContent"]}]});
+        let found = models(&endpoint("gemini"), &list).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!((&*found[0].id, found[0].local), ("gemini-test", false));
+        assert_eq!(found[0].context, Some(1_048_576));
+        assert_eq!(found[0].max_output, Some(65_536));
     }
 
     #[test]
@@ -200,6 +282,7 @@ mod tests {
             ("anthropic", "/v1/models?limit=1000"),
             ("openai", "/v1/models"),
             ("ollama", "/api/tags"),
+            ("gemini", "/v1beta/models?pageSize=1000"),
         ] {
             let script = Script::new().models(["gpt-test"]).require_key("sk-canary");
             let server = FakeProvider::start(script);
@@ -221,5 +304,29 @@ mod tests {
             let error = list(&endpoint).await.unwrap_err();
             assert_eq!(error.class, ErrorClass::Auth, "{name}: {error}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_model_here_is_described_by_its_server() {
+        let said = json!({"details": {"family": "llama"}, "capabilities": ["completion", "vision"],
+            "model_info": {"general.architecture": "llama", "llama.context_length": 131_072}});
+        let reply = convergio_fake_provider::Reply::body(200, "application/json", said.to_string());
+        let server = FakeProvider::start(Script::new().on("/api/show", reply));
+        let egress = Egress::new(convergio_egress::ProxySettings::default());
+        let mut endpoint = endpoint("ollama");
+        endpoint.base_url = Url::parse(&server.url()).unwrap();
+        let permit = permit::for_tests(&endpoint);
+        let described = describe_model(&egress, permit, &endpoint, "llama3.2").await;
+        let described = described.unwrap();
+        assert_eq!(described.context, Some(131_072));
+        assert!(described.capabilities.unwrap().vision);
+        assert_eq!(
+            server.request(0).unwrap().json(),
+            json!({"model": "llama3.2"})
+        );
+        endpoint.kind = Kind::OpenAi;
+        let permit = permit::for_tests(&endpoint);
+        let refused = describe_model(&egress, permit, &endpoint, "x").await;
+        assert_eq!(refused.unwrap_err().class, ErrorClass::BadRequest);
     }
 }

@@ -22,6 +22,8 @@ mod lines;
 mod ollama;
 mod openai;
 mod permit;
+mod price;
+mod price_file;
 mod remote;
 mod responses;
 mod retry_after;
@@ -30,13 +32,16 @@ mod sse;
 mod text;
 mod tools;
 
-pub use catalog::{Catalog, CatalogError, ModelRow, Price, PriceTier, ProviderRow};
+pub use catalog::{Catalog, CatalogError, ModelRow, ProviderRow, TAGS};
 pub use decode::{DecodeError, Expectation, StreamDecoder};
-pub use discover::{ListedModel, list_models, list_models_url};
+pub use discover::{ListedModel, describe_model, describe_model_url, list_models, list_models_url};
 pub use endpoint::{
     Api, Azure, Dialect, Endpoint, JsonSupport, MaxTokensField, ModelTraits, ReasoningForm,
     is_cloud_model, usual_timeouts,
 };
 pub use kind::Kind;
+pub use ollama::show::ModelDescription;
+pub use price::{NextPrice, Price, PriceTier};
+pub use price_file::{PriceFile, PriceFileError, TrustedKey};
 pub use remote::{Remote, RemoteError};
 pub use sse::EventStream;

@@ -301,9 +301,15 @@ fn thinking(model: &str, effort: ReasoningEffort) -> Option<Value> {
         ReasoningEffort::Low => level(1_024, "low"),
         ReasoningEffort::Medium => level(8_192, "medium"),
         ReasoningEffort::High => level(24_576, "high"),
-        ReasoningEffort::BudgetTokens(tokens) => {
-            json!({ "thinkingBudget": tokens, "includeThoughts": true })
-        }
+        // Later families refuse a number.
+        ReasoningEffort::BudgetTokens(tokens) => level(
+            tokens,
+            match tokens {
+                0..=2_048 => "low",
+                2_049..=12_288 => "medium",
+                _ => "high",
+            },
+        ),
     })
 }
 
