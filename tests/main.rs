@@ -17,6 +17,7 @@ mod daemon_life;
 mod frames;
 mod harness;
 mod idle;
+mod local_only;
 mod metering;
 mod review_model;
 mod session;
