@@ -45,6 +45,20 @@ bench-gateway:
     npm install --silent --prefix target/peers/portkey @portkey-ai/gateway
     CONVERGIO_GATEWAY_PEERS={{justfile_directory()}}/target/peers cargo bench -p convergio-benches --bench gateway_overhead
 
+# LiteLLM (from PyPI, into target/litellm) answers by itself; its token counts and ours, call by call.
+peers-litellm:
+    python3 -m venv target/litellm
+    target/litellm/bin/pip install --quiet 'litellm[proxy]'
+    cargo build --quiet -p convergio-cv -p convergiod
+    python3 tests/peers/litellm_agrees.py target/debug target/litellm/bin/litellm
+
+# The official SDKs of OpenAI and Anthropic for Python and Node (from PyPI and npm, into target/sdk), through the gateway.
+sdk:
+    python3 -m venv target/sdk
+    target/sdk/bin/pip install --quiet openai anthropic
+    npm install --silent --no-audit --no-fund --prefix target/sdk openai @anthropic-ai/sdk
+    CONVERGIO_SDK={{justfile_directory()}}/target/sdk cargo test -p convergio-tests -- --ignored --nocapture official_sdks
+
 # Fuzz a target (frames, diffs, sse, openai_stream, anthropic_stream, ollama_stream, model_reply) for a number of executions; needs cargo-fuzz.
 fuzz target runs="10000000":
     RUSTC_BOOTSTRAP=1 cargo fuzz run --release --sanitizer none {{target}} -- -runs={{runs}} -max_len=4096 -rss_limit_mb=2048
