@@ -239,6 +239,7 @@ impl Books {
             agent: None,
             plugin: None,
             client: Some("bench".into()),
+            token: None,
             root: Some("/home/ada/shop".into()),
         };
         let admitted = self.store.write("admit", move |tx| {

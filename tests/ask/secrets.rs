@@ -115,9 +115,11 @@ fn where_secrets_are_refused_nothing_leaves_and_the_places_are_told() {
 fn a_preview_says_that_a_secret_would_be_refused() {
     let house = strict("");
     let ran = ask(&house, &["--dry-run", "--format", "json"]);
-    let preview: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(ran.code, Some(8), "{ran:?}");
+    let first = ran.out.lines().next().expect("a line");
+    let preview: Value = serde_json::from_str(first).expect("JSON");
     let slug = &preview["refusal"]["data"]["slug"];
-    assert_eq!(slug, "egress_denied", "{preview}");
+    assert_eq!(slug, "egress_denied", "{ran:?}");
     assert_eq!(house.provider.connections(), 0);
 }
 

@@ -28,9 +28,15 @@ pub(crate) struct Leaving {
 }
 
 impl Daemon {
-    /// Under `local-only` nothing leaves this machine.
-    pub(crate) fn refuse_elsewhere(&self, policy: Policy, url: &Url) -> Result<(), RpcError> {
-        let origin = Origin::of(url).filter(|origin| !origin.is_loopback());
+    /// Under `local-only` nothing leaves this machine, and nobody is called who passes it on:
+    /// a program at a loopback address that is not said to be `local` may stand for a cloud.
+    pub(crate) fn refuse_elsewhere(
+        &self,
+        policy: Policy,
+        url: &Url,
+        local: bool,
+    ) -> Result<(), RpcError> {
+        let origin = Origin::of(url).filter(|origin| !(local && origin.is_loopback()));
         match origin {
             Some(origin) if policy == Policy::LocalOnly => Err(RpcError::new(
                 convergio_contract::ErrorCode::EgressDenied,
@@ -47,7 +53,7 @@ impl Daemon {
         let Some(origin) = Origin::of(&leaving.url) else {
             return Err(invalid("the address is neither http nor https"));
         };
-        self.refuse_elsewhere(leaving.policy, &leaving.url)?;
+        self.refuse_elsewhere(leaving.policy, &leaving.url, true)?;
         let id = Uuid::now_v7();
         let row = NewEgress {
             id,

@@ -234,7 +234,7 @@ impl Handle<ProviderTest> for Daemon {
         // Refused before a key is looked for: a command may ask its user for it.
         let bare = provider.endpoint(None)?;
         let policy = routes::policy(settings.models().policy);
-        self.refuse_elsewhere(policy, &list_models_url(&bare))?;
+        self.refuse_elsewhere(policy, &list_models_url(&bare), provider.local)?;
         let found = self
             .models
             .look_for_key(&provider, &params.keys, file_allowed)
