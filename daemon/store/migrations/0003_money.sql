@@ -103,3 +103,58 @@ CREATE TABLE dispute (
 ) STRICT, WITHOUT ROWID;
 
 -- End of audit.
+
+-- Tokens: what programs present at the gateway.
+
+CREATE TABLE token (
+    tenant_id     BLOB    NOT NULL REFERENCES tenant (id),
+    id            BLOB    NOT NULL UNIQUE CHECK (length(id) = 16),
+    -- Never given twice: budgets and attempts name it.
+    name          TEXT    NOT NULL,
+    -- SHA-256 of its text, which nobody keeps.
+    hash          BLOB    NOT NULL UNIQUE CHECK (length(hash) = 32),
+    -- The program that calls with it.
+    client        TEXT    NOT NULL,
+    root          TEXT,
+    -- Names of models, or NULL for every one; and what names of models stand for.
+    models_json   TEXT,
+    map_json      TEXT    NOT NULL DEFAULT '{}',
+    policy        TEXT,
+    -- Good only while the connection lasts that made it.
+    bound         INTEGER NOT NULL DEFAULT 0 CHECK (bound IN (0, 1)),
+    created_ms    INTEGER NOT NULL,
+    expires_ms    INTEGER,
+    last_used_ms  INTEGER,
+    revoked_ms    INTEGER,
+    PRIMARY KEY (tenant_id, id),
+    UNIQUE (tenant_id, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX token_bound ON token (tenant_id, id) WHERE bound = 1 AND revoked_ms IS NULL;
+
+-- End of tokens.
+
+-- Answers: what is given again when the same is asked.
+
+CREATE TABLE kept_answer (
+    tenant_id   BLOB    NOT NULL REFERENCES tenant (id),
+    -- SHA-256 of the request as its model would read it, and of who asks under which policy.
+    key         BLOB    NOT NULL CHECK (length(key) = 32),
+    -- The run that was answered, and its conversation: the answer goes with the first of them.
+    run_id      BLOB    NOT NULL REFERENCES run (id) ON DELETE CASCADE,
+    session_id  BLOB    REFERENCES session (id) ON DELETE CASCADE,
+    body        TEXT    NOT NULL,
+    bytes       INTEGER NOT NULL CHECK (bytes >= 0),
+    created_ms  INTEGER NOT NULL,
+    expires_ms  INTEGER NOT NULL,
+    used_ms     INTEGER NOT NULL,
+    hits        INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (tenant_id, key)
+) STRICT;
+
+CREATE INDEX kept_answer_by_run ON kept_answer (run_id);
+CREATE INDEX kept_answer_by_session ON kept_answer (session_id) WHERE session_id IS NOT NULL;
+CREATE INDEX kept_answer_by_use ON kept_answer (tenant_id, used_ms);
+CREATE INDEX kept_answer_by_expiry ON kept_answer (tenant_id, expires_ms);
+
+-- End of answers.

@@ -24,7 +24,7 @@ const FROZEN: &[(&str, &str)] = &[
     ),
     (
         "0003_money",
-        "56a0cff8ffa7524fa4e797361b54c9b6de639f259f645567fa62ff38a1990d4e",
+        "029d07b33c8688dfabecbed8045ad20394f3b5e73f2f1d28dc3d50e6789ae9ad",
     ),
 ];
 

@@ -50,3 +50,7 @@ SELECT id, x'0190000000007000800000000000000d', 'token', 'claude', 'total', 'Eur
 INSERT INTO clock (tenant_id, high_ms, boot_id, mono_ns) SELECT id, 1760100000000, zeroblob(16), 4 FROM tenant;
 INSERT INTO cost_offer (tenant_id, id, request_hash, price_sha256, ceiling_nano, expires_ms)
 SELECT id, x'0190000000007000800000000000000e', zeroblob(32), zeroblob(32), 750000000, 1760100300000 FROM tenant;
+INSERT INTO token (tenant_id, id, name, hash, client, map_json, bound, created_ms)
+SELECT id, x'0190000000007000800000000000000f', 'claude', zeroblob(32), 'claude', '{"*":"example/large"}', 0, 1760100000000 FROM tenant;
+INSERT INTO kept_answer (tenant_id, key, run_id, session_id, body, bytes, created_ms, expires_ms, used_ms)
+SELECT id, zeroblob(32), x'01900000000070008000000000000003', x'01900000000070008000000000000001', '{"parts":["Yes."]}', 18, 1760000001500, 1760086401500, 1760000001500 FROM tenant;
