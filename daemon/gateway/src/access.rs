@@ -269,7 +269,8 @@ mod tests {
         assert_eq!(token_of(&[], &[b"cvt_x"], None), token());
         assert_eq!(token_of(&[b"Bearer cvt_x"], &[b"cvt_x"], None), token());
         assert_eq!(token_of(&[], &[], None), Err(Refused::NoToken));
-        let bad: [(&[&[u8]], &[&[u8]]); 6] = [
+        type Headers<'a> = &'a [&'a [u8]];
+        let bad: [(Headers<'_>, Headers<'_>); 6] = [
             (&[b"Bearer cvt_x"], &[b"cvt_y"]),
             (&[b"Basic cvt_x"], &[]),
             (&[b"cvt_x"], &[]),

@@ -15,6 +15,7 @@
 //! Payloads are JSON that this crate never looks into.
 
 mod accept;
+mod answer;
 mod egress;
 mod error;
 mod event;
@@ -27,9 +28,11 @@ mod run;
 mod session;
 mod silence;
 mod template;
+mod token;
 mod undo;
 
 pub use accept::{Accepted, NewRun, accept};
+pub use answer::{ANSWER_BYTES_MAX, NewAnswer, keep_answer, kept_answer, use_answer};
 pub use egress::{
     Egress, EgressCursor, EgressFilter, EgressPage, EgressTotals, NewEgress, egress_by_destination,
     egress_of_run, egress_totals, list_egress, record_egress,
@@ -57,6 +60,10 @@ pub use silence::{
 pub use template::{
     NewTemplate, TEMPLATE_BYTES_MAX, TEMPLATES_BYTES_MAX, TEMPLATES_MAX, Template, get_template,
     list_templates, remove_template, save_template,
+};
+pub use token::{
+    NewToken, TOKENS_MAX, Token, create_token, find_token, list_tokens, revoke_bound_tokens,
+    revoke_token, touch_token,
 };
 pub use undo::{
     IMAGE_BYTES_MAX, NewUndo, Undo, UndoEntry, UndoState, get as get_undo, latest as latest_undo,

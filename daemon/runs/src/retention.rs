@@ -101,6 +101,7 @@ pub fn delete(tx: &Tx<'_>, tenant: Tenant, run_id: Uuid) -> Result<(), RunsError
                 params![run_id, DELETED],
             )
             .map_err(at(tx, DELETE))?;
+            crate::answer::forget_of_run(tx, run_id)?;
             Ok(())
         }
     }
@@ -157,6 +158,7 @@ pub fn prune(
         if expires_ms == DELETED {
             pruned.runs += execute(tx, "DELETE FROM run WHERE id = ?1", params![run_id])?;
         } else {
+            pruned.answers += crate::answer::forget_of_run(tx, run_id)?;
             pruned.purged += execute(
                 tx,
                 "UPDATE run SET purged_ms = ?2, expires_ms = max(expires_ms, 1) WHERE id = ?1",
@@ -173,6 +175,14 @@ pub fn prune(
     )?;
     pruned.runs += runs;
     left -= runs.min(left);
+    let answers = execute(
+        tx,
+        "DELETE FROM kept_answer WHERE rowid IN \
+         (SELECT rowid FROM kept_answer WHERE expires_ms <= ?1 LIMIT ?2)",
+        params![now_ms, as_limit(left)],
+    )?;
+    pruned.answers += answers;
+    left -= answers.min(left);
     pruned.undos += execute(
         tx,
         "DELETE FROM undo WHERE rowid IN (SELECT rowid FROM undo WHERE expires_ms <= ?1 LIMIT ?2)",

@@ -113,11 +113,14 @@ pub enum RunKind {
     Review,
     /// A conversation's turn.
     Chat,
+    /// A request of a program that came in through the gateway.
+    Gateway,
 }
 
 text_enum!(RunKind {
     Review = "review",
     Chat = "chat",
+    Gateway = "gateway",
 });
 
 /// Where a run stands.

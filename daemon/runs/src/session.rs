@@ -487,6 +487,7 @@ pub fn delete_session(
                 .collect()
         })
         .map_err(at(tx, DELETE))?;
+    crate::answer::forget_of_session(tx, id)?;
     tx.execute(
         "UPDATE session SET deleted_ms = ?2, title = NULL WHERE id = ?1",
         params![id, now_ms],

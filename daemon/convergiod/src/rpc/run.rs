@@ -41,6 +41,7 @@ pub(crate) fn interrupted_payload(id: Uuid, kind: RunKind) -> Box<RawValue> {
     let hint = match kind {
         RunKind::Review => "cv review".to_owned(),
         RunKind::Chat => format!("cv runs resume {id}"),
+        RunKind::Gateway => format!("cv usage why {id}"),
     };
     let mut error = RpcError::new(ErrorCode::Internal, "the daemon ended before the run")
         .why("it was killed, or the machine went down")

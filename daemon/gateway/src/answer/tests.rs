@@ -139,7 +139,7 @@ fn read_messages(stream: &[u8]) -> Read {
                 match (kind.as_str(), delta["type"].as_str().unwrap()) {
                     ("text", "text_delta") => read.text.push_str(delta["text"].as_str().unwrap()),
                     ("thinking", "thinking_delta") => {
-                        read.reasoning.push_str(delta["thinking"].as_str().unwrap())
+                        read.reasoning.push_str(delta["thinking"].as_str().unwrap());
                     }
                     ("thinking", "signature_delta") => {}
                     ("tool_use", "input_json_delta") => read
