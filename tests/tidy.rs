@@ -166,6 +166,43 @@ fn permits_to_send_are_made_in_two_places() {
 }
 
 #[test]
+fn sockets_to_elsewhere_are_opened_by_the_gate_alone() {
+    // What opens one, put together as above.
+    let openers = [
+        ["Tcp", "Stream"].concat(),
+        ["Udp", "Socket"].concat(),
+        ["lookup", "_host"].concat(),
+        ["Tcp", "Socket"].concat(),
+    ];
+    // The knock at a server on this machine, which says nothing, is the other one.
+    let allowed = ["daemon/egress/", "daemon/convergiod/src/providers/found.rs"];
+    let product = ["daemon/", "models/", "ipc/", "clients/"];
+    let mut looked = 0;
+    let mut found = Vec::new();
+    for path in tracked("*.rs") {
+        let name = path.to_string_lossy().into_owned();
+        let ours = product.iter().any(|folder| name.starts_with(folder));
+        if !ours || is_test(&path) || allowed.iter().any(|place| name.starts_with(place)) {
+            continue;
+        }
+        looked += 1;
+        let source = read(&path);
+        if openers
+            .iter()
+            .any(|opener| source.contains(opener.as_str()))
+        {
+            found.push(name);
+        }
+    }
+    assert!(looked > 100, "{looked} sources");
+    assert!(
+        found.is_empty(),
+        "sockets are opened in {}",
+        found.join(", ")
+    );
+}
+
+#[test]
 fn model_calls_are_permitted_by_the_admission_alone() {
     let maker = ["granted_by", "_admission"].concat();
     let allowed = ["models/api/src/permit.rs", "daemon/ledger/src/admit.rs"];
