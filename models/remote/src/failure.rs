@@ -259,6 +259,8 @@ const BY_NAME: &[(&[&str], ErrorClass)] = &[
             "service_unavailable",
             "service_unavailable_error",
             "unavailable_error",
+            "serviceunavailable",
+            "nocapacity",
             "unavailable",
         ],
         ErrorClass::Overloaded,
@@ -273,13 +275,21 @@ const BY_NAME: &[(&[&str], ErrorClass)] = &[
         ErrorClass::ContextOverflow,
     ),
     (
-        &["model_not_found", "model_not_available"],
+        &[
+            "model_not_found",
+            "model_not_available",
+            "deploymentnotfound",
+        ],
         ErrorClass::ModelNotFound,
     ),
     (
         &[
             "content_filter",
             "content_policy_violation",
+            "image_content_policy_violation",
+            "misalignment_policy_violation",
+            "bio_policy",
+            "invalid_prompt",
             "moderation_blocked",
         ],
         ErrorClass::ContentFilter,

@@ -1,11 +1,8 @@
 //! The tools that an answer calls, as every dialect's decoder reports them: numbered, bounded, and
 //! with arguments that are JSON objects.
 
-use std::collections::BTreeMap;
-
 use convergio_models_api::ModelEvent;
-use serde::de::IgnoredAny;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::decode::DecodeError;
 
@@ -126,7 +123,8 @@ impl ToolCalls {
     }
 
     /// The answer is about to stop: a call without arguments has the empty object, and whatever
-    /// arguments there are must be one object. `cut`: the answer reached a limit.
+    /// arguments there are must be one object, nested less than 128 deep. `cut`: the answer reached
+    /// a limit.
     pub(crate) fn finish(
         &mut self,
         cut: bool,
@@ -137,7 +135,7 @@ impl ToolCalls {
             if arguments.trim().is_empty() {
                 // The pieces together are what counts, and blanks around an object are allowed.
                 self.arguments(index as u32, "{}", out)?;
-            } else if serde_json::from_str::<BTreeMap<String, IgnoredAny>>(arguments).is_err() {
+            } else if serde_json::from_str::<Map<String, Value>>(arguments).is_err() {
                 return Err(malformed(if cut {
                     "a limit cut the answer within a tool call's arguments"
                 } else {

@@ -3,18 +3,19 @@
 use convergio_egress::ExtraRoots;
 use convergio_fake_provider::{At, Certificate, Event, FakeProvider, Reply, Script};
 use convergio_models_api::{ModelEvent, Provider};
-use convergio_models_remote::{Catalog, Kind, Remote};
+use convergio_models_remote::{Kind, Remote};
 use futures_util::{StreamExt as _, stream};
 
 use crate::{
     fixtures::{decode, response, successes},
+    rows::rows,
     support::{
         Outcome, call, call_with, egress, endpoint, endpoint_of, permit, permitted, request,
         short_waits,
     },
 };
 
-const KINDS: [Kind; 3] = [Kind::Anthropic, Kind::OpenAi, Kind::Ollama];
+const KINDS: &[Kind] = Kind::ALL;
 
 /// Calls on the way at once.
 const AT_ONCE: usize = 8;
@@ -124,7 +125,7 @@ async fn a_line_of_a_gigabyte_is_bounded() {
 
 #[tokio::test]
 async fn an_answer_that_never_ends_is_bounded() {
-    for kind in KINDS {
+    for &kind in KINDS {
         let piece = "x".repeat(64 << 10);
         let reply = Reply::deltas(vec![piece; 600]).ignoring_max_output();
         let server = FakeProvider::start(Script::always(reply));
@@ -137,7 +138,7 @@ async fn an_answer_that_never_ends_is_bounded() {
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    for row in Catalog::builtin().providers() {
+    for row in rows() {
         let elsewhere = FakeProvider::start(Script::always(Reply::text("caught")));
         let to = format!("{}/v1/messages", elsewhere.url());
         let server = FakeProvider::start(Script::always(Reply::redirect(&to)).any_path());
@@ -210,7 +211,7 @@ async fn silence_is_a_timeout_that_says_which() {
 
 #[tokio::test]
 async fn nobody_there_is_no_connection() {
-    for row in Catalog::builtin().providers() {
+    for row in rows() {
         let server = FakeProvider::start(Script::new());
         let endpoint = endpoint_of(row, &server);
         server.stop();
@@ -222,7 +223,7 @@ async fn nobody_there_is_no_connection() {
 
 #[tokio::test]
 async fn an_answer_that_is_no_stream_is_a_broken_one() {
-    for kind in KINDS {
+    for &kind in KINDS {
         let nonsense: [&[u8]; 4] = [
             b"data: {\"choices\": [}\n\ndata: [DONE]\n\n",
             b"data: 7\n\n{\"done\":",
@@ -240,7 +241,7 @@ async fn an_answer_that_is_no_stream_is_a_broken_one() {
 
 #[tokio::test]
 async fn an_error_may_break_off_and_may_repeat_the_key() {
-    for kind in KINDS {
+    for &kind in KINDS {
         let says = format!("Incorrect API key provided: {}.", crate::support::KEY);
         let error = Reply::error(401, "authentication_error", &says);
         let server = FakeProvider::start(Script::always(error.clone()));
@@ -276,7 +277,7 @@ async fn no_name_that_a_provider_gives_holds_the_key() {
 
 #[tokio::test]
 async fn dropping_the_stream_ends_the_call() {
-    for kind in KINDS {
+    for &kind in KINDS {
         let reply = Reply::text("ein zwei drei").stall_after(At::Delta(1));
         let server = FakeProvider::start(Script::always(reply));
         let endpoint = endpoint(kind, &server);
@@ -297,7 +298,7 @@ async fn dropping_the_stream_ends_the_call() {
 
 #[tokio::test]
 async fn nothing_is_sent_before_somebody_listens_nor_without_a_permit_that_covers_it() {
-    for kind in KINDS {
+    for &kind in KINDS {
         let server = FakeProvider::start(Script::always(Reply::text("x")));
         let endpoint = endpoint(kind, &server);
         let remote = Remote::new(endpoint.clone(), egress()).unwrap();
@@ -314,7 +315,7 @@ async fn nothing_is_sent_before_somebody_listens_nor_without_a_permit_that_cover
 
 #[tokio::test]
 async fn connections_are_used_again() {
-    for kind in KINDS {
+    for &kind in KINDS {
         let egress = egress();
         let server = FakeProvider::start(Script::always(Reply::text("ein zwei").no_usage()));
         let endpoint = endpoint(kind, &server);

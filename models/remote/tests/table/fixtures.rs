@@ -5,11 +5,14 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use convergio_fake_provider::{FakeProvider, Reply, Script};
 use convergio_models_api::{ModelEvent, StopReason, Usage};
 use convergio_models_remote::{
-    Catalog, Expectation, JsonSupport, Kind, ModelTraits, ProviderRow, StreamDecoder,
+    Expectation, JsonSupport, Kind, ModelTraits, ProviderRow, StreamDecoder,
 };
 use serde::Deserialize;
 
-use crate::support::{Outcome, call_with, egress, endpoint_of, request};
+use crate::{
+    rows::{row, rows},
+    support::{Outcome, call_with, egress, endpoint_of, request},
+};
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +25,17 @@ pub(crate) struct StreamCase {
     usage: Option<BTreeMap<String, u64>>,
     #[serde(default)]
     json_by_tool: bool,
+    /// The provider's row says that it leaves the end marker out.
+    #[serde(default)]
+    no_end_marker: bool,
+    #[serde(default)]
+    tool_calls: Vec<Call>,
+    /// What the provider wants back with its reasoning.
+    #[serde(default)]
+    signatures: Vec<String>,
+    /// Reasoning that is withheld.
+    #[serde(default)]
+    redacted: Vec<String>,
     class: Option<String>,
     says: Option<String>,
     code: Option<String>,
@@ -32,6 +46,15 @@ pub(crate) struct StreamCase {
     pub(crate) head: String,
     #[serde(skip)]
     pub(crate) body: Vec<u8>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Call {
+    id: String,
+    name: String,
+    arguments: String,
+    signature: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -107,7 +130,7 @@ fn streams(row: &ProviderRow) -> Vec<StreamCase> {
 
 /// The plain success of every provider.
 pub(crate) fn successes() -> Vec<(&'static ProviderRow, StreamCase)> {
-    let rows = Catalog::builtin().providers().iter();
+    let rows = rows().into_iter();
     rows.map(|row| (row, own_streams(&row.name).remove(0)))
         .collect()
 }
@@ -123,8 +146,17 @@ pub(crate) fn response(case: &StreamCase) -> Vec<u8> {
 pub(crate) fn decode(kind: Kind, json_by_tool: bool, pieces: &[&[u8]], ended: bool) -> Outcome {
     let expectation = Expectation {
         json_by_tool,
-        local: false,
+        ..Expectation::default()
     };
+    decode_expecting(kind, expectation, pieces, ended)
+}
+
+fn decode_expecting(
+    kind: Kind,
+    expectation: Expectation,
+    pieces: &[&[u8]],
+    ended: bool,
+) -> Outcome {
     let mut decoder = StreamDecoder::new(kind, expectation).unwrap();
     let mut outcome = Outcome::default();
     for piece in pieces {
@@ -141,6 +173,21 @@ pub(crate) fn decode(kind: Kind, json_by_tool: bool, pieces: &[&[u8]], ended: bo
 fn check(case: &StreamCase, outcome: &Outcome, where_: &str) {
     assert_eq!(outcome.text(), case.text, "{where_}");
     assert_eq!(outcome.reasoning(), case.reasoning, "{where_}");
+    let calls = tool_calls(&outcome.events, where_);
+    if case.class.is_none() {
+        assert_eq!(calls, case.tool_calls, "{where_}");
+    }
+    let mut signatures = Vec::new();
+    let mut redacted = Vec::new();
+    for event in &outcome.events {
+        match event {
+            ModelEvent::ReasoningSignature(signature) => signatures.push(signature.clone()),
+            ModelEvent::RedactedReasoning(data) => redacted.push(data.clone()),
+            _ => {}
+        }
+    }
+    assert_eq!(signatures, case.signatures, "{where_}");
+    assert_eq!(redacted, case.redacted, "{where_}");
     let usage = outcome.events.iter().rev().find_map(|event| match event {
         ModelEvent::Usage(usage) => Some(*usage),
         _ => None,
@@ -177,6 +224,35 @@ fn check(case: &StreamCase, outcome: &Outcome, where_: &str) {
     );
 }
 
+/// The calls of an answer, each piece where it belongs.
+fn tool_calls(events: &[ModelEvent], where_: &str) -> Vec<Call> {
+    let mut calls: Vec<Call> = Vec::new();
+    for event in events {
+        match event {
+            ModelEvent::ToolCall {
+                index,
+                id,
+                name,
+                signature,
+            } => {
+                assert_eq!(*index as usize, calls.len(), "{where_}");
+                calls.push(Call {
+                    id: id.clone(),
+                    name: name.clone(),
+                    arguments: String::new(),
+                    signature: signature.clone(),
+                });
+            }
+            ModelEvent::ToolArguments { index, json } => {
+                assert!(!json.is_empty(), "{where_}");
+                calls[*index as usize].arguments.push_str(json);
+            }
+            _ => {}
+        }
+    }
+    calls
+}
+
 fn by_name(usage: Usage) -> BTreeMap<String, u64> {
     usage
         .reported()
@@ -187,7 +263,7 @@ fn by_name(usage: Usage) -> BTreeMap<String, u64> {
 #[tokio::test]
 async fn every_stream_of_every_provider_becomes_what_it_says() {
     let egress = egress();
-    for row in Catalog::builtin().providers() {
+    for row in rows() {
         for case in streams(row) {
             for cut in [None, Some(1), Some(7)] {
                 let where_ = format!("{} {} {cut:?}", row.name, case.file);
@@ -197,6 +273,7 @@ async fn every_stream_of_every_provider_becomes_what_it_says() {
                 }
                 let server = FakeProvider::start(Script::always(reply).any_path());
                 let mut endpoint = endpoint_of(row, &server);
+                endpoint.dialect.end_marker &= !case.no_end_marker;
                 let mut request = request(&row.name);
                 if case.json_by_tool {
                     let traits = ModelTraits {
@@ -242,10 +319,15 @@ async fn every_stream_of_every_provider_becomes_what_it_says() {
 
 #[test]
 fn streams_cut_anywhere_become_the_same() {
-    for row in Catalog::builtin().providers() {
+    for row in rows() {
         for case in own_streams(&row.name) {
             let body = &*case.body;
-            let decoded = |pieces: &[&[u8]]| decode(row.kind, case.json_by_tool, pieces, true);
+            let expectation = Expectation {
+                json_by_tool: case.json_by_tool,
+                no_end_marker: case.no_end_marker,
+                ..Expectation::default()
+            };
+            let decoded = |pieces: &[&[u8]]| decode_expecting(row.kind, expectation, pieces, true);
             let whole = decoded(&[body]);
             check(&case, &whole, &case.file);
             for at in 0..=body.len() {
@@ -261,7 +343,7 @@ fn streams_cut_anywhere_become_the_same() {
 #[tokio::test]
 async fn every_documented_error_has_its_class() {
     let egress = egress();
-    for row in Catalog::builtin().providers() {
+    for row in rows() {
         let mut cases = own_errors(&row.name);
         assert!(!cases.is_empty(), "{}", row.name);
         if speaker(row.kind) != row.name {
@@ -327,8 +409,9 @@ fn each_dialect_shows_all_that_can_happen_and_each_folder_is_a_provider() {
             has(&|it| it.class.as_deref() == Some("broken_stream")),
             "{kind}"
         );
-        // Ollama's API has no word for a refusal.
-        let refuses = has(&|it| it.stop.as_deref() == Some("refusal"));
+        assert!(has(&|it| it.tool_calls.len() > 1), "{kind}");
+        // Ollama's API has no word for a refusal, and Gemini's filter has the same as its model.
+        let refuses = has(&|it| matches!(it.stop.as_deref(), Some("refusal" | "content_filter")));
         assert!(refuses || kind == Kind::Ollama, "{kind}");
         let errors = own_errors(speaker(kind));
         for class in [
@@ -347,7 +430,7 @@ fn each_dialect_shows_all_that_can_happen_and_each_folder_is_a_provider() {
             continue;
         }
         let name = entry.file_name().into_string().unwrap();
-        assert!(Catalog::builtin().provider(&name).is_some(), "{name}");
+        assert!(row(&name).is_some(), "{name}");
         for file in fs::read_dir(entry.path()).unwrap() {
             let file = file.unwrap().file_name().into_string().unwrap();
             let named = own_streams(&name).iter().any(|case| case.file == file);

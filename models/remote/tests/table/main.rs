@@ -9,4 +9,5 @@
 mod faults;
 mod fixtures;
 mod requests;
+mod rows;
 mod support;

@@ -23,7 +23,11 @@ pub(crate) fn endpoint_of(row: &ProviderRow, server: &FakeProvider) -> Endpoint 
 }
 
 pub(crate) fn endpoint(kind: Kind, server: &FakeProvider) -> Endpoint {
-    let path = if kind == Kind::OpenAi { "/v1" } else { "" };
+    let path = match kind {
+        Kind::OpenAi | Kind::OpenAiResponses => "/v1",
+        Kind::Gemini => "/v1beta",
+        _ => "",
+    };
     let base_url = Url::parse(&format!("{}{path}", server.url())).unwrap();
     let mut endpoint = Endpoint::new("mock", kind, base_url);
     endpoint.key = Some(KEY.to_owned().into());
