@@ -30,6 +30,8 @@ pub enum Form {
     Command,
     /// An absolute path.
     AbsolutePath,
+    /// A public key of minisign.
+    SigningKey,
     /// A name that somebody else gave: letters, digits, `.`, `_` and `-`.
     Word,
 }
@@ -45,6 +47,7 @@ impl Form {
             Self::VariableName => "a variable's name, such as \"MOCK_KEY\"",
             Self::Command => "a command line",
             Self::AbsolutePath => "an absolute path",
+            Self::SigningKey => "a public key of minisign: 56 characters that begin with RW",
             Self::Word => "a name of 1 to 64 letters, digits, `.`, `_` and `-`",
         }
     }
@@ -59,6 +62,7 @@ impl Form {
             Self::VariableName => "MOCK_KEY",
             Self::Command => "'pass show mock'",
             Self::AbsolutePath => "/etc/ssl/certs/mock.pem",
+            Self::SigningKey => "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
             Self::Word => "preview",
         }
     }
@@ -76,6 +80,10 @@ impl Form {
                 !text.trim().is_empty()
                     && text.len() <= TEXT_MAX_BYTES
                     && !text.contains(['\0', '\n', '\r'])
+            }
+            Self::SigningKey => {
+                let base64 = |b: u8| b.is_ascii_alphanumeric() || b"+/=".contains(&b);
+                text.len() == 56 && text.starts_with("RW") && text.bytes().all(base64)
             }
             Self::AbsolutePath => {
                 text.starts_with('/') && text.len() <= TEXT_MAX_BYTES && !text.contains('\0')

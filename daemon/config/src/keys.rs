@@ -359,6 +359,18 @@ table! {
         "log", "keep_files", (3, 0, 20),
         "How many rotated log files are kept",
     );
+    GATEWAY_ENABLED: bool = Key::boolean(
+        "gateway", "enabled", false,
+        "Serve programs that speak OpenAI's or Anthropic's wire on this machine; each needs a token",
+    );
+    GATEWAY_ADDRESS: &'static str = Key::choice(
+        "gateway", "address", "loopback", &["loopback", "127.0.0.1", "::1"],
+        "Where the gateway listens: this machine's own addresses alone; loopback is both",
+    );
+    GATEWAY_PORT: u64 = Key::integer(
+        "gateway", "port", (4_140, 0, 65_535),
+        "The gateway's port; 0 takes a free one",
+    );
     RETENTION_REVIEW_DAYS: u64 = Key::integer(
         "retention", "review_days", (7, 0, 3_650),
         "How long results of reviews are kept; 0 keeps none past the next sweep",
@@ -426,6 +438,14 @@ table! {
     MODELS_ALLOWED_PROVIDERS = KeySpec::optional(
         "models", "allowed_providers", Kind::List(Form::ProviderName),
         "The only providers that may be asked; every one where none is set",
+    );
+    PRICES_TRUSTED_KEYS = KeySpec::list(
+        "prices", "trusted_keys", Form::SigningKey,
+        "The public keys of minisign whose lists of prices are taken; none is built in",
+    );
+    GATEWAY_ALLOWED_ORIGINS = KeySpec::list(
+        "gateway", "allowed_origins", Form::Url,
+        "Web pages that may use the gateway, each as https://app.example; a token is needed as well",
     );
     BUDGET_DAILY_USD = KeySpec::text(
         "budget", "daily_usd", Form::Usd, "1.00",

@@ -115,6 +115,11 @@ pub(crate) static MODEL_KEYS: &[KeySpec] = &[
         "Dollars for a million tokens that are put into the provider's cache",
     ),
     key(
+        "price.cache_write_1h",
+        Kind::Text(Form::Usd),
+        "Dollars for a million tokens that are put into the provider's cache for an hour",
+    ),
+    key(
         "context",
         TOKENS,
         "How many tokens it takes, question and answer together",
@@ -125,6 +130,14 @@ pub(crate) static MODEL_KEYS: &[KeySpec] = &[
         Kind::Boolean,
         "It keeps to a JSON schema when asked",
     ),
+    key("tools", Kind::Boolean, "It calls tools"),
+    key("vision", Kind::Boolean, "It sees pictures"),
+    key(
+        "reasoning",
+        Kind::Boolean,
+        "It reasons before it answers, and may be told how much",
+    ),
+    key("cache", Kind::Boolean, "Its provider keeps prompts"),
     key(
         "deployment",
         Kind::Text(Form::Word),

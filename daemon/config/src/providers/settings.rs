@@ -11,7 +11,8 @@ use super::{Tables, boolean, integer, text};
 use crate::forms::{Form, is_loopback, nano_usd, url};
 use crate::keys::{
     BUDGET_DAILY_USD, KeySpec, MODELS_ALIAS, MODELS_ALLOWED_PROVIDERS, MODELS_DEFAULT,
-    MODELS_FALLBACK, MODELS_FALLBACK_ON, MODELS_POLICY, MODELS_REVIEW, SECRETS_FILE,
+    MODELS_FALLBACK, MODELS_FALLBACK_ON, MODELS_POLICY, MODELS_REVIEW, PRICES_TRUSTED_KEYS,
+    SECRETS_FILE,
 };
 use crate::settings::Settings;
 use crate::value::{Layer, Origin, Value};
@@ -230,6 +231,14 @@ pub struct ModelSettings {
     pub max_output_tokens: Option<u64>,
     /// Whether it keeps to a JSON schema.
     pub json: Option<bool>,
+    /// Whether it calls tools.
+    pub tools: Option<bool>,
+    /// Whether it sees pictures.
+    pub vision: Option<bool>,
+    /// Whether it reasons and may be told how much.
+    pub reasoning: Option<bool>,
+    /// Whether its provider keeps prompts.
+    pub cache: Option<bool>,
     /// What it is deployed as at Azure.
     pub deployment: Option<String>,
     /// Whether it is asked through OpenAI's Responses, not Chat Completions.
@@ -249,6 +258,8 @@ pub struct Price {
     pub cache_read: Option<i64>,
     /// Sent tokens that are put into the provider's cache.
     pub cache_write: Option<i64>,
+    /// The same where it keeps them for an hour; as `cache_write` where none is given.
+    pub cache_write_1h: Option<i64>,
 }
 
 impl Settings {
@@ -309,6 +320,11 @@ impl Settings {
         }
     }
 
+    /// The public keys of minisign whose lists of prices are taken.
+    pub fn trusted_price_keys(&self) -> &[String] {
+        self.texts(&PRICES_TRUSTED_KEYS).unwrap_or_default()
+    }
+
     /// Whether keys may be kept in the encrypted file.
     pub fn secrets_file(&self) -> bool {
         self.value(&SECRETS_FILE)
@@ -328,7 +344,7 @@ impl Settings {
         entry.value.to_string().parse().ok()
     }
 
-    fn texts(&self, spec: &KeySpec) -> Option<&[String]> {
+    pub(crate) fn texts(&self, spec: &KeySpec) -> Option<&[String]> {
         match self.entry(&spec.dotted()) {
             Some((_, entry)) => match &entry.value {
                 Value::List(texts) => Some(texts),
@@ -387,11 +403,16 @@ fn provider(name: String, tables: &Tables) -> Option<ProviderSettings> {
                             output,
                             cache_read: price("price.cache_read"),
                             cache_write: price("price.cache_write"),
+                            cache_write_1h: price("price.cache_write_1h"),
                         },
                     ),
                     context_tokens: integer(keys, "context"),
                     max_output_tokens: integer(keys, "max_output"),
                     json: boolean(keys, "json"),
+                    tools: boolean(keys, "tools"),
+                    vision: boolean(keys, "vision"),
+                    reasoning: boolean(keys, "reasoning"),
+                    cache: boolean(keys, "cache"),
                     deployment: text(keys, "deployment").map(str::to_owned),
                     responses: text(keys, "api").map(|api| api == "responses"),
                     sampling: boolean(keys, "sampling"),

@@ -122,6 +122,7 @@ fn the_stable_form_is_read_whole() {
             output: 15_000_000_000,
             cache_read: Some(300_000_000),
             cache_write: Some(3_750_000_000),
+            cache_write_1h: None,
         })
     );
     assert_eq!(priced.context_tokens, Some(128_000));
