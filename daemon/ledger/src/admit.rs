@@ -1,7 +1,5 @@
 //! Whether a call may be made: the one place that hands out permits.
 
-use std::net::IpAddr;
-
 use convergio_models_api::{ModelRequest, Permit, Permitted, Policy};
 use convergio_store::{Connection, Tx, at};
 use rusqlite::{OptionalExtension, params};
@@ -9,8 +7,10 @@ use uuid::Uuid;
 
 use crate::attempt::{AttemptState, QUANTITY_MAX};
 use crate::budget::{self, Budget, BudgetState, Spender};
-use crate::clock::Now;
+use crate::clock::{self, Now};
 use crate::error::{BudgetDenied, Denied, LedgerError, PolicyReason};
+use crate::limits;
+use crate::place::on_this_machine;
 use crate::price::{self, PriceVersion};
 use crate::rates::Rates;
 use crate::transfer::{self, Kind, NewTransfer};
@@ -60,6 +60,8 @@ pub struct Admission {
     pub plugin: Option<String>,
     /// The client that it was asked through.
     pub client: Option<String>,
+    /// The name of the gateway's token that it came in with.
+    pub token: Option<String>,
     /// The folder that it is about.
     pub root: Option<String>,
 }
@@ -127,6 +129,7 @@ pub fn preview(conn: &Connection, admission: &Admission, now: Now) -> Result<Pre
         });
     }
     let rates = priced(conn, admission)?;
+    let now = clock::effective(conn, admission.tenant_id, now)?;
     let mut counted = Vec::new();
     for budget in limiting(conn, admission, subject_id)? {
         let key = budget.window_at(admission.run_id, admission.session_id, now.wall_ms)?;
@@ -166,12 +169,16 @@ fn admit_within(
     now: Now,
 ) -> Result<Permitted<ModelRequest>, Denied> {
     let subject_id = allowed(tx, &admission)?;
+    // Budgets go by the time that the books have seen, the attempt by the system's: where a wrong
+    // clock was set right, that is when it was.
+    let started_ms = now.wall_ms;
+    let now = clock::advance(tx, admission.tenant_id, now)?;
     let attempt_id = Uuid::now_v7();
     let mut hold_nano = 0;
     if !admission.local {
         let rates = priced(tx, &admission)?;
         if let Some(limit) = admission.max_cost_nano {
-            budget::set_run_budget(tx, admission.tenant_id, admission.run_id, limit, now)?;
+            limits::set_run_budget(tx, admission.tenant_id, admission.run_id, limit, now)?;
         }
         let mut counted = Vec::new();
         for budget in limiting(tx, &admission, subject_id)? {
@@ -207,7 +214,9 @@ fn admit_within(
             window::link(tx, pending.id, &one.key)?;
         }
     }
-    insert(tx, &admission, attempt_id, subject_id, hold_nano, now)?;
+    insert(
+        tx, &admission, attempt_id, subject_id, hold_nano, started_ms,
+    )?;
     let permit = Permit {
         attempt_id,
         run_id: admission.run_id,
@@ -286,27 +295,6 @@ fn allowed(conn: &Connection, admission: &Admission) -> Result<Uuid, Denied> {
     Ok(subject_id)
 }
 
-/// Empty, or an origin whose host is this machine's loopback.
-fn on_this_machine(destination: &str) -> bool {
-    if destination.is_empty() {
-        return true;
-    }
-    let Some((_, rest)) = destination.split_once("://") else {
-        return false;
-    };
-    if rest.contains(['/', '@', '?', '#', '\\']) {
-        return false;
-    }
-    let host = match rest.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map(|(host, _)| host),
-        None => Some(rest.split_once(':').map_or(rest, |(host, _)| host)),
-    };
-    host.is_some_and(|host| {
-        host.eq_ignore_ascii_case("localhost")
-            || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
-    })
-}
-
 fn priced(conn: &Connection, admission: &Admission) -> Result<Rates, Denied> {
     let (provider, model) = (&admission.request.provider, &admission.request.model);
     let rates = match admission.prices {
@@ -331,6 +319,7 @@ fn limiting(
         agent: admission.agent.as_deref(),
         plugin: admission.plugin.as_deref(),
         provider: &admission.request.provider,
+        token: admission.token.as_deref(),
     };
     budget::matching(conn, admission.tenant_id, &spender)
 }
@@ -422,14 +411,14 @@ fn insert(
     attempt_id: Uuid,
     subject_id: Uuid,
     hold_nano: i64,
-    now: Now,
+    started_ms: i64,
 ) -> Result<(), LedgerError> {
     tx.prepare_cached(
         "INSERT INTO attempt (tenant_id, id, run_id, n, session_id, subject_id, agent, plugin, \
          client, root, provider, model, local, policy, state, price_version_id, input_ceiling, \
-         max_output, est_nano, started_ms) \
+         max_output, est_nano, started_ms, token) \
          VALUES (?1, ?2, ?3, (SELECT coalesce(max(n), 0) + 1 FROM attempt WHERE run_id = ?3), \
-         ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+         ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
     )
     .and_then(|mut statement| {
         statement.execute(params![
@@ -454,43 +443,10 @@ fn insert(
             i64::try_from(admission.input_ceiling).unwrap_or(i64::MAX),
             admission.request.max_output,
             hold_nano,
-            now.wall_ms
+            started_ms,
+            admission.token
         ])
     })
     .map_err(at(tx, ADMIT))?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_loopback_is_this_machine() {
-        for origin in [
-            "",
-            "http://127.0.0.1:11434",
-            "http://localhost:11434",
-            "http://LOCALHOST",
-            "http://[::1]:8080",
-            "https://127.9.9.9",
-        ] {
-            assert!(on_this_machine(origin), "{origin}");
-        }
-        for origin in [
-            "https://api.example.com",
-            "http://192.168.1.2:11434",
-            "http://0.0.0.0:11434",
-            "http://localhost.example.com",
-            "http://127.0.0.1@example.com",
-            "http://127.0.0.1.example.com",
-            "http://[fe80::1]:80",
-            "http://[::1",
-            "localhost:11434",
-            "http://",
-            "http://evil/127.0.0.1",
-        ] {
-            assert!(!on_this_machine(origin), "{origin}");
-        }
-    }
 }

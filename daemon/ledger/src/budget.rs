@@ -2,21 +2,22 @@
 
 use std::fmt;
 
-use convergio_store::{Connection, Tx, at};
+use convergio_store::{Connection, at};
 use rusqlite::{OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use crate::clock::Now;
+use crate::clock::{self, Now};
 use crate::error::LedgerError;
 use crate::text_enum::text_enum;
 use crate::transfer::NANO_USD;
 use crate::window::{self, Figures, WindowKey};
 
-const SET: &str = "set a budget";
 const READ: &str = "read budgets";
 
-/// Budgets of the calendar that are listed at most.
+/// Budgets that are listed at most.
 const LIST_MAX: i64 = 1_000;
+/// The bucket of a window without an end.
+const TOTAL: &str = "total";
 
 /// Whose spending a budget limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,6 +36,8 @@ pub enum Scope {
     Session,
     /// A run's.
     Run,
+    /// What came in with a token of the gateway.
+    Token,
 }
 
 text_enum!(Scope {
@@ -45,6 +48,7 @@ text_enum!(Scope {
     Provider = "provider",
     Session = "session",
     Run = "run",
+    Token = "token",
 });
 
 /// The stretch that a limit is for.
@@ -58,6 +62,8 @@ pub enum Window {
     Run,
     /// A conversation.
     Session,
+    /// All of its life, however long that is.
+    Total,
 }
 
 text_enum!(Window {
@@ -65,7 +71,37 @@ text_enum!(Window {
     Month = "month",
     Run = "run",
     Session = "session",
+    Total = "total",
 });
+
+/// What a limit does when it is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Nothing more is admitted.
+    Stop,
+    /// It is said, and goes on.
+    Warn,
+}
+
+text_enum!(Mode {
+    Stop = "stop",
+    Warn = "warn",
+});
+
+/// A limit that somebody sets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetSpec {
+    /// Whose spending it limits.
+    pub scope: Scope,
+    /// Which agent, provider, token, … by name; ids as 32 hexadecimal digits; empty for everybody.
+    pub scope_key: String,
+    /// The stretch that it is for. `Run` and `Session` are for each one of the scope's.
+    pub window: Window,
+    /// Nano-USD, not negative.
+    pub limit_nano: i64,
+    /// What it does.
+    pub mode: Mode,
+}
 
 /// Which budget.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +123,7 @@ impl fmt::Display for BudgetName {
             Window::Month => "the monthly budget",
             Window::Run => "the run's budget",
             Window::Session => "the session's budget",
+            Window::Total => "the budget",
         })?;
         match self.scope {
             Scope::Tenant | Scope::Run | Scope::Session => Ok(()),
@@ -109,12 +146,14 @@ pub struct BudgetState {
     /// A provider billed more than was held: nothing more is admitted in this window until a person
     /// sets another limit.
     pub frozen: bool,
-    /// The window's beginning, UTC; none for a run's or a session's.
+    /// It stops, and doesn't only warn.
+    pub stops: bool,
+    /// The window's beginning, UTC; none for one outside of the calendar.
     pub starts_at_ms: Option<i64>,
-    /// The window's end, UTC; none for a run's or a session's.
+    /// The window's end, UTC; none for one outside of the calendar.
     pub resets_at_ms: Option<i64>,
-    /// What was just settled took the spending from below 80 % of the limit to 80 % or more.
-    pub crossed_80: bool,
+    /// The highest of 80, 95 and 100 % of the limit that what was just settled reached.
+    pub crossed_percent: Option<u8>,
 }
 
 /// A budget's row.
@@ -126,10 +165,10 @@ pub(crate) struct Budget {
     pub(crate) stops: bool,
 }
 
-const COLUMNS: &str = "id, scope, scope_key, window, tz, limit_amount, mode = 'stop'";
+pub(crate) const COLUMNS: &str = "id, scope, scope_key, window, tz, limit_amount, mode = 'stop'";
 
 impl Budget {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             name: BudgetName {
                 id: row.get(0)?,
@@ -153,6 +192,7 @@ impl Budget {
         let (start_ms, end_ms) = window::span(self.name.window, &self.tz, now_ms)?;
         let bucket = match (self.name.window, session_id) {
             (Window::Day | Window::Month, _) => String::new(),
+            (Window::Total, _) => TOTAL.to_owned(),
             (Window::Run, _) => run_id.simple().to_string(),
             (Window::Session, Some(id)) => id.simple().to_string(),
             (Window::Session, None) => return Ok(None),
@@ -173,78 +213,12 @@ impl Budget {
             posted_nano: figures.posted,
             pending_nano: figures.pending,
             frozen: figures.frozen(),
+            stops: self.stops,
             starts_at_ms: of_calendar(key.start_ms),
             resets_at_ms: of_calendar(key.end_ms),
-            crossed_80: false,
+            crossed_percent: None,
         }
     }
-}
-
-/// Sets what may be spent on models in a day of the zone's calendar, by everybody together. Usage
-/// is never reset by it: what was spent today counts, whatever limit or zone it was spent under.
-/// Another limit than before is a person's answer to a frozen budget, and thaws it.
-///
-/// # Errors
-/// [`LedgerError::TimeZone`] for a zone that is unknown here, [`LedgerError::Invalid`] for a
-/// negative limit.
-pub fn set_day_budget(
-    tx: &Tx<'_>,
-    tenant_id: Uuid,
-    limit_nano: i64,
-    zone: &str,
-    now: Now,
-) -> Result<(), LedgerError> {
-    window::zone(zone)?;
-    let before = find(tx, tenant_id, Scope::Tenant, "", Window::Day)?;
-    if let Some(before) = &before
-        && before.limit == limit_nano
-        && before.tz == zone
-    {
-        return Ok(());
-    }
-    let name = (Scope::Tenant, "", Window::Day);
-    let id = put(tx, tenant_id, name, zone, limit_nano, now)?;
-    let budget = Budget {
-        name: BudgetName {
-            id,
-            scope: Scope::Tenant,
-            scope_key: String::new(),
-            window: Window::Day,
-        },
-        tz: zone.to_owned(),
-        limit: limit_nano,
-        stops: true,
-    };
-    // No run's: the day's window asks for none.
-    let Some(key) = budget.window_at(Uuid::nil(), None, now.wall_ms)? else {
-        return Ok(());
-    };
-    let another_zone = before.as_ref().is_some_and(|before| before.tz != zone);
-    let thawed_seq: i64 = if before.is_none_or(|before| before.limit != limit_nano) {
-        tx.query_row(
-            "SELECT coalesce(max(seq), 0) FROM transfer WHERE tenant_id = ?1",
-            [tenant_id],
-            |row| row.get(0),
-        )
-    } else {
-        tx.query_row(
-            "SELECT coalesce(max(thawed_seq), 0) FROM budget_window WHERE budget_id = ?1",
-            [id],
-            |row| row.get(0),
-        )
-    }
-    .map_err(at(tx, SET))?;
-    if another_zone {
-        // A window of this zone from before the last change lacks what was held since.
-        window::forget(tx, &key)?;
-    }
-    window::open(tx, tenant_id, &budget, &key)?;
-    tx.execute(
-        "UPDATE budget_window SET thawed_seq = ?2 WHERE budget_id = ?1",
-        params![id, thawed_seq],
-    )
-    .map_err(at(tx, SET))?;
-    Ok(())
 }
 
 /// The day's budget as it stands before the first call under it: this limit, nothing spent.
@@ -264,13 +238,14 @@ pub fn unspent_day(limit_nano: i64, zone: &str, now: Now) -> Result<BudgetState,
         posted_nano: 0,
         pending_nano: 0,
         frozen: false,
+        stops: true,
         starts_at_ms: Some(start_ms),
         resets_at_ms: Some(end_ms),
-        crossed_80: false,
+        crossed_percent: None,
     })
 }
 
-/// The budgets of the calendar with what is spent in their present windows.
+/// The budgets of a day, a month and a whole life with what is spent in their present windows.
 ///
 /// # Errors
 /// What the store said.
@@ -281,7 +256,8 @@ pub fn budgets(
 ) -> Result<Vec<BudgetState>, LedgerError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM budget WHERE tenant_id = ?1 AND unit = ?2 \
-         AND window IN ('day', 'month') AND scope <> 'run' ORDER BY scope, scope_key, window LIMIT ?3"
+         AND window IN ('day', 'month', 'total') AND scope NOT IN ('run', 'session') \
+         ORDER BY scope <> 'tenant', scope, scope_key, window LIMIT ?3"
     );
     let all: Vec<Budget> = conn
         .prepare_cached(&sql)
@@ -291,6 +267,7 @@ pub fn budgets(
                 .collect()
         })
         .map_err(at(conn, READ))?;
+    let now = clock::effective(conn, tenant_id, now)?;
     let mut states = Vec::with_capacity(all.len());
     for budget in all {
         if let Some(key) = budget.window_at(Uuid::nil(), None, now.wall_ms)? {
@@ -309,6 +286,7 @@ pub(crate) struct Spender<'a> {
     pub(crate) agent: Option<&'a str>,
     pub(crate) plugin: Option<&'a str>,
     pub(crate) provider: &'a str,
+    pub(crate) token: Option<&'a str>,
 }
 
 /// All budgets that limit a call, in the order of their ids.
@@ -321,7 +299,7 @@ pub(crate) fn matching(
     let sql = format!(
         "SELECT {COLUMNS} FROM budget WHERE tenant_id = ?1 AND unit = ?2 AND (scope, scope_key) IN \
          (VALUES ('tenant', ''), ('profile', ?3), ('run', ?4), ('session', ?5), ('agent', ?6), \
-          ('plugin', ?7), ('provider', ?8)) ORDER BY id"
+          ('plugin', ?7), ('provider', ?8), ('token', ?9)) ORDER BY id"
     );
     let hex = |id: Uuid| id.simple().to_string();
     Ok(conn
@@ -337,7 +315,8 @@ pub(crate) fn matching(
                         spender.session_id.map(hex),
                         spender.agent,
                         spender.plugin,
-                        spender.provider
+                        spender.provider,
+                        spender.token
                     ],
                     Budget::from_row,
                 )?
@@ -354,7 +333,7 @@ pub(crate) fn get(conn: &Connection, id: Uuid) -> Result<Budget, LedgerError> {
         .ok_or(LedgerError::NotFound { what: "budget", id })
 }
 
-fn find(
+pub(crate) fn find(
     conn: &Connection,
     tenant_id: Uuid,
     scope: Scope,
@@ -376,58 +355,4 @@ fn find(
                 .optional()
         })
         .map_err(at(conn, READ))?)
-}
-
-/// What a run may spend in all.
-pub(crate) fn set_run_budget(
-    tx: &Tx<'_>,
-    tenant_id: Uuid,
-    run_id: Uuid,
-    limit_nano: i64,
-    now: Now,
-) -> Result<(), LedgerError> {
-    let key = run_id.simple().to_string();
-    let name = (Scope::Run, key.as_str(), Window::Run);
-    put(tx, tenant_id, name, "UTC", limit_nano, now).map(drop)
-}
-
-fn put(
-    tx: &Tx<'_>,
-    tenant_id: Uuid,
-    (scope, scope_key, window): (Scope, &str, Window),
-    tz: &str,
-    limit_nano: i64,
-    now: Now,
-) -> Result<Uuid, LedgerError> {
-    if limit_nano < 0 {
-        return Err(LedgerError::Invalid {
-            what: "a budget's limit",
-            reason: "below zero",
-        });
-    }
-    Ok(tx
-        .prepare_cached(
-            "INSERT INTO budget (tenant_id, id, scope, scope_key, window, tz, unit, limit_amount, \
-             mode, created_ms, changed_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'stop', ?9, ?9) \
-             ON CONFLICT (tenant_id, unit, scope, scope_key, window) DO UPDATE \
-             SET tz = excluded.tz, limit_amount = excluded.limit_amount, \
-                 changed_ms = excluded.changed_ms RETURNING id",
-        )
-        .and_then(|mut statement| {
-            statement.query_row(
-                params![
-                    tenant_id,
-                    Uuid::now_v7(),
-                    scope,
-                    scope_key,
-                    window,
-                    tz,
-                    NANO_USD,
-                    limit_nano,
-                    now.wall_ms
-                ],
-                |row| row.get(0),
-            )
-        })
-        .map_err(at(tx, SET))?)
 }

@@ -24,12 +24,16 @@ mod dispute;
 mod error;
 mod export;
 mod invoice;
+mod limits;
 mod money;
+mod place;
 mod price;
+pub mod quota;
 mod rates;
 mod reconcile;
 mod recover;
 mod settle;
+mod shock;
 mod text_enum;
 mod transfer;
 mod usage;
@@ -39,8 +43,8 @@ mod window;
 
 pub use admit::{Admission, OUTPUT_FLOOR, Preview, admit, preview};
 pub use attempt::{AttemptState, UsageSource};
-pub use budget::{BudgetName, BudgetState, Scope, Window, budgets, set_day_budget, unspent_day};
-pub use clock::Now;
+pub use budget::{BudgetName, BudgetSpec, BudgetState, Mode, Scope, Window, budgets, unspent_day};
+pub use clock::{Now, clock_suspect};
 pub use detail::{AttemptDetail, attempts_of_run};
 pub use dispute::{Dispute, dispute, dispute_of, disputes, withdraw_dispute};
 pub use error::{BudgetDenied, Denied, LedgerError, PolicyReason};
@@ -51,12 +55,17 @@ pub use export::{
 pub use invoice::{
     INVOICE_BYTES_MAX, INVOICE_LINES_MAX, Invoice, InvoiceError, InvoiceLine, Shape, parse_invoice,
 };
+pub use limits::{SETTINGS_BUDGETS_MAX, remove_budget, set_budget, set_day_budget, sync_budgets};
 pub use money::{MoneyError, line, line_up, parse_usd, usd, usd_cents};
 pub use price::{PriceRow, PriceSheet, PriceVersion, Simple, TierMode, pin, rates};
 pub use rates::{Cost, ExplainedLine, Rates, Step};
 pub use reconcile::{Adjusted, Difference, Drift, Reconciliation, apply, reconcile};
 pub use recover::{Recovered, RecoveredAttempt, recover};
 pub use settle::{AttemptEnding, Settled, Settlement, settle};
+pub use shock::{
+    CostOffer, OFFER_MS, SHOCK_FLOOR_NANO, expected_cost, offer_cost, redeem_cost, shock_limit,
+    usual_output,
+};
 pub use usage::{
     GroupBy, UsageQuery, UsageReport, UsageRow, UsageTotals, cost_of_run, forget_details,
     median_run_cost, usage,

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::attempt::{self, Attempt, AttemptState, End, UsageSource};
 use crate::clock::Now;
 use crate::error::LedgerError;
+use crate::quota;
 use crate::settle;
 use crate::window::{self, WindowDifference};
 
@@ -31,6 +32,8 @@ pub struct Recovered {
     pub unknown: Vec<RecoveredAttempt>,
     /// Figures that were not those of the transfers, and were rebuilt. In the last slice.
     pub differences: Vec<WindowDifference>,
+    /// Reservations of quotas that nothing useful came of; they are free again. In the last slice.
+    pub reservations: Vec<Uuid>,
     /// There may be more attempts: call again.
     pub more: bool,
 }
@@ -98,6 +101,7 @@ pub fn recover(
         }
     }
     if !recovered.more {
+        recovered.reservations = quota::recover(tx, tenant_id, now)?;
         for (key, figures, difference) in window::differences(tx, tenant_id, Some(now.wall_ms))? {
             window::write(tx, &key, &figures)?;
             tracing::warn!(

@@ -205,14 +205,20 @@ pub(crate) fn resolve(
         let figures = window::read(tx, &key)?.unwrap_or_default();
         let mut state = budget.state(&key, &figures);
         let before = figures.posted.saturating_sub(cost_nano);
-        state.crossed_80 = !is_80(before, budget.limit) && is_80(figures.posted, budget.limit);
+        state.crossed_percent = crossed(before, figures.posted, budget.limit);
         paid.budgets.push(state);
     }
     Ok(paid)
 }
 
-fn is_80(posted: i64, limit: i64) -> bool {
-    limit > 0 && i128::from(posted) * 100 >= i128::from(limit) * 80
+/// The highest of 80, 95 and 100 % that was reached just now.
+fn crossed(before: i64, posted: i64, limit: i64) -> Option<u8> {
+    let reached = |spent: i64, percent: u8| {
+        limit > 0 && i128::from(spent) * 100 >= i128::from(limit) * i128::from(percent)
+    };
+    [100, 95, 80]
+        .into_iter()
+        .find(|&percent| !reached(before, percent) && reached(posted, percent))
 }
 
 fn nothing() -> Cost {
@@ -286,6 +292,22 @@ mod tests {
         assert_eq!(source, UsageSource::Estimate);
         let zero = said.with(Resource::OutText, 0);
         assert_eq!(whole(&zero, 100, 50), (zero, UsageSource::Reported));
+    }
+
+    #[test]
+    fn the_highest_mark_that_was_passed_is_told() {
+        for (before, posted, told) in [
+            (0, 79, None),
+            (0, 80, Some(80)),
+            (80, 94, None),
+            (80, 95, Some(95)),
+            (0, 99, Some(95)),
+            (96, 100, Some(100)),
+            (100, 140, None),
+        ] {
+            assert_eq!(crossed(before, posted, 100), told, "{before} to {posted}");
+        }
+        assert_eq!(crossed(0, 5, 0), None);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Overage,
     /// A provider's invoice says otherwise.
     Adjust,
+    /// A quota was given.
+    Grant,
 }
 
 impl Kind {
@@ -37,6 +39,7 @@ impl Kind {
             Self::Void => "void",
             Self::Overage => "overage",
             Self::Adjust => "adjust",
+            Self::Grant => "grant",
         }
     }
 }

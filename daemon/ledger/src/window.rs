@@ -6,7 +6,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use rusqlite::{OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use crate::budget::{Budget, Window};
+use crate::budget::{Budget, Scope, Window};
 use crate::error::LedgerError;
 
 const READ: &str = "read a budget's window";
@@ -101,7 +101,7 @@ pub(crate) fn span(window: Window, tz: &str, now_ms: i64) -> Result<(i64, i64), 
         Ok((begins(first)?, begins(next.map_err(|e| e.to_string())?)?))
     };
     match window {
-        Window::Run | Window::Session => Ok((0, i64::MAX)),
+        Window::Run | Window::Session | Window::Total => Ok((0, i64::MAX)),
         Window::Day | Window::Month => calendar().map_err(|reason| LedgerError::TimeZone {
             name: tz.to_owned(),
             reason,
@@ -146,18 +146,15 @@ pub(crate) fn open(
     if let Some(figures) = read(tx, key)? {
         return Ok(figures);
     }
-    tx.execute(
-        "INSERT INTO budget_window (budget_id, start_ms, end_ms, bucket) VALUES (?1, ?2, ?3, ?4)",
-        params![key.budget_id, key.start_ms, key.end_ms, key.bucket],
-    )
-    .map_err(at(tx, COUNT))?;
+    begin(tx, key)?;
     let select = "INSERT INTO transfer_window (transfer_id, budget_id, start_ms, end_ms, bucket) \
                   SELECT t.id, ?1, ?2, ?3, ?4";
     let of_scope = "CASE ?5 WHEN 'tenant' THEN 1 WHEN 'agent' THEN a.agent = ?6 \
                     WHEN 'plugin' THEN a.plugin = ?6 WHEN 'provider' THEN a.provider = ?6 \
                     WHEN 'profile' THEN lower(hex(a.subject_id)) = ?6 \
                     WHEN 'session' THEN lower(hex(a.session_id)) = ?6 \
-                    WHEN 'run' THEN lower(hex(a.run_id)) = ?6 ELSE 0 END";
+                    WHEN 'run' THEN lower(hex(a.run_id)) = ?6 \
+                    WHEN 'token' THEN a.token = ?6 ELSE 0 END";
     let scope = params![
         key.budget_id,
         key.start_ms,
@@ -168,7 +165,11 @@ pub(crate) fn open(
         tenant_id
     ];
     let from = match budget.name.window {
-        Window::Day | Window::Month => {
+        Window::Total if budget.name.scope == Scope::Token => {
+            "FROM attempt a JOIN transfer t ON t.attempt_id = a.id AND t.kind = 'pending' \
+             WHERE a.tenant_id = ?7 AND a.token = ?6"
+        }
+        Window::Day | Window::Month | Window::Total => {
             "FROM transfer t JOIN attempt a ON a.id = t.attempt_id \
              WHERE t.tenant_id = ?7 AND t.kind = 'pending' AND t.wall_ms >= ?2 AND t.wall_ms < ?3"
         }
@@ -188,6 +189,16 @@ pub(crate) fn open(
         write(tx, key, &replay(tx, key)?)?;
     }
     Ok(read(tx, key)?.unwrap_or_default())
+}
+
+/// A window with nothing in it.
+pub(crate) fn begin(tx: &Tx<'_>, key: &WindowKey) -> Result<(), LedgerError> {
+    tx.execute(
+        "INSERT INTO budget_window (budget_id, start_ms, end_ms, bucket) VALUES (?1, ?2, ?3, ?4)",
+        params![key.budget_id, key.start_ms, key.end_ms, key.bucket],
+    )
+    .map_err(at(tx, COUNT))?;
+    Ok(())
 }
 
 /// Forgets a window, so that [`open`] counts it anew.
@@ -336,8 +347,8 @@ pub(crate) fn differences(
             "SELECT w.budget_id, w.start_ms, w.end_ms, w.bucket, w.posted, w.pending, \
                 w.over_seq, w.thawed_seq \
              FROM budget b JOIN budget_window w ON w.budget_id = b.id \
-             WHERE b.tenant_id = ?1 AND b.unit = 'nano_usd' \
-               AND (?2 IS NULL OR w.pending > 0 OR (w.end_ms > ?2 AND w.bucket = '')) \
+             WHERE b.tenant_id = ?1 \
+               AND (?2 IS NULL OR w.pending > 0 OR (w.end_ms > ?2 AND w.bucket IN ('', 'total'))) \
              ORDER BY w.start_ms DESC LIMIT ?3",
         )
         .and_then(|mut statement| {
@@ -400,8 +411,8 @@ mod tests {
     use convergio_store::{Store, StoreOptions};
 
     use super::*;
-    use crate::budget;
     use crate::clock::Now;
+    use crate::limits;
 
     /// The condition in the database holds by itself, whatever was looked at before.
     #[tokio::test]
@@ -413,7 +424,7 @@ mod tests {
                 let tenant: Uuid = tx
                     .query_row("SELECT id FROM tenant", [], |row| row.get(0))
                     .map_err(at(tx, "test"))?;
-                budget::set_day_budget(tx, tenant, 100, "UTC", Now::system())?;
+                limits::set_day_budget(tx, tenant, 100, "UTC", Now::system())?;
                 let (budget_id, start_ms, end_ms) = tx
                     .query_row(
                         "SELECT budget_id, start_ms, end_ms FROM budget_window",

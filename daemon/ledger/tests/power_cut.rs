@@ -6,7 +6,6 @@
 #[expect(dead_code, reason = "used in part here, in full by other tests")]
 #[path = "../../store/tests/support/power_cut/mod.rs"]
 mod power_cut;
-#[expect(dead_code, reason = "used in part here, in full by other tests")]
 mod support;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,6 @@
 //! The books against a model of them, over any order of calls, ends, crashes and changes of mind.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[expect(dead_code, reason = "used in part here, in full by other tests")]
 mod support;
 
 use std::collections::HashMap;

@@ -1,7 +1,6 @@
 //! Every attempt ends once, at what it cost, whatever happens.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[expect(dead_code, reason = "used in part here, in full by other tests")]
 mod support;
 
 use convergio_ledger::{

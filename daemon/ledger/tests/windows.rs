@@ -1,7 +1,6 @@
 //! Days as people live them, and reports over them.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[expect(dead_code, reason = "used in part here, in full by other tests")]
 mod support;
 
 use convergio_ledger::{
@@ -137,11 +136,16 @@ async fn a_hold_of_yesterday_is_settled_in_yesterday() {
     let late = DAY_MS + 24 * HOUR_MS - 1;
     let permitted = books.admit(books.call(1_000), late).await.unwrap();
     let id = permitted.permit().attempt_id;
-    books
+    let settled = books
         .settle(id, reported(0, 1_000), late + 2)
         .await
         .unwrap();
-    assert_eq!(today(&books, late).await.0, 10);
+    let yesterday = &settled.budgets[0];
+    assert_eq!(yesterday.resets_at_ms, Some(late + 1));
+    assert_eq!(
+        (yesterday.posted_nano, yesterday.pending_nano),
+        (10 * CENT, 0)
+    );
     assert_eq!(today(&books, late + 2).await.0, 0);
 }
 

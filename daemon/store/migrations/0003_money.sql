@@ -155,6 +155,6 @@ CREATE TABLE kept_answer (
 CREATE INDEX kept_answer_by_run ON kept_answer (run_id);
 CREATE INDEX kept_answer_by_session ON kept_answer (session_id) WHERE session_id IS NOT NULL;
 CREATE INDEX kept_answer_by_use ON kept_answer (tenant_id, used_ms);
-CREATE INDEX kept_answer_by_expiry ON kept_answer (tenant_id, expires_ms);
+CREATE INDEX kept_answer_by_expiry ON kept_answer (expires_ms);
 
 -- End of answers.

@@ -207,9 +207,13 @@ impl Accounts {
             amount_nano_usd: settled.amount_nano,
             source: source(settled.source).to_owned(),
             local: attempt.local,
+            cached: false,
         })));
         let chosen = self.cap_chosen.load(std::sync::atomic::Ordering::Relaxed);
-        let crossed = settled.budgets.iter().filter(|budget| budget.crossed_80);
+        let crossed = settled
+            .budgets
+            .iter()
+            .filter(|budget| budget.crossed_percent.is_some());
         let warning = |budget| EventBody::BudgetWarning(Box::new(budget_info(budget, chosen)));
         entered.bodies.extend(crossed.map(warning));
         entered.totals = entered.totals.plus(Totals {
@@ -272,6 +276,7 @@ pub(crate) fn left_behind(attempt: AttemptDetail) -> EventBody {
         amount_nano_usd: attempt.cost_nano.unwrap_or_default(),
         source: attempt.source.map_or("none", source).to_owned(),
         local: attempt.local,
+        cached: false,
     }))
 }
 

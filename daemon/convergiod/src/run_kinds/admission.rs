@@ -215,6 +215,7 @@ impl<'a> Port<'a> {
             zone: calls.daemon.models.zone.clone(),
             max_cost_nano: calls.context.max_cost_nano,
             client: calls.context.client.clone(),
+            token: calls.context.token.clone(),
             root: calls.context.root.clone(),
             purpose: self.purpose.clone(),
             redactions,
@@ -238,6 +239,7 @@ struct Entry {
     zone: String,
     max_cost_nano: Option<i64>,
     client: Option<String>,
+    token: Option<String>,
     root: String,
     purpose: String,
     redactions: u32,
@@ -288,6 +290,7 @@ impl Entry {
             agent: None,
             plugin: None,
             client: self.client,
+            token: self.token,
             root: Some(self.root),
         };
         let permitted = convergio_ledger::admit(tx, admission, now)?;

@@ -10,8 +10,9 @@ use convergio_config::{Settings, secrets::Found};
 use convergio_contract::{EventBody, RpcError, Uuid, model::InsteadOf, secret::SecretText};
 use convergio_engine::{Cause, Failure, Limits, Plan, Route, Shown, machine::words};
 use convergio_ledger::{Denied, PriceSheet, Rates};
-use convergio_models_api::{ErrorClass, ModelRequest, Provider, StopReason, ToolCall};
+use convergio_models_api::{ErrorClass, ModelRequest, Policy, Provider, StopReason, ToolCall};
 use convergio_models_remote::Remote;
+use convergio_runs::NewAnswer;
 use convergio_store::Tx;
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -38,6 +39,8 @@ pub(crate) struct CallContext {
     pub(crate) root: String,
     /// The client's name.
     pub(crate) client: Option<String>,
+    /// The name of the gateway's token that it came in with.
+    pub(crate) token: Option<String>,
     /// The conversation.
     pub(crate) session_id: Option<Uuid>,
     /// What the whole run may cost.
@@ -83,6 +86,8 @@ pub(crate) struct Wanted {
     pub(crate) show: bool,
     /// Takes all of it as well: text, tools, usage.
     pub(crate) sink: Option<Sink>,
+    /// A kept answer may be given, and this one is kept.
+    pub(crate) cache: bool,
     /// The run is accepted with this call's first admission.
     pub(crate) acceptance: Option<Acceptance>,
 }
@@ -100,6 +105,10 @@ pub(crate) struct Answer {
     pub(crate) route: Route,
     /// When its first text came.
     pub(crate) first_token: Option<Instant>,
+    /// It is a kept one, given again.
+    pub(crate) cached: bool,
+    /// Kept with the run's end.
+    pub(crate) keep: Option<NewAnswer>,
 }
 
 impl Answer {
@@ -186,8 +195,24 @@ impl Calls {
     pub(crate) async fn ask(&self, mut wanted: Wanted) -> Result<Answer, CallFailed> {
         let what = What::of(&wanted.request);
         let mut acceptance = wanted.acceptance.take();
+        if wanted.cache
+            && let Some(again) = self.again(&wanted, &mut acceptance).await
+        {
+            return again.map_err(|error| CallFailed {
+                cancelled: matches!(error, WriteError::Cancelled),
+                error,
+                parts: Vec::new(),
+                route: None,
+                stays_here: None,
+            });
+        }
         let failed = match self.along(&self.leg, &wanted, &mut acceptance, None).await {
-            Ok(answer) => return Ok(answer),
+            Ok(mut answer) => {
+                if wanted.cache {
+                    answer.keep = self.to_keep(&wanted, &answer).await;
+                }
+                return Ok(answer);
+            }
             Err(failed) => failed,
         };
         let Some(why) = failed.stays_here.clone() else {
@@ -207,6 +232,16 @@ impl Calls {
             Err(later) if later.cancelled || !later.parts.is_empty() => Err(later),
             Err(_) => Err(failed),
         }
+    }
+
+    /// The policy that the run was planned under.
+    pub(super) fn policy(&self) -> Policy {
+        self.leg.plan.policy
+    }
+
+    /// Who is asked first.
+    pub(super) fn first_route(&self) -> Option<&Route> {
+        self.leg.plan.routes.first()
     }
 
     /// What runs on this machine, where it may stand in.
@@ -257,6 +292,8 @@ impl Calls {
                     tool_calls: answer.tool_calls,
                     stop: answer.stop,
                     first_token: answer.first_token,
+                    cached: false,
+                    keep: None,
                 });
             }
             Err(broken) => broken,

@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use super::{
     answered::Course,
     calls::{Acceptance, CallContext, Calls, Wanted},
+    kept,
     question::{self, HISTORY_MAX_BYTES, HISTORY_MESSAGES_MAX, Question},
     readers::abandoned,
     record::{Books, Recorder, WriteError, accept, fail},
@@ -343,9 +344,11 @@ async fn drive(
     };
     let options = &mut asked.params.options;
     let (gone, ephemeral) = (options.on_last_reader_gone, options.ephemeral);
+    let cache = kept::keeps(&asked.settings, options, &ready.request);
     let context = CallContext {
         root: asked.params.root.clone(),
         client: asked.client,
+        token: None,
         session_id,
         max_cost_nano: options.max_cost_nano_usd,
         keys: std::mem::take(&mut options.keys),
@@ -367,6 +370,7 @@ async fn drive(
         masks: true,
         show: true,
         sink: None,
+        cache,
         acceptance: Some(Acceptance {
             write: Arc::new(accept),
             written: Box::new(written),

@@ -212,6 +212,7 @@ impl<'a> Course<'a> {
         let context = CallContext {
             root: self.run.info().root,
             client: self.asked.client.clone(),
+            token: None,
             session_id: None,
             max_cost_nano: options.max_cost_nano_usd,
             keys: self.asked.keys(),

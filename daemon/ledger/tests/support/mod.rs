@@ -156,6 +156,7 @@ impl Books {
             agent: None,
             plugin: None,
             client: Some("cv".into()),
+            token: None,
             root: Some("/home/ada/shop".into()),
         }
     }
