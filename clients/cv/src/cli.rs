@@ -120,6 +120,18 @@ pub fn since_ms(text: &str) -> Result<i64, String> {
         .ok_or_else(refused)
 }
 
+/// The end of a stretch, UTC milliseconds: an age as in [`since_ms`], or a day, which is included.
+pub fn until_ms(text: &str) -> Result<i64, String> {
+    let Ok(date) = text.parse::<jiff::civil::Date>() else {
+        return since_ms(text);
+    };
+    let next = date
+        .tomorrow()
+        .and_then(|next| next.to_zoned(jiff::tz::TimeZone::system()))
+        .map_err(|_| "use 7d, 24h, 30m or a day such as 2026-11-01".to_owned())?;
+    Ok(next.timestamp().as_millisecond())
+}
+
 /// The whole command line, for help, completions and man pages.
 pub fn command() -> clap::Command {
     Cli::command()
@@ -149,7 +161,9 @@ mod tests {
         let now = jiff::Timestamp::now().as_millisecond();
         let week = since_ms("7d").expect("an age");
         assert!((now - 604_800_000 - week).abs() < 60_000);
-        assert!(since_ms("2026-11-01").expect("a day") > 1_790_000_000_000);
+        let day = since_ms("2026-11-20").expect("a day");
+        assert!(day > 1_790_000_000_000);
+        assert_eq!(until_ms("2026-11-19"), Ok(day));
         for bad in [
             "",
             "d",

@@ -141,6 +141,18 @@ hints! {
     NOT_KEPT = "ask without --ephemeral, so that `cv attach RUN` can show such an answer";
     /// Who decided where answers may come from.
     POLICY = "`cv config explain models.policy` says who decided";
+    /// The books are damaged.
+    RESTORE = "`cv doctor`, then `cv restore --help`: a backup from before may be sound";
+    /// Whether the books are sound.
+    VERIFY = "`cv usage verify`, then export again";
+    /// Another place for an export.
+    EXPORT = "another place: `cv usage export -o usage.csv`";
+    /// An export that is there.
+    EXPORT_OVER = "another name, or over it: `cv usage export --force -o usage.csv`";
+    /// Which exports are read.
+    RECONCILE_HELP = "`cv usage reconcile --help`";
+    /// Correcting without a terminal.
+    RECONCILE_YES = "`cv usage reconcile --apply --yes invoice.csv`, once you have seen what it would do";
     /// A folder that does not exist.
     MAKE_FOLDER = "`cv man --out DIR` with a folder that you may write";
 }

@@ -81,6 +81,26 @@ pub fn shown(nano: i64) -> String {
     }
 }
 
+/// As [`shown`], in the width of a column.
+pub fn plot(nano: i64) -> String {
+    shown(nano).replace("less than ", "<")
+}
+
+/// To the last digit: `$0.003612`.
+pub fn exact(nano: i64) -> String {
+    let text = decimal(nano);
+    match text.strip_prefix('-') {
+        Some(amount) => format!("-${amount}"),
+        None => format!("${text}"),
+    }
+}
+
+/// A difference: `+$0.09`, `-$0.50`.
+pub fn signed(nano: i64) -> String {
+    let sign = if nano > 0 { "+" } else { "" };
+    format!("{sign}{}", exact(nano))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +138,15 @@ mod tests {
         assert_eq!(dollars(2_000_000_000), "2.00");
         assert_eq!(dollars(2_500_000_000), "2.50");
         assert_eq!(dollars(8_300_000), "0.0083");
+    }
+
+    #[test]
+    fn exact_amounts_lose_nothing() {
+        assert_eq!(exact(3_612_000), "$0.003612");
+        assert_eq!(exact(1), "$0.000000001");
+        assert_eq!(signed(90_000_000), "+$0.09");
+        assert_eq!(signed(-500_000_000), "-$0.5");
+        assert_eq!(plot(1), "<$0.0001");
     }
 
     #[test]

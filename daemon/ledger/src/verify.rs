@@ -27,6 +27,8 @@ pub struct Verified {
     pub rows: u64,
     /// The first that is not.
     pub bad: Option<Bad>,
+    /// The hash of the last sound one; none where there is none.
+    pub head: Option<[u8; 32]>,
     /// Budgets whose figures are not those of the transfers.
     pub differences: Vec<WindowDifference>,
     /// Attempts whose cost is not that of their transfers; 100 at most.
@@ -83,7 +85,10 @@ pub fn verify(conn: &Connection, tenant_id: Uuid) -> Result<Verified, LedgerErro
             Err(error) => return Err(failed(error).into()),
         };
         match checked {
-            Ok(hash) => previous = hash,
+            Ok(hash) => {
+                previous = hash;
+                verified.head = Some(hash);
+            }
             Err(bad) => {
                 verified.bad = Some(bad);
                 break;

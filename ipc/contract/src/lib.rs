@@ -5,6 +5,7 @@
 //! [`for_each_method`]. The daemon's dispatcher, the typed client and the OpenRPC document are
 //! all made from that table, so a method that one of them lacks does not compile.
 
+pub mod audit;
 pub mod chat;
 pub mod config;
 pub mod daemon;
@@ -73,6 +74,12 @@ macro_rules! for_each_method {
             $crate::provider::ProviderTest,
             $crate::provider::ProviderRemove,
             $crate::usage::UsageQuery,
+            $crate::audit::UsageWhy,
+            $crate::audit::UsageVerify,
+            $crate::audit::UsageExport,
+            $crate::audit::UsageReconcile,
+            $crate::audit::UsageDispute,
+            $crate::audit::UsageDisputes,
             $crate::usage::BudgetList,
             $crate::usage::BudgetSet,
             $crate::privacy::PrivacyEgress,

@@ -28,10 +28,16 @@ pub enum UsageBy {
     Day,
     /// `provider/model`.
     Model,
+    /// The provider.
+    Provider,
+    /// The agent.
+    Agent,
     /// The client program.
     Client,
     /// The folder it was called in.
     Cwd,
+    /// The token that a program came in with.
+    Token,
     /// The run.
     Run,
 }
@@ -45,6 +51,9 @@ pub struct UsageQueryParams {
     /// From here on, UTC milliseconds; without it, 30 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_ms: Option<i64>,
+    /// Before here, UTC milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<i64>,
     /// Only this run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<Uuid>,
@@ -56,7 +65,7 @@ pub struct UsageQueryParams {
 /// One sum.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UsageRow {
-    /// The day, model, client, folder or run.
+    /// The day, model, provider, agent, client, folder, token or run.
     pub key: String,
     /// Runs that called a model.
     pub runs: u64,
@@ -66,12 +75,21 @@ pub struct UsageRow {
     pub open: u64,
     /// Input tokens.
     pub input_tokens: u64,
+    /// Of them read from a provider's cache.
+    #[serde(default)]
+    pub cached_input_tokens: u64,
     /// Output tokens.
     pub output_tokens: u64,
     /// What it cost.
     pub amount_nano_usd: i64,
     /// Attempts whose amount is an estimate, because the provider did not say.
     pub estimated: u64,
+    /// What is held for attempts that are not settled yet; not in the amount.
+    #[serde(default)]
+    pub held_nano_usd: i64,
+    /// What providers' invoices corrected, below zero where less was billed; not in the amount.
+    #[serde(default)]
+    pub adjusted_nano_usd: i64,
 }
 
 /// The sums.

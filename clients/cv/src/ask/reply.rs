@@ -345,6 +345,9 @@ pub(crate) mod tests {
             output_tokens: 2,
             amount_nano_usd: 7,
             estimated: 1,
+            cached_input_tokens: 0,
+            held_nano_usd: 0,
+            adjusted_nano_usd: 0,
         };
         reply.settled = Some(settled.clone());
         assert_eq!(reply.amount_nano_usd(), None, "still open");

@@ -39,6 +39,12 @@ pub mod stop;
 pub mod template;
 pub mod undo;
 pub mod usage;
+pub mod usage_dispute;
+pub mod usage_export;
+pub mod usage_plot;
+pub mod usage_reconcile;
+pub mod usage_verify;
+pub mod usage_why;
 
 use clap::Subcommand;
 

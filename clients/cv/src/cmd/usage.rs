@@ -6,6 +6,7 @@ use convergio_contract::{
     usage::{BudgetInfo, UsageBy, UsageQuery, UsageQueryParams, UsageQueryResponse, UsageRow},
 };
 
+use super::{usage_dispute, usage_export, usage_plot, usage_reconcile, usage_verify, usage_why};
 use crate::{
     ask::words::amount,
     context::Context,
@@ -13,32 +14,62 @@ use crate::{
     error::Failure,
     exit::Exit,
     local_time, money,
-    output::paint::Role,
+    output::{
+        layout::{Layout, columns},
+        paint::Role,
+    },
     render::words::{count, grouped},
     table::{Cell, Format, Table, show, styled},
 };
 
-/// The widest bar.
-const BAR_MAX_COLUMNS: u64 = 20;
+/// The narrowest bar beside a table; a terminal without room for it shows bars instead of columns.
+const BAR_MIN_COLUMNS: usize = 8;
+/// The widest bar beside a table.
+const BAR_MAX_COLUMNS: usize = 20;
 
 /// What models were used and what it cost.
 #[derive(clap::Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    /// What else to do with the books.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
     /// Summed by.
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub by: By,
     /// From here on: `7d`, `24h` or a day such as `2026-11-01`; without it, 30 days.
     #[arg(long, value_name = "TIME", value_parser = crate::cli::since_ms)]
     pub since: Option<i64>,
+    /// Until here: an age, or a day, which is included.
+    #[arg(long, value_name = "TIME", value_parser = crate::cli::until_ms)]
+    pub until: Option<i64>,
     /// Only this run.
     #[arg(long, value_name = "RUN", value_parser = crate::cli::run_id)]
     pub run: Option<Uuid>,
     /// At most this many rows.
     #[arg(short = 'n', long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=500))]
     pub limit: u32,
+    /// Bars in proportion to the cost, wherever it goes; a terminal has them for days.
+    #[arg(long)]
+    pub plot: bool,
     /// How to print it.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
+}
+
+/// What else to do with the books.
+#[derive(clap::Subcommand, Debug)]
+pub enum Verb {
+    #[doc(hidden)]
+    Why(usage_why::Args),
+    #[doc(hidden)]
+    Verify(usage_verify::Args),
+    #[doc(hidden)]
+    Export(usage_export::Args),
+    #[doc(hidden)]
+    Reconcile(usage_reconcile::Args),
+    #[doc(hidden)]
+    Dispute(usage_dispute::Args),
 }
 
 /// What rows are summed by.
@@ -49,10 +80,16 @@ pub enum By {
     Day,
     /// The model.
     Model,
+    /// The provider.
+    Provider,
+    /// The agent.
+    Agent,
     /// The program that asked.
     Client,
     /// The folder.
     Cwd,
+    /// The token that a program came in with.
+    Token,
     /// The run.
     Run,
 }
@@ -62,8 +99,11 @@ impl By {
         match self {
             Self::Day => "day",
             Self::Model => "model",
+            Self::Provider => "provider",
+            Self::Agent => "agent",
             Self::Client => "client",
             Self::Cwd => "folder",
+            Self::Token => "token",
             Self::Run => "run",
         }
     }
@@ -74,8 +114,11 @@ impl From<By> for UsageBy {
         match by {
             By::Day => Self::Day,
             By::Model => Self::Model,
+            By::Provider => Self::Provider,
+            By::Agent => Self::Agent,
             By::Client => Self::Client,
             By::Cwd => Self::Cwd,
+            By::Token => Self::Token,
             By::Run => Self::Run,
         }
     }
@@ -83,10 +126,19 @@ impl From<By> for UsageBy {
 
 /// Shows it.
 pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
+    match args.verb {
+        Some(Verb::Why(args)) => return usage_why::run(args, context),
+        Some(Verb::Verify(args)) => return usage_verify::run(&args, context),
+        Some(Verb::Export(args)) => return usage_export::run(&args, context),
+        Some(Verb::Reconcile(args)) => return usage_reconcile::run(args, context),
+        Some(Verb::Dispute(args)) => return usage_dispute::run(args, context),
+        None => {}
+    }
     args.format.announce(context);
     let params = UsageQueryParams {
         by: args.by.into(),
         since_ms: args.since,
+        until_ms: args.until,
         run_id: args.run,
         limit: Some(args.limit),
     };
@@ -102,14 +154,24 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
             .answer
             .say("No model was asked in this time. First question: `cv ask \"hello\"`")?;
     } else {
-        let bars = args.by == By::Day && args.format == Format::Text && context.answer.is_terminal;
-        show(
-            &mut context.answer,
-            args.format,
-            &table(&used, args.by, bars),
-            &used,
-            Some(("rows", "row")),
-        )?;
+        let bars = args.format == Format::Text
+            && (args.plot || args.by == By::Day && context.answer.is_terminal);
+        let layout = context.answer.layout;
+        match bars.then(|| room_for_bars(&used, args.by, layout)) {
+            // A table that would be cut into pieces says less than its picture.
+            Some(None) => {
+                let mut text = usage_plot::plot(&used.rows, layout);
+                text.push_str(&layout.text(&sum(&used.total), Role::Strong, 2));
+                context.answer.write(&text)?;
+            }
+            room => show(
+                &mut context.answer,
+                args.format,
+                &table(&used, args.by, room.flatten()),
+                &used,
+                Some(("rows", "row")),
+            )?,
+        }
     }
     if used.rows_more > 0 {
         context.notes.note(&format!(
@@ -118,6 +180,9 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
         ));
     }
     if for_people {
+        for note in remarks(&used.total) {
+            context.notes.note(&note);
+        }
         for budget in &used.budgets {
             context.notes.note(&budget_line(budget));
         }
@@ -125,7 +190,59 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn table(used: &UsageQueryResponse, by: By, bars: bool) -> Table {
+/// Columns for bars beside the table; none where it leaves no room.
+fn room_for_bars(used: &UsageQueryResponse, by: By, layout: Layout) -> Option<usize> {
+    let Some(width) = layout.width else {
+        return Some(BAR_MAX_COLUMNS);
+    };
+    let plain = table(used, by, None).text(Layout::default());
+    let wide = plain.lines().map(columns).max().unwrap_or(0) + 2;
+    // The table keeps room for its last column's words.
+    let room = width.checked_sub(wide.max(BAR_MAX_COLUMNS))?;
+    (room >= BAR_MIN_COLUMNS && wide + 24 <= width).then_some(room.min(BAR_MAX_COLUMNS))
+}
+
+/// All rows in one line, for where there is no table.
+fn sum(total: &UsageRow) -> String {
+    format!(
+        "all: {}, {} in, {} out, {}",
+        count(total.runs, "run", "runs"),
+        grouped(total.input_tokens),
+        grouped(total.output_tokens),
+        cost(total)
+    )
+}
+
+/// What a sum of costs does not say.
+fn remarks(total: &UsageRow) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if total.cached_input_tokens > 0 {
+        remarks.push(format!(
+            "{} of the input tokens were read from the providers' caches",
+            grouped(total.cached_input_tokens)
+        ));
+    }
+    if total.estimated > 0 {
+        remarks.push(format!(
+            "about: {} an upper bound, because the provider did not say what was used",
+            count(total.estimated, "attempt has", "attempts have")
+        ));
+    }
+    if total.adjusted_nano_usd != 0 {
+        remarks.push(format!(
+            "invoices corrected this by {}: {} in all",
+            money::signed(total.adjusted_nano_usd),
+            money::shown(
+                total
+                    .amount_nano_usd
+                    .saturating_add(total.adjusted_nano_usd)
+            )
+        ));
+    }
+    remarks
+}
+
+fn table(used: &UsageQueryResponse, by: By, bars: Option<usize>) -> Table {
     let dearest = used
         .rows
         .iter()
@@ -133,7 +250,7 @@ fn table(used: &UsageQueryResponse, by: By, bars: bool) -> Table {
         .max()
         .unwrap_or(0);
     let mut headers = vec![by.name(), "runs", "in", "out", "cost"];
-    if bars {
+    if bars.is_some() {
         headers.push("");
     }
     let mut rows: Vec<Vec<Cell>> = used
@@ -141,8 +258,9 @@ fn table(used: &UsageQueryResponse, by: By, bars: bool) -> Table {
         .iter()
         .map(|row| {
             let mut cells = cells(row, Role::Plain);
-            if bars {
-                cells.push(styled(bar(row.amount_nano_usd, dearest), Role::Good));
+            if let Some(width) = bars {
+                let bar = usage_plot::bar(row.amount_nano_usd, dearest, width);
+                cells.push(styled(bar, Role::Good));
             }
             cells
         })
@@ -157,31 +275,36 @@ fn table(used: &UsageQueryResponse, by: By, bars: bool) -> Table {
     Table { headers, rows }
 }
 
-fn cells(row: &UsageRow, role: Role) -> Vec<Cell> {
+fn cost(row: &UsageRow) -> String {
     let mut cost = amount(row.amount_nano_usd, row.estimated > 0);
     if row.open > 0 {
         cost.push_str(&format!(
-            " and {} not settled",
-            count(row.open, "attempt", "attempts")
+            " and {} not settled ({} held)",
+            count(row.open, "attempt", "attempts"),
+            money::shown(row.held_nano_usd)
         ));
     }
+    if row.adjusted_nano_usd != 0 {
+        cost.push_str(&format!(
+            " ({} by invoice)",
+            money::signed(row.adjusted_nano_usd)
+        ));
+    }
+    cost
+}
+
+fn cells(row: &UsageRow, role: Role) -> Vec<Cell> {
+    let key = match row.key.as_str() {
+        "" => "(none)",
+        key => key,
+    };
     vec![
-        styled(row.key.as_str(), role),
+        styled(key, role),
         styled(grouped(row.runs), role),
         styled(grouped(row.input_tokens), role),
         styled(grouped(row.output_tokens), role),
-        styled(cost, role),
+        styled(cost(row), role),
     ]
-}
-
-/// A bar in proportion to the dearest; whatever cost anything has one.
-fn bar(nano: i64, dearest: i64) -> String {
-    let (nano, dearest) = (nano.max(0).unsigned_abs(), dearest.max(1).unsigned_abs());
-    if nano == 0 {
-        return String::new();
-    }
-    let wide = u128::from(nano) * u128::from(BAR_MAX_COLUMNS) / u128::from(dearest);
-    "█".repeat(usize::try_from(wide).unwrap_or(0).max(1))
 }
 
 /// A budget in one line.
@@ -212,7 +335,6 @@ pub fn budget_line(budget: &BudgetInfo) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::layout::Layout;
 
     fn row(key: &str, nano: i64) -> UsageRow {
         UsageRow {
@@ -221,33 +343,75 @@ mod tests {
             attempts: 3,
             open: 0,
             input_tokens: 1_204,
+            cached_input_tokens: 0,
             output_tokens: 310,
             amount_nano_usd: nano,
             estimated: 0,
+            held_nano_usd: 0,
+            adjusted_nano_usd: 0,
+        }
+    }
+
+    fn used() -> UsageQueryResponse {
+        UsageQueryResponse {
+            rows: vec![row("2026-11-20", 1_000_000_000), row("2026-11-19", 1)],
+            rows_more: 0,
+            total: row("", 1_000_000_001),
+            budgets: Vec::new(),
         }
     }
 
     #[test]
     fn days_have_bars_and_a_sum() {
-        let used = UsageQueryResponse {
-            rows: vec![row("2026-11-20", 1_000_000_000), row("2026-11-19", 1)],
-            rows_more: 0,
-            total: row("", 1_000_000_001),
-            budgets: Vec::new(),
-        };
         assert_eq!(
-            table(&used, By::Day, true).text(Layout::default()),
+            table(&used(), By::Day, Some(20)).text(Layout::default()),
             "day         runs  in     out  cost\n\
              2026-11-20  2     1,204  310  $1.00              ████████████████████\n\
-             2026-11-19  2     1,204  310  less than $0.0001  █\n\
+             2026-11-19  2     1,204  310  less than $0.0001  ▏\n\
              all         2     1,204  310  $1.00\n"
         );
     }
 
     #[test]
-    fn bars_keep_their_proportion() {
-        assert_eq!(bar(0, 10), "");
-        assert_eq!(bar(5, 10).chars().count(), 10);
-        assert_eq!(bar(i64::MAX, i64::MAX).chars().count(), 20);
+    fn bars_stand_beside_the_table_only_where_it_leaves_room() {
+        let at = |width| Layout {
+            width: Some(width),
+            color: false,
+        };
+        assert_eq!(room_for_bars(&used(), By::Day, at(40)), None);
+        assert_eq!(room_for_bars(&used(), By::Day, at(200)), Some(20));
+        for width in 20..200 {
+            if let Some(room) = room_for_bars(&used(), By::Day, at(width)) {
+                let text = table(&used(), By::Day, Some(room)).text(at(width));
+                assert!(
+                    text.lines().all(|line| columns(line) <= width),
+                    "{width}:\n{text}"
+                );
+                assert_eq!(text.lines().count(), 4, "{width}:\n{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_sum_hides_is_said() {
+        let mut total = row("", 3_000_000_000);
+        total.open = 1;
+        total.held_nano_usd = 60_000_000;
+        total.estimated = 2;
+        total.cached_input_tokens = 1_000;
+        total.adjusted_nano_usd = 90_000_000;
+        assert_eq!(
+            cost(&total),
+            "about $3.00 and 1 attempt not settled ($0.06 held) (+$0.09 by invoice)"
+        );
+        assert_eq!(
+            remarks(&total),
+            [
+                "1,000 of the input tokens were read from the providers' caches",
+                "about: 2 attempts have an upper bound, because the provider did not say what was \
+                 used",
+                "invoices corrected this by +$0.09: $3.09 in all",
+            ]
+        );
     }
 }

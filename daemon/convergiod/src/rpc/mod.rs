@@ -1,5 +1,7 @@
 //! The bodies of the contract's methods: one file per resource, as in the contract.
 
+mod audit;
+mod books;
 mod chat;
 mod config;
 mod daemon;

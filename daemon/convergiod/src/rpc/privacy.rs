@@ -26,7 +26,8 @@ pub(super) fn is_loopback(destination: &str) -> bool {
     origin.is_some_and(|origin| origin.is_loopback())
 }
 
-fn row(row: Egress) -> EgressRow {
+/// A row as it travels.
+pub(super) fn egress_row(row: Egress) -> EgressRow {
     EgressRow {
         egress_id: row.id,
         run_id: row.run_id,
@@ -72,7 +73,7 @@ impl Handle<PrivacyEgress> for Daemon {
         });
         let (page, totals) = read.await.map_err(runs_error)?;
         Ok(PrivacyEgressResponse {
-            rows: page.rows.into_iter().map(row).collect(),
+            rows: page.rows.into_iter().map(egress_row).collect(),
             cursor: page.next.map(|cursor| cursor.to_string()),
             bytes_total: totals.bytes,
             rows_total: totals.rows,

@@ -31,8 +31,11 @@ fn group(by: UsageBy) -> GroupBy {
     match by {
         UsageBy::Day => GroupBy::Day,
         UsageBy::Model => GroupBy::Model,
+        UsageBy::Provider => GroupBy::Provider,
+        UsageBy::Agent => GroupBy::Agent,
         UsageBy::Client => GroupBy::Client,
         UsageBy::Cwd => GroupBy::Cwd,
+        UsageBy::Token => GroupBy::Token,
         UsageBy::Run => GroupBy::Run,
     }
 }
@@ -44,9 +47,12 @@ fn row(key: String, totals: UsageTotals) -> UsageRow {
         attempts: totals.attempts,
         open: totals.open,
         input_tokens: totals.input_tokens,
+        cached_input_tokens: totals.cached_tokens,
         output_tokens: totals.output_tokens,
         amount_nano_usd: totals.cost_nano,
         estimated: totals.estimated,
+        held_nano_usd: totals.held_nano,
+        adjusted_nano_usd: totals.adjusted_nano,
     }
 }
 
@@ -100,7 +106,7 @@ impl Handle<UsageQuery> for Daemon {
         };
         let query = convergio_ledger::UsageQuery {
             since_ms,
-            until_ms: None,
+            until_ms: params.until_ms,
             by: group(params.by),
             run_id: params.run_id,
             zone: self.models.zone.clone(),
