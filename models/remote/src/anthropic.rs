@@ -152,6 +152,7 @@ struct Source<'a> {
 enum Thinking {
     Adaptive,
     Enabled { budget_tokens: u32 },
+    BetweenTools,
     Disabled,
 }
 
@@ -306,6 +307,10 @@ fn thinking(
     match (form, wanted) {
         (_, ReasoningEffort::Default) | (ReasoningForm::None, ReasoningEffort::Off) => {
             Ok((None, None))
+        }
+        (ReasoningForm::Always, ReasoningEffort::Off) => Ok((None, Some("low"))),
+        (ReasoningForm::BetweenTools, ReasoningEffort::Off) => {
+            Ok((Some(Thinking::BetweenTools), None))
         }
         (_, ReasoningEffort::Off) => Ok((Some(Thinking::Disabled), None)),
         (ReasoningForm::Budget, _) => Ok((Some(budgeted(wanted, request)), None)),

@@ -50,7 +50,7 @@ pub enum Api {
 
 /// How a model is told how much to reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum ReasoningForm {
     /// By one word: OpenAI's `reasoning_effort` and `reasoning.effort`.
     Effort,
@@ -58,6 +58,10 @@ pub enum ReasoningForm {
     Object,
     /// Anthropic's newer models: `thinking` is adaptive, and `output_config` has the word.
     Adaptive,
+    /// The same for those that think in any case: not at all is a little there.
+    Always,
+    /// The same for those that at least note something down between their tools.
+    BetweenTools,
     /// Anthropic's older models: `thinking` has a number of tokens.
     Budget,
     /// Not at all: nothing is sent, and who wants it gets an error.

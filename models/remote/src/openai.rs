@@ -20,6 +20,10 @@ use crate::{
 
 pub(crate) use stream::{Decoder, input_classes, output_classes};
 
+/// How closely pictures are looked at. Where nothing is said, newer models take as many tokens as a
+/// picture has, which no hold could foresee.
+pub(crate) const IMAGE_DETAIL: &str = "high";
+
 /// How it is spoken.
 pub(crate) const WIRE: Wire = Wire {
     body: |endpoint, request| body(endpoint, request, &request.model),
@@ -107,6 +111,7 @@ enum ContentPart<'a> {
 #[derive(Serialize)]
 struct ImageUrl {
     url: String,
+    detail: &'static str,
 }
 
 #[derive(Serialize)]
@@ -374,6 +379,7 @@ fn image<'a>(part: &'a Part) -> Option<ContentPart<'a>> {
         Part::Image(image) => Some(ContentPart::ImageUrl {
             image_url: ImageUrl {
                 url: image_url(image),
+                detail: IMAGE_DETAIL,
             },
         }),
         _ => None,

@@ -14,7 +14,7 @@ use crate::{
     body::{check_bounds, image_url, parameters, prompted_system, result_text, signed_by, to_body},
     endpoint::{Endpoint, JsonSupport, ReasoningForm},
     kind::{Framing, KeyHeader, Wire},
-    openai::effort,
+    openai::{IMAGE_DETAIL, effort},
     schema,
 };
 
@@ -269,7 +269,7 @@ fn piece(part: &Part) -> Option<Piece<'_>> {
             text: Cow::Borrowed(text),
         }),
         Part::Image(image) => Some(Piece::InputImage {
-            detail: "auto",
+            detail: IMAGE_DETAIL,
             image_url: image_url(image),
         }),
         _ => None,

@@ -50,10 +50,10 @@ pub(crate) struct StreamCase {
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
-struct Call {
-    id: String,
-    name: String,
-    arguments: String,
+pub(crate) struct Call {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) arguments: String,
     signature: Option<String>,
 }
 
@@ -225,7 +225,7 @@ fn check(case: &StreamCase, outcome: &Outcome, where_: &str) {
 }
 
 /// The calls of an answer, each piece where it belongs.
-fn tool_calls(events: &[ModelEvent], where_: &str) -> Vec<Call> {
+pub(crate) fn tool_calls(events: &[ModelEvent], where_: &str) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     for event in events {
         match event {

@@ -6,6 +6,7 @@
     reason = "a server or a helper that fails must fail its test"
 )]
 
+mod bodies;
 mod faults;
 mod fixtures;
 mod requests;

@@ -41,7 +41,7 @@ fn conversation() -> ModelRequest {
 }
 
 /// The body that a server gets, and what it was told in headers.
-async fn sent(change: impl Fn(&mut Endpoint, &mut ModelRequest), kind: Kind) -> Value {
+pub(crate) async fn sent(change: impl Fn(&mut Endpoint, &mut ModelRequest), kind: Kind) -> Value {
     let server = FakeProvider::start(Script::always(Reply::text("ok")));
     let mut endpoint = endpoint(kind, &server);
     let mut request = conversation();
@@ -59,6 +59,8 @@ async fn sent(change: impl Fn(&mut Endpoint, &mut ModelRequest), kind: Kind) -> 
     let path = match kind {
         Kind::Anthropic => "/v1/messages",
         Kind::Ollama => "/api/chat",
+        Kind::OpenAiResponses => "/v1/responses",
+        Kind::Azure => "/openai/v1/chat/completions",
         _ => "/v1/chat/completions",
     };
     assert_eq!(call.path, path);
