@@ -158,7 +158,7 @@ fn read(
 ) -> Result<(), InvoiceError> {
     let shape = invoice.shape;
     let model = match &found.model {
-        Some(model) => Some(name(number, model)?),
+        Some(model) => Some(name(number, model)?).filter(|model| !model.is_empty()),
         None => None,
     };
     let mut push = |model: Option<String>, resource, quantity: Option<u64>, amount_nano| {

@@ -175,6 +175,11 @@ pub fn parse_invoice(bytes: &[u8], provider: Option<&str>) -> Result<Invoice, In
         return Err(InvoiceError::TooLarge { bytes: bytes.len() });
     }
     let text = std::str::from_utf8(bytes).map_err(|_| InvoiceError::NotText)?;
+    let provider = match provider {
+        Some(provider) => Some(name(0, provider)?).filter(|name| !name.is_empty()),
+        None => None,
+    };
+    let provider = provider.as_deref();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match text.trim_start().bytes().next() {
         None => Err(InvoiceError::Unknown {
@@ -212,7 +217,8 @@ pub(crate) fn line_item(
         "output" => Some(Resource::OutText),
         _ => None,
     };
-    Ok((Some(name(line, model)?), resource))
+    let model = name(line, model)?;
+    Ok(((!model.is_empty()).then_some(model), resource))
 }
 
 /// The first ten characters of a day or a moment.
