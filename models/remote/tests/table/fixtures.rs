@@ -1,6 +1,6 @@
 //! What every provider sends, and what it must become.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::LazyLock};
 
 use convergio_fake_provider::{FakeProvider, Reply, Script};
 use convergio_models_api::{ModelEvent, StopReason, Usage};
@@ -133,6 +133,20 @@ pub(crate) fn successes() -> Vec<(&'static ProviderRow, StreamCase)> {
     let rows = rows().into_iter();
     rows.map(|row| (row, own_streams(&row.name).remove(0)))
         .collect()
+}
+
+/// The body of every stream of every dialect.
+pub(crate) fn bodies() -> &'static [(Kind, Vec<u8>)] {
+    static BODIES: LazyLock<Vec<(Kind, Vec<u8>)>> = LazyLock::new(|| {
+        let kinds = Kind::ALL.iter();
+        kinds
+            .flat_map(|&kind| {
+                let cases = own_streams(speaker(kind)).into_iter();
+                cases.map(move |case| (kind, case.body))
+            })
+            .collect()
+    });
+    &BODIES
 }
 
 /// The whole response on the wire.

@@ -9,6 +9,7 @@
 mod bodies;
 mod faults;
 mod fixtures;
+mod mutations;
 mod requests;
 mod rows;
 mod support;
