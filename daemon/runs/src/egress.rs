@@ -262,23 +262,31 @@ pub fn egress_totals(
         .map_err(at(conn, READ))?)
 }
 
-/// Bytes that left, by where they went; 10,000 places at most, in their order.
+/// How much left, by where it went: from then on (UTC), for this run, or at all; 10,000 places at
+/// most, in their order.
 ///
 /// # Errors
 /// What the store said.
 pub fn egress_by_destination(
     conn: &Connection,
     tenant: Tenant,
-) -> Result<Vec<(String, u64)>, RunsError> {
+    since_ms: Option<i64>,
+    run_id: Option<Uuid>,
+) -> Result<Vec<(String, EgressTotals)>, RunsError> {
     Ok(conn
         .prepare_cached(
-            "SELECT destination, sum(bytes) FROM egress WHERE tenant_id = ?1 \
-             GROUP BY destination ORDER BY destination LIMIT ?2",
+            "SELECT destination, count(*), sum(bytes) FROM egress WHERE tenant_id = ?1 \
+                AND (?2 IS NULL OR at_ms >= ?2) AND (?3 IS NULL OR run_id = ?3) \
+             GROUP BY destination ORDER BY destination LIMIT ?4",
         )
         .and_then(|mut statement| {
             statement
-                .query_map(params![tenant.0, RUN_MAX], |row| {
-                    Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+                .query_map(params![tenant.0, since_ms, run_id, RUN_MAX], |row| {
+                    let totals = EgressTotals {
+                        rows: row.get::<_, i64>(1)?.unsigned_abs(),
+                        bytes: row.get::<_, i64>(2)?.unsigned_abs(),
+                    };
+                    Ok((row.get(0)?, totals))
                 })?
                 .collect()
         })

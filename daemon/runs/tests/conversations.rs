@@ -398,10 +398,22 @@ async fn what_left_is_listed_and_outlives_its_run() {
     assert_eq!((of_one.rows, of_one.bytes, page.next), (1, 10, None));
     let places = runs
         .store()
-        .read("add up", move |conn| egress_by_destination(conn, tenant))
+        .read("add up", move |conn| {
+            egress_by_destination(conn, tenant, None, None)
+        })
         .await
         .unwrap();
-    assert_eq!(places.iter().map(|(_, bytes)| bytes).sum::<u64>(), 19);
+    let sum = places.iter().map(|(_, totals)| totals.bytes).sum::<u64>();
+    assert_eq!(sum, 19);
+    let of_one = runs
+        .store()
+        .read("add up", move |conn| {
+            egress_by_destination(conn, tenant, None, Some(run_id))
+        })
+        .await
+        .unwrap();
+    let rows: Vec<(u64, u64)> = of_one.iter().map(|(_, t)| (t.rows, t.bytes)).collect();
+    assert_eq!(rows, [(1, 10)]);
 
     runs.finish(run_id, ending()).await.unwrap();
     // Rows of 1970 are long past what is kept.

@@ -67,4 +67,10 @@ pub struct PrivacyEgressResponse {
     pub bytes_total: u64,
     /// All rows since then.
     pub rows_total: u64,
+    /// Bytes of them that went to other machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere_bytes_total: Option<u64>,
+    /// How many of them went to other machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere_rows_total: Option<u64>,
 }

@@ -87,22 +87,23 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// How much it was, and where all of it is shown, how much of it went to other machines.
+/// How much it was, and how much of it went to other machines.
 fn summary(left: &PrivacyEgressResponse) -> String {
     let all = format!(
         "{} in {}",
         count(left.bytes_total, "byte", "bytes"),
         count(left.rows_total, "request", "requests")
     );
-    if left.cursor.is_some() || left.rows.len() as u64 != left.rows_total {
-        return all;
+    match (left.elsewhere_rows_total, left.elsewhere_bytes_total) {
+        (Some(0), _) => format!("{all}, none of it to another machine"),
+        (Some(rows), Some(bytes)) => format!(
+            "{all}, {} in {} to other machines",
+            grouped(bytes),
+            grouped(rows)
+        ),
+        // An older daemon adds them up all together.
+        _ => all,
     }
-    let elsewhere = || left.rows.iter().filter(|row| !row.loopback);
-    if elsewhere().next().is_none() {
-        return format!("{all}, none of it to another machine");
-    }
-    let bytes = elsewhere().fold(0_u64, |sum, row| sum.saturating_add(row.bytes));
-    format!("{all}, {} to other machines", grouped(bytes))
 }
 
 fn table(left: &PrivacyEgressResponse) -> Table {
@@ -139,6 +140,7 @@ mod tests {
     use super::*;
 
     fn left(rows: &[(&str, bool, u64)], rows_total: u64) -> PrivacyEgressResponse {
+        let elsewhere = || rows.iter().filter(|row| !row.1);
         PrivacyEgressResponse {
             rows: rows
                 .iter()
@@ -158,6 +160,8 @@ mod tests {
             cursor: None,
             bytes_total: rows.iter().map(|row| row.2).sum(),
             rows_total,
+            elsewhere_bytes_total: Some(elsewhere().map(|row| row.2).sum()),
+            elsewhere_rows_total: Some(elsewhere().count() as u64),
         }
     }
 
@@ -171,13 +175,15 @@ mod tests {
         );
         assert_eq!(
             summary(&left(&[here, there], 2)),
-            "4,200 bytes in 2 requests, 1,200 to other machines"
+            "4,200 bytes in 2 requests, 1,200 in 1 to other machines"
         );
     }
 
     #[test]
-    fn rows_that_are_not_shown_are_not_judged() {
+    fn what_an_older_daemon_does_not_tell_apart_is_not_judged() {
         let here = ("http://127.0.0.1:11434", true, 3_000);
-        assert_eq!(summary(&left(&[here], 2)), "3,000 bytes in 2 requests");
+        let mut left = left(&[here], 2);
+        left.elsewhere_rows_total = None;
+        assert_eq!(summary(&left), "3,000 bytes in 2 requests");
     }
 }

@@ -113,13 +113,13 @@ impl Daemon {
         let read = self
             .store
             .read("add up what left the machine", move |conn| {
-                convergio_runs::egress_by_destination(conn, tenant)
+                convergio_runs::egress_by_destination(conn, tenant, None, None)
             });
         let places = read.await.map_err(super::runs_error)?;
         let elsewhere = places
             .into_iter()
             .filter(|(destination, _)| !super::privacy::is_loopback(destination));
-        Ok(elsewhere.fold(0, |sum: u64, (_, bytes)| sum.saturating_add(bytes)))
+        Ok(elsewhere.fold(0, |sum: u64, (_, totals)| sum.saturating_add(totals.bytes)))
     }
 }
 

@@ -6,7 +6,7 @@ use convergio_contract::{
     privacy::{EgressRow, PrivacyEgress, PrivacyEgressParams, PrivacyEgressResponse},
 };
 use convergio_egress::{Origin, Url};
-use convergio_runs::{Egress, EgressCursor, EgressFilter, RunsError};
+use convergio_runs::{Egress, EgressCursor, EgressFilter, EgressTotals, RunsError};
 
 use super::runs_error;
 use crate::{
@@ -67,16 +67,28 @@ impl Handle<PrivacyEgress> for Daemon {
         let tenant = self.runs().tenant();
         let read = self.store.read("read what left the machine", move |conn| {
             let page = convergio_runs::list_egress(conn, tenant, &filter)?;
-            let totals =
-                convergio_runs::egress_totals(conn, tenant, filter.since_ms, filter.run_id)?;
-            Ok::<_, RunsError>((page, totals))
+            let (since_ms, run_id) = (filter.since_ms, filter.run_id);
+            let places = convergio_runs::egress_by_destination(conn, tenant, since_ms, run_id)?;
+            Ok::<_, RunsError>((page, places))
         });
-        let (page, totals) = read.await.map_err(runs_error)?;
+        let (page, places) = read.await.map_err(runs_error)?;
+        let sum = |elsewhere: bool| {
+            let all = EgressTotals::default();
+            let counted = places.iter();
+            let counted = counted.filter(|(place, _)| !(elsewhere && is_loopback(place)));
+            counted.fold(all, |sum, (_, one)| EgressTotals {
+                rows: sum.rows.saturating_add(one.rows),
+                bytes: sum.bytes.saturating_add(one.bytes),
+            })
+        };
+        let (totals, elsewhere) = (sum(false), sum(true));
         Ok(PrivacyEgressResponse {
             rows: page.rows.into_iter().map(egress_row).collect(),
             cursor: page.next.map(|cursor| cursor.to_string()),
             bytes_total: totals.bytes,
             rows_total: totals.rows,
+            elsewhere_bytes_total: Some(elsewhere.bytes),
+            elsewhere_rows_total: Some(elsewhere.rows),
         })
     }
 }

@@ -11,9 +11,12 @@ use convergio_contract::{
         TemplateRemoveResponse, TemplateSave, TemplateSaveResponse,
     },
 };
-use convergio_runs::{NewTemplate, Template};
+use convergio_runs::{NewTemplate, RunsError, Template};
 
-use super::runs_error;
+use super::{
+    runs_error,
+    undo::{self, KeptTemplate},
+};
 use crate::{
     daemon::{Daemon, now_ms},
     dispatch::{Call, Handle},
@@ -21,11 +24,22 @@ use crate::{
     run_kinds::question,
 };
 
-fn wire(template: Template) -> Wire {
+/// A template as it travels.
+pub(super) fn wire(template: Template) -> Wire {
     Wire {
         name: template.name,
         prompt: template.prompt,
         system: template.system,
+        model: template.model,
+    }
+}
+
+/// A template as it is kept.
+pub(super) fn new(template: Wire) -> NewTemplate {
+    NewTemplate {
+        name: template.name,
+        system: template.system,
+        prompt: template.prompt,
         model: template.model,
     }
 }
@@ -44,15 +58,20 @@ impl Handle<TemplateSave> for Daemon {
         }
         question::check_placeholders(&params.prompt)?;
         question::check_placeholders(params.system.as_deref().unwrap_or_default())?;
-        let tenant = self.runs().tenant();
-        let new = NewTemplate {
-            name: params.name,
-            system: params.system,
-            prompt: params.prompt,
-            model: params.model,
-        };
+        let (tenant, retention) = (self.runs().tenant(), self.runs().retention());
         let write = self.store.write("save a template", move |tx| {
-            convergio_runs::save_template(tx, tenant, &new, now_ms())
+            let saved = new(params.clone());
+            let before = convergio_runs::save_template(tx, tenant, &saved, now_ms())?;
+            let kept = KeptTemplate {
+                name: params.name.clone(),
+                before: before.clone().map(wire),
+                after: Some(params),
+            };
+            if kept.before != kept.after {
+                let label = format!("cv template save {}", kept.name);
+                undo::keep_template(tx, tenant, &retention, &label, kept)?;
+            }
+            Ok::<_, RunsError>(before)
         });
         let replaced = write.await.map_err(runs_error)?;
         Ok(TemplateSaveResponse {
@@ -80,9 +99,19 @@ impl Handle<TemplateRemove> for Daemon {
         _call: Call,
         params: TemplateRemoveParams,
     ) -> Result<TemplateRemoveResponse, RpcError> {
-        let tenant = self.runs().tenant();
+        let (tenant, retention) = (self.runs().tenant(), self.runs().retention());
         let write = self.store.write("remove a template", move |tx| {
-            convergio_runs::remove_template(tx, tenant, &params.name)
+            let removed = convergio_runs::remove_template(tx, tenant, &params.name)?;
+            if let Some(before) = removed.clone() {
+                let label = format!("cv template remove {}", params.name);
+                let kept = KeptTemplate {
+                    name: params.name,
+                    before: Some(wire(before)),
+                    after: None,
+                };
+                undo::keep_template(tx, tenant, &retention, &label, kept)?;
+            }
+            Ok::<_, RunsError>(removed)
         });
         let removed = write.await.map_err(runs_error)?;
         Ok(TemplateRemoveResponse {

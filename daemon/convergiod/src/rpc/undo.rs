@@ -7,6 +7,7 @@ use convergio_contract::{
     limits::{PAGE_MAX, UNDO_FILE_MAX_BYTES},
     method::Empty,
     review::{Blob, Encoding, ReviewAllowParams},
+    template::Template,
     undo::{
         FileToWrite, UndoApply, UndoApplyParams, UndoApplyResponse, UndoEntry, UndoFile, UndoList,
         UndoListParams, UndoListResponse, UndoPut, UndoPutParams, UndoSilence,
@@ -44,6 +45,20 @@ struct Kept {
     /// For the daemon's own change: the revision of the settings file after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     settings_rev: Option<String>,
+    /// For a template, which is no file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    template: Option<KeptTemplate>,
+}
+
+/// A template as it was, and as it became.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct KeptTemplate {
+    /// Its name.
+    pub(super) name: String,
+    /// None where there was none.
+    pub(super) before: Option<Template>,
+    /// None where it was removed.
+    pub(super) after: Option<Template>,
 }
 
 fn new_undo(id: Uuid, label: &str, root: Option<String>, kept: &Kept) -> Result<NewUndo, RpcError> {
@@ -121,6 +136,7 @@ impl Handle<UndoPut> for Daemon {
             silence: params.silence,
             ended_silence: params.ended_silence,
             settings_rev: None,
+            template: None,
         };
         let new = new_undo(params.undo_id, &params.label, Some(params.root), &kept)?;
         self.runs().put_undo(new).await.map_err(runs_error)?;
@@ -198,6 +214,10 @@ impl Handle<UndoApply> for Daemon {
             self.closed(id, &kept).await?;
             return Ok(done);
         }
+        if let Some(template) = kept.template {
+            self.restore_template(id, template).await?;
+            return Ok(done);
+        }
         if params.keep_files && kept.silence.is_none() {
             return Err(failure::invalid("`keep_files` is for silences alone"));
         }
@@ -269,6 +289,28 @@ fn left_to_write(
     Ok(write)
 }
 
+/// Keeps the way back from a change of a template, in the transaction that makes it.
+pub(super) fn keep_template(
+    tx: &convergio_store::Tx<'_>,
+    tenant: convergio_runs::Tenant,
+    retention: &convergio_runs::Retention,
+    label: &str,
+    template: KeptTemplate,
+) -> Result<(), RunsError> {
+    let kept = Kept {
+        files: Vec::new(),
+        silence: None,
+        ended_silence: None,
+        settings_rev: None,
+        template: Some(template),
+    };
+    let new = new_undo(Uuid::now_v7(), label, None, &kept).map_err(|_| RunsError::Invalid {
+        what: "template",
+        reason: "the way back could not be kept",
+    })?;
+    convergio_runs::put_undo(tx, tenant, &new, crate::daemon::now_ms(), retention)
+}
+
 impl Daemon {
     /// Marks a change as taken back, its silence with it; one that it ended stands again.
     async fn closed(&self, id: Uuid, kept: &Kept) -> Result<(), RpcError> {
@@ -290,6 +332,42 @@ impl Daemon {
             convergio_runs::set_undo_state(tx, tenant, id, UndoState::Undone, now_ms)
         });
         marked.await.map_err(runs_error)
+    }
+
+    /// Puts a template back, unless somebody changed it since.
+    async fn restore_template(&self, id: Uuid, kept: KeptTemplate) -> Result<(), RpcError> {
+        let tenant = self.runs().tenant();
+        let name = kept.name.clone();
+        let write = self.store.write("take a template back", move |tx| {
+            if convergio_runs::get_undo(tx, tenant, id)?.entry.state != UndoState::Recorded {
+                return Ok(true);
+            }
+            let found = convergio_runs::get_template(tx, tenant, &kept.name)?;
+            if found.map(super::template::wire) != kept.after {
+                return Ok(false);
+            }
+            let now_ms = crate::daemon::now_ms();
+            match kept.before {
+                Some(before) => {
+                    let before = super::template::new(before);
+                    convergio_runs::save_template(tx, tenant, &before, now_ms)?;
+                }
+                None => {
+                    convergio_runs::remove_template(tx, tenant, &kept.name)?;
+                }
+            }
+            convergio_runs::set_undo_state(tx, tenant, id, UndoState::Undone, now_ms)?;
+            Ok::<_, RunsError>(true)
+        });
+        if write.await.map_err(runs_error)? {
+            return Ok(());
+        }
+        Err(RpcError::new(
+            ErrorCode::Conflict,
+            format!("template {name} was changed since"),
+        )
+        .why("taking the change back would lose what was done after it")
+        .hint("cv template list"))
     }
 
     async fn restore_settings(&self, kept: &Kept, rev: &str) -> Result<(), RpcError> {
@@ -338,6 +416,7 @@ impl Daemon {
             silence: None,
             ended_silence: None,
             settings_rev: Some(plan.after_rev.as_str().to_owned()),
+            template: None,
         };
         let new = new_undo(id, label, None, &kept)?;
         self.runs().put_undo(new).await.map_err(runs_error)?;
