@@ -49,6 +49,8 @@ pub struct Pruned {
     pub sessions: usize,
     /// Rows of what left the machine.
     pub egress: usize,
+    /// Answers that were kept.
+    pub answers: usize,
 }
 
 impl Pruned {
@@ -62,6 +64,7 @@ impl Pruned {
             + self.messages
             + self.sessions
             + self.egress
+            + self.answers
     }
 
     pub(crate) fn add(&mut self, other: Self) {
@@ -72,6 +75,7 @@ impl Pruned {
         self.messages += other.messages;
         self.sessions += other.sessions;
         self.egress += other.egress;
+        self.answers += other.answers;
     }
 }
 

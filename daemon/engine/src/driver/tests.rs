@@ -166,6 +166,7 @@ fn plan(routes: usize) -> Plan {
     Plan {
         routes: (0..routes).map(route).collect(),
         left_out: Vec::new(),
+        first_choice: None,
         policy: Policy::LocalFirst,
     }
 }

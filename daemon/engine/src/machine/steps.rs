@@ -84,10 +84,6 @@ pub enum Input {
 
 /// What to do, in order.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one at a time exists, and it moves rarely"
-)]
 pub enum Effect {
     /// Ask admission for one wire request.
     Admit(Ask),

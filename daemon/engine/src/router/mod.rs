@@ -144,6 +144,8 @@ pub struct Plan {
     pub routes: Vec<Route>,
     /// Not tried.
     pub left_out: Vec<LeftOut>,
+    /// What would have been tried first, had it been fit: the first route stands in for it.
+    pub first_choice: Option<LeftOut>,
     /// The policy that it was made under.
     pub policy: Policy,
 }
@@ -302,6 +304,7 @@ pub fn plan(selection: Selection) -> Result<Plan, NoModel> {
     let (policy, needs) = (selection.policy, selection.needs);
     let (drafts, passed) = drafts(selection);
     let (mut routes, mut left_out): (Vec<Route>, Vec<LeftOut>) = (Vec::new(), Vec::new());
+    let mut leads = false;
     for draft in drafts {
         if let Some(known) = routes
             .iter_mut()
@@ -317,7 +320,10 @@ pub fn plan(selection: Selection) -> Result<Plan, NoModel> {
             facts,
         } = draft.candidate;
         match why {
-            Some(why) => left_out.push(LeftOut { target, local, why }),
+            Some(why) => {
+                leads |= routes.is_empty() && left_out.is_empty();
+                left_out.push(LeftOut { target, local, why });
+            }
             None => {
                 let reason = match (&facts.state, policy) {
                     (State::Probing, _) => format!("{}; it failed a moment ago", draft.reason),
@@ -339,6 +345,9 @@ pub fn plan(selection: Selection) -> Result<Plan, NoModel> {
         }
     }
     let first = left_out.first().cloned();
+    let first_choice = first
+        .clone()
+        .filter(|left| leads && left.why != Unfit::NotLocal);
     for Candidate { target, local, .. } in passed {
         let known = routes.iter().any(|route| route.target == target)
             || left_out.iter().any(|left| left.target == target);
@@ -351,11 +360,17 @@ pub fn plan(selection: Selection) -> Result<Plan, NoModel> {
         (false, _) => Ok(Plan {
             routes,
             left_out,
+            first_choice,
             policy,
         }),
-        (true, Some(LeftOut { target, why, .. })) if why == Unfit::NotLocal => {
-            Err(NoModel::NotLocal { target })
-        }
+        (
+            true,
+            Some(LeftOut {
+                target,
+                why: Unfit::NotLocal,
+                ..
+            }),
+        ) => Err(NoModel::NotLocal { target }),
         (true, Some(left)) => Err(NoModel::Unfit(left)),
         (true, None) => Err(NoModel::Nothing),
     }

@@ -166,6 +166,7 @@ fn what_cannot_do_it_is_left_out_and_said() {
     };
     let plan_ = plan(selection).unwrap();
     assert_eq!(names(&plan_), ["d/good"]);
+    assert_eq!(plan_.first_choice.as_ref(), plan_.left_out.first());
     let why: Vec<String> = plan_
         .left_out
         .iter()
