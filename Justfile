@@ -59,9 +59,19 @@ sdk:
     npm install --silent --no-audit --no-fund --prefix target/sdk openai @anthropic-ai/sdk
     CONVERGIO_SDK={{justfile_directory()}}/target/sdk cargo test -p convergio-tests -- --ignored --nocapture official_sdks
 
-# Fuzz a target (frames, diffs, sse, openai_stream, anthropic_stream, ollama_stream, model_reply) for a number of executions; needs cargo-fuzz.
+# Claude Code and Codex (from npm, into target/agents) behind `cv guard`, stopped at their cap.
+guard-agent:
+    npm install --silent --no-audit --no-fund --prefix target/agents @openai/codex @anthropic-ai/claude-code
+    CONVERGIO_AGENTS={{justfile_directory()}}/target/agents cargo test -p convergio-tests -- --ignored --nocapture behind_the_guard
+
+# Fuzz a target (frames, diffs, model_reply, sse, and NAME_stream of openai, responses, anthropic, gemini, ollama; gateway_request, gateway_stream, price_list) for a number of executions; needs cargo-fuzz.
 fuzz target runs="10000000":
     RUSTC_BOOTSTRAP=1 cargo fuzz run --release --sanitizer none {{target}} -- -runs={{runs}} -max_len=4096 -rss_limit_mb=2048
+
+# Check a list of prices and sign it with a key of minisign's (LIST.minisig comes beside it); needs minisign.
+sign-prices list key:
+    cargo run --quiet -p convergio-models-remote --example check_prices -- {{list}}
+    minisign -S -s {{key}} -m {{list}} -t "prices of $(date -u +%Y-%m-%d)"
 
 # Campaigns: the same tests, longer. CONVERGIO_SEED=N plays one again.
 

@@ -34,6 +34,7 @@ pub fn check(kind: Kind, input: &[u8]) {
     let expectation = Expectation {
         json_by_tool: choice & 1 == 1,
         local: choice & 2 == 2,
+        no_end_marker: choice & 4 == 4,
     };
     let whole = decode(kind, expectation, &[stream]);
     let at = usize::from(*cut) * stream.len() / 255;
@@ -46,23 +47,37 @@ pub fn check(kind: Kind, input: &[u8]) {
 
     let (events, error) = whole;
     let mut shown = 0;
+    let mut arguments: Vec<String> = Vec::new();
     for event in &events {
         match event {
             ModelEvent::Text(text) | ModelEvent::Reasoning(text) => {
                 assert!(!text.is_empty());
                 shown += text.len();
             }
+            ModelEvent::ToolCall { index, .. } => {
+                assert_eq!(*index as usize, arguments.len(), "calls begin in order");
+                arguments.push(String::new());
+            }
+            ModelEvent::ToolArguments { index, json } => {
+                assert!(!json.is_empty());
+                arguments[*index as usize].push_str(json);
+                shown += json.len();
+            }
             ModelEvent::Started { request_id, model } => {
                 for name in [request_id, model].into_iter().flatten() {
                     assert!(name.chars().count() <= 121 && !name.contains(char::is_control));
                 }
             }
-            ModelEvent::Usage(_) | ModelEvent::Stop(_) => {}
+            ModelEvent::ReasoningSignature(_)
+            | ModelEvent::RedactedReasoning(_)
+            | ModelEvent::Usage(_)
+            | ModelEvent::Stop(_) => {}
         }
     }
-    // A call without arguments is the one text that no byte stands for.
+    // A call without arguments is the one text that no byte stands for, and what is copied from
+    // JSON may be written shorter there than here.
     assert!(
-        shown <= 2 * stream.len(),
+        shown <= 6 * stream.len() + 2 * arguments.len(),
         "{shown} bytes of {}",
         stream.len()
     );
@@ -71,6 +86,13 @@ pub fn check(kind: Kind, input: &[u8]) {
         .filter(|event| matches!(event, ModelEvent::Stop(_)));
     assert_eq!(stops.count(), usize::from(error.is_none()));
     if error.is_none() {
-        assert!(matches!(events.last(), Some(ModelEvent::Stop(_))));
+        // Some providers say what was used behind it.
+        let mut ends = events.iter().rev();
+        let last = ends.find(|event| !matches!(event, ModelEvent::Usage(_)));
+        assert!(matches!(last, Some(ModelEvent::Stop(_))));
+        for json in arguments.iter().filter(|json| !json.is_empty()) {
+            let value: serde_json::Value = serde_json::from_str(json).expect("whole arguments");
+            assert!(value.is_object(), "{json}");
+        }
     }
 }
