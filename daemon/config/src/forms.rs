@@ -22,6 +22,8 @@ pub enum Form {
     ProviderName,
     /// US dollars with at most nine decimals, for instance `2.00`.
     Usd,
+    /// A limit of a part of what is spent: [`crate::ScopedLimit`].
+    Limit,
     /// An `http` or `https` address without credentials, query or fragment.
     Url,
     /// The name of a variable of the environment.
@@ -43,6 +45,9 @@ impl Form {
             Self::ModelRef => "\"provider/model\"",
             Self::ProviderName => "a provider's name (letters, digits, `_` and `-`)",
             Self::Usd => "US dollars in quotes, such as \"2.00\", with at most 9 decimals",
+            Self::Limit => {
+                "limits such as \"provider:mock monthly 5.00\" or \"agent:rex daily 1.00 warn\""
+            }
             Self::Url => "an http or https address without credentials, `?` or `#`",
             Self::VariableName => "a variable's name, such as \"MOCK_KEY\"",
             Self::Command => "a command line",
@@ -58,6 +63,7 @@ impl Form {
             Self::ModelRef => "ollama/llama3.2",
             Self::ProviderName => "ollama",
             Self::Usd => "2.00",
+            Self::Limit => "provider:mock monthly 5.00",
             Self::Url => "https://example.org/v1",
             Self::VariableName => "MOCK_KEY",
             Self::Command => "'pass show mock'",
@@ -74,6 +80,7 @@ impl Form {
                 .is_some_and(|(provider, model)| is_provider_name(provider) && is_model_id(model)),
             Self::ProviderName => is_provider_name(text),
             Self::Usd => nano_usd(text).is_some(),
+            Self::Limit => crate::ScopedLimit::read(text).is_some(),
             Self::Url => url(text).is_some(),
             Self::VariableName => is_environment_name(text),
             Self::Command => {

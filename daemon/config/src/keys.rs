@@ -451,6 +451,15 @@ table! {
         "budget", "daily_usd", Form::Usd, "1.00",
         "The most that models may cost in a day",
     );
+    BUDGET_MONTHLY_USD = KeySpec::optional(
+        "budget", "monthly_usd", Kind::Text(Form::Usd),
+        "The most that models may cost in a month; no limit where none is set",
+    );
+    BUDGET_LIMITS = KeySpec::list(
+        "budget", "limits", Form::Limit,
+        "Limits of a provider, an agent or a plugin, of each run or conversation; with `warn` they \
+         are only told",
+    );
 }
 
 #[cfg(test)]

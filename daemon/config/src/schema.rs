@@ -68,6 +68,9 @@ fn text(form: Form) -> Value {
         Form::ModelRef => "^[A-Za-z0-9][A-Za-z0-9_-]*/.+$",
         Form::ProviderName => PROVIDER_NAME_PATTERN,
         Form::Usd => r"^[0-9]+(\.[0-9]{1,9})?$",
+        Form::Limit => {
+            "^(all|(provider|agent|plugin):[A-Za-z0-9][A-Za-z0-9_-]*) (daily|monthly|run|session|total) [0-9]+(\\.[0-9]{1,9})?( warn)?$"
+        }
         Form::Url => "^[Hh][Tt][Tt][Pp][Ss]?://[^?#@]+$",
         Form::VariableName => "^[A-Za-z_][A-Za-z0-9_]*$",
         Form::Command => r"^[^\r\n]+$",

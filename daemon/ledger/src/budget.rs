@@ -148,12 +148,26 @@ pub struct BudgetState {
     pub frozen: bool,
     /// It stops, and doesn't only warn.
     pub stops: bool,
+    /// A person was asked whether to go on although little is left, and said yes.
+    pub asked: bool,
     /// The window's beginning, UTC; none for one outside of the calendar.
     pub starts_at_ms: Option<i64>,
     /// The window's end, UTC; none for one outside of the calendar.
     pub resets_at_ms: Option<i64>,
     /// The highest of 80, 95 and 100 % of the limit that what was just settled reached.
     pub crossed_percent: Option<u8>,
+}
+
+impl BudgetState {
+    /// So much of its limit is spent, or more. Never of a limit of nothing.
+    #[must_use]
+    pub fn is_spent(&self, percent: u8) -> bool {
+        reached(self.posted_nano, self.limit_nano, percent)
+    }
+}
+
+pub(crate) fn reached(spent: i64, limit: i64, percent: u8) -> bool {
+    limit > 0 && i128::from(spent) * 100 >= i128::from(limit) * i128::from(percent)
 }
 
 /// A budget's row.
@@ -214,6 +228,7 @@ impl Budget {
             pending_nano: figures.pending,
             frozen: figures.frozen(),
             stops: self.stops,
+            asked: figures.asked_ms > 0,
             starts_at_ms: of_calendar(key.start_ms),
             resets_at_ms: of_calendar(key.end_ms),
             crossed_percent: None,
@@ -239,6 +254,7 @@ pub fn unspent_day(limit_nano: i64, zone: &str, now: Now) -> Result<BudgetState,
         pending_nano: 0,
         frozen: false,
         stops: true,
+        asked: false,
         starts_at_ms: Some(start_ms),
         resets_at_ms: Some(end_ms),
         crossed_percent: None,

@@ -63,8 +63,8 @@ pub use reconcile::{Adjusted, Difference, Drift, Reconciliation, apply, reconcil
 pub use recover::{Recovered, RecoveredAttempt, recover};
 pub use settle::{AttemptEnding, Settled, Settlement, settle};
 pub use shock::{
-    CostOffer, OFFER_MS, SHOCK_FLOOR_NANO, expected_cost, offer_cost, redeem_cost, shock_limit,
-    usual_output,
+    ASK_PERCENT, CostOffer, OFFER_MS, SHOCK_FLOOR_NANO, expected_cost, note_asked, offer_cost,
+    redeem_cost, shock_limit, usual_output,
 };
 pub use usage::{
     GroupBy, UsageQuery, UsageReport, UsageRow, UsageTotals, cost_of_run, forget_details,

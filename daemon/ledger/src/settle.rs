@@ -213,9 +213,7 @@ pub(crate) fn resolve(
 
 /// The highest of 80, 95 and 100 % that was reached just now.
 fn crossed(before: i64, posted: i64, limit: i64) -> Option<u8> {
-    let reached = |spent: i64, percent: u8| {
-        limit > 0 && i128::from(spent) * 100 >= i128::from(limit) * i128::from(percent)
-    };
+    let reached = |spent, percent| budget::reached(spent, limit, percent);
     [100, 95, 80]
         .into_iter()
         .find(|&percent| !reached(before, percent) && reached(posted, percent))

@@ -87,6 +87,26 @@ pub fn usual_output(
     Ok(middle.map(|output| output.unsigned_abs()))
 }
 
+/// From this much of a limit on, percent, a person is asked once in its window whether to go on.
+pub const ASK_PERCENT: u8 = 95;
+
+/// Notes that a person wants to go on although little is left: in every window that has reached
+/// [`ASK_PERCENT`], so that nobody is asked twice.
+///
+/// # Errors
+/// What the store said.
+pub fn note_asked(tx: &Tx<'_>, tenant_id: Uuid, now: Now) -> Result<(), LedgerError> {
+    tx.execute(
+        "UPDATE budget_window SET asked_ms = max(?2, 1) WHERE asked_ms = 0 AND EXISTS (\
+            SELECT 1 FROM budget b WHERE b.id = budget_id AND b.tenant_id = ?1 \
+            AND b.unit = 'nano_usd' AND b.limit_amount > 0 \
+            AND posted >= (b.limit_amount / 100) * ?3 + ((b.limit_amount % 100) * ?3 + 99) / 100)",
+        params![tenant_id, now.wall_ms, ASK_PERCENT],
+    )
+    .map_err(at(tx, "note a person's answer"))?;
+    Ok(())
+}
+
 /// What somebody may say yes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CostOffer {

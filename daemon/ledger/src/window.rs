@@ -32,6 +32,8 @@ pub(crate) struct Figures {
     pub(crate) pending: i64,
     pub(crate) over_seq: i64,
     pub(crate) thawed_seq: i64,
+    /// When a person was asked whether to go on although little is left; 0 for never.
+    pub(crate) asked_ms: i64,
 }
 
 impl Figures {
@@ -115,13 +117,14 @@ fn figures_from(row: &Row<'_>, first: usize) -> rusqlite::Result<Figures> {
         pending: row.get(first + 1)?,
         over_seq: row.get(first + 2)?,
         thawed_seq: row.get(first + 3)?,
+        asked_ms: row.get(first + 4)?,
     })
 }
 
 pub(crate) fn read(conn: &Connection, key: &WindowKey) -> Result<Option<Figures>, LedgerError> {
     Ok(conn
         .prepare_cached(
-            "SELECT posted, pending, over_seq, thawed_seq FROM budget_window \
+            "SELECT posted, pending, over_seq, thawed_seq, asked_ms FROM budget_window \
              WHERE budget_id = ?1 AND start_ms = ?2 AND end_ms = ?3 AND bucket = ?4",
         )
         .and_then(|mut statement| {
@@ -320,7 +323,7 @@ pub(crate) fn replay(conn: &Connection, key: &WindowKey) -> Result<Figures, Ledg
             "SELECT coalesce(sum(CASE r.kind WHEN 'post' THEN r.amount ELSE 0 END), 0) \
                   + coalesce(sum(o.amount), 0), \
                 coalesce(sum(CASE WHEN r.id IS NULL THEN p.amount ELSE 0 END), 0), \
-                coalesce(max(o.seq), 0), 0 \
+                coalesce(max(o.seq), 0), 0, 0 \
              FROM transfer_window w JOIN transfer p ON p.id = w.transfer_id \
              LEFT JOIN transfer r ON r.pending_id = p.id AND r.kind IN ('post', 'void', 'expire') \
              LEFT JOIN transfer o ON o.pending_id = p.id AND o.kind = 'overage' \
@@ -345,7 +348,7 @@ pub(crate) fn differences(
     let windows: Vec<(WindowKey, Figures)> = conn
         .prepare_cached(
             "SELECT w.budget_id, w.start_ms, w.end_ms, w.bucket, w.posted, w.pending, \
-                w.over_seq, w.thawed_seq \
+                w.over_seq, w.thawed_seq, w.asked_ms \
              FROM budget b JOIN budget_window w ON w.budget_id = b.id \
              WHERE b.tenant_id = ?1 \
                AND (?2 IS NULL OR w.pending > 0 OR (w.end_ms > ?2 AND w.bucket IN ('', 'total'))) \

@@ -6,7 +6,7 @@ mod support;
 use convergio_ledger::quota::{self, Quota, QuotaError, Reserved, Unit};
 use convergio_ledger::{
     Admission, BudgetSpec, CostOffer, Denied, Mode, OFFER_MS, PolicyReason, SHOCK_FLOOR_NANO,
-    Scope, Window, budgets, expected_cost, offer_cost, recover, redeem_cost, remove_budget,
+    Scope, Window, budgets, expected_cost, note_asked, offer_cost, recover, redeem_cost, remove_budget,
     set_budget, shock_limit, sync_budgets, usual_output, verify,
 };
 use support::{Books, CENT, DOLLAR, HOUR_MS, NOON_MS, at, reported, sheet};
@@ -445,6 +445,35 @@ async fn a_yes_to_a_cost_is_good_once_for_that_request_and_those_prices() {
         "a start in between"
     );
     assert!(!take(&books, made, offer, last_moment).await);
+}
+
+#[tokio::test]
+async fn who_wants_to_go_on_is_asked_once_in_a_window() {
+    let books = Books::with_limit(20 * CENT).await;
+    let tenant = books.tenant;
+    let state = |books: &Books, wall_ms| {
+        let store = books.store.clone();
+        async move {
+            let read = store.read("test", move |conn| budgets(conn, tenant, at(wall_ms)));
+            read.await.unwrap().remove(0)
+        }
+    };
+    let note = |wall_ms| books.write(move |tx| note_asked(tx, tenant, at(wall_ms)));
+    spend(&books, books.call(0), 18, NOON_MS).await.unwrap();
+    note(NOON_MS).await.unwrap();
+    let before = state(&books, NOON_MS).await;
+    assert!(!before.is_spent(95) && !before.asked);
+    spend(&books, books.call(0), 1, NOON_MS).await.unwrap();
+    let now = state(&books, NOON_MS).await;
+    assert!(now.is_spent(95) && !now.is_spent(96) && !now.asked);
+    note(NOON_MS).await.unwrap();
+    assert!(state(&books, NOON_MS).await.asked);
+    // Another limit is another question, and so is another day.
+    books.limit(19 * CENT, "UTC", NOON_MS).await;
+    assert!(!state(&books, NOON_MS).await.asked);
+    note(NOON_MS).await.unwrap();
+    assert!(state(&books, NOON_MS).await.asked);
+    assert!(!state(&books, NOON_MS + DAY_MS).await.asked);
 }
 
 #[tokio::test]

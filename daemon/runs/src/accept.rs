@@ -1,6 +1,6 @@
 //! Taking on a run, once.
 
-use convergio_store::{Tx, at};
+use convergio_store::{Connection, Tx, at};
 use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
@@ -91,8 +91,16 @@ pub fn accept(
     }
 }
 
+/// The run that a key was given to, if it is known.
+///
+/// # Errors
+/// What the store said.
+pub fn by_key(conn: &Connection, tenant: Tenant, key: &str) -> Result<Option<Run>, RunsError> {
+    find(conn, "idempotency_key = ?2", tenant, &key)
+}
+
 fn find(
-    tx: &Tx<'_>,
+    tx: &Connection,
     condition: &'static str,
     tenant: Tenant,
     value: &dyn rusqlite::ToSql,

@@ -31,7 +31,7 @@ mod template;
 mod token;
 mod undo;
 
-pub use accept::{Accepted, NewRun, accept};
+pub use accept::{Accepted, NewRun, accept, by_key};
 pub use answer::{ANSWER_BYTES_MAX, NewAnswer, keep_answer, kept_answer, use_answer};
 pub use egress::{
     Egress, EgressCursor, EgressFilter, EgressPage, EgressTotals, NewEgress, egress_by_destination,

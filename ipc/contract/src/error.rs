@@ -4,6 +4,7 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 macro_rules! error_table {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $slug:literal, $http:literal, $retryable:literal;)+) => {
@@ -124,9 +125,26 @@ pub struct ErrorData {
     /// the call once more with it, under the same idempotency key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env_names: Vec<String>,
+    /// For `confirmation_required`: what is to be confirmed. A client whose user says yes sends the
+    /// call once more with its token, under the same idempotency key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<CostToConfirm>,
     /// Finds the call in the daemon's log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
+}
+
+/// A cost that a person may say yes to, once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CostToConfirm {
+    /// For `RunOptions.cost_token`. Good once, for this request at these prices.
+    pub cost_token: Uuid,
+    /// Until then, UTC milliseconds.
+    pub expires_ms: i64,
+    /// What it will likely cost: four bytes of text a token, and an answer of the usual length.
+    pub expected_nano_usd: i64,
+    /// What it may cost at most. `max_cost_nano_usd` of no less counts as the yes.
+    pub ceiling_nano_usd: i64,
 }
 
 impl RpcError {
@@ -142,6 +160,7 @@ impl RpcError {
                 why: None,
                 hint: None,
                 env_names: Vec::new(),
+                cost: None,
                 trace_id: None,
             })),
         }

@@ -18,13 +18,16 @@ pub mod logs;
 pub mod method;
 pub mod model;
 pub mod openrpc;
+pub mod price;
 pub mod privacy;
 pub mod provider;
 pub mod review;
+pub mod route;
 pub mod run;
 pub mod secret;
 pub mod session;
 pub mod template;
+pub mod token;
 pub mod undo;
 pub mod usage;
 
@@ -68,6 +71,10 @@ macro_rules! for_each_method {
             $crate::undo::UndoList,
             $crate::undo::UndoApply,
             $crate::model::ModelList,
+            $crate::price::PricesShow,
+            $crate::price::PricesUpdate,
+            $crate::price::PricesRollback,
+            $crate::route::RouteExplain,
             $crate::provider::ProviderList,
             $crate::provider::ProviderAdd,
             $crate::provider::ProviderSetKey,
@@ -82,10 +89,16 @@ macro_rules! for_each_method {
             $crate::audit::UsageDisputes,
             $crate::usage::BudgetList,
             $crate::usage::BudgetSet,
+            $crate::usage::BudgetRemove,
+            $crate::usage::BudgetPreview,
             $crate::privacy::PrivacyEgress,
             $crate::template::TemplateSave,
             $crate::template::TemplateList,
             $crate::template::TemplateRemove,
+            $crate::token::TokenCreate,
+            $crate::token::TokenList,
+            $crate::token::TokenRevoke,
+            $crate::token::GatewayStatus,
             $crate::config::ConfigGet,
             $crate::config::ConfigSet,
             $crate::config::ConfigUnset,

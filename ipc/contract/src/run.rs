@@ -39,7 +39,8 @@ pub struct RunOptions {
     /// Keep no content: only that the run was, what it cost and what left.
     #[serde(default)]
     pub ephemeral: bool,
-    /// `provider/model`; without it the configuration decides.
+    /// `provider/model`, or one word for several (`fast`, `smart`, `code`, `private`, `cheap`, one of
+    /// `models.alias`); without it the configuration decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Where answers may come from; without it the configuration decides. May only be stricter
@@ -52,10 +53,17 @@ pub struct RunOptions {
     /// What the whole run may cost at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_cost_nano_usd: Option<i64>,
+    /// The yes to a cost: from the `confirmation_required` that the same request was answered with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_token: Option<Uuid>,
     /// A person can be asked (a terminal is there): the first cloud use is answered with
     /// `confirmation_required` where no daily cap was ever chosen.
     #[serde(default)]
     pub can_ask: bool,
+    /// Keep the answer, and give a kept one to the same question: that costs nothing and sends
+    /// nothing. Never with `ephemeral`.
+    #[serde(default)]
+    pub cache: bool,
     /// The client's own provider keys, by variable: held in memory for this run only, never
     /// stored or logged, and no part of what makes two requests the same.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -10,10 +10,11 @@ use url::Url;
 use super::{Tables, boolean, integer, text};
 use crate::forms::{Form, is_loopback, nano_usd, url};
 use crate::keys::{
-    BUDGET_DAILY_USD, KeySpec, MODELS_ALIAS, MODELS_ALLOWED_PROVIDERS, MODELS_DEFAULT,
-    MODELS_FALLBACK, MODELS_FALLBACK_ON, MODELS_POLICY, MODELS_REVIEW, PRICES_TRUSTED_KEYS,
-    SECRETS_FILE,
+    BUDGET_DAILY_USD, BUDGET_LIMITS, BUDGET_MONTHLY_USD, KeySpec, MODELS_ALIAS,
+    MODELS_ALLOWED_PROVIDERS, MODELS_DEFAULT, MODELS_FALLBACK, MODELS_FALLBACK_ON, MODELS_POLICY,
+    MODELS_REVIEW, SECRETS_FILE,
 };
+use crate::limits::{ScopedLimit, limits};
 use crate::settings::Settings;
 use crate::value::{Layer, Origin, Value};
 
@@ -112,12 +113,14 @@ impl ModelPolicy {
 }
 
 /// How much may be spent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BudgetSettings {
     /// The most of a day in nano-USD; `None` when nobody set it.
     pub daily_nano_usd: Option<i64>,
     /// Who set it.
     pub layer: Layer,
+    /// What a month, a provider, an agent, … may cost.
+    pub limits: Vec<ScopedLimit>,
 }
 
 impl BudgetSettings {
@@ -306,23 +309,22 @@ impl Settings {
 
     /// How much may be spent.
     pub fn budget(&self) -> BudgetSettings {
-        match self.entry(&BUDGET_DAILY_USD.dotted()) {
-            None => BudgetSettings {
-                daily_nano_usd: None,
-                layer: Layer::Default,
-            },
-            // The value was checked when it was read; were it unreadable all
-            // the same, nothing may be spent on its account.
-            Some((layer, entry)) => BudgetSettings {
-                daily_nano_usd: Some(nano_usd(&entry.value.to_string()).unwrap_or(0)),
-                layer,
-            },
+        // The values were checked when they were read; were one unreadable all the same, nothing
+        // may be spent on its account.
+        let usd = |spec: &KeySpec| {
+            let (layer, entry) = self.entry(&spec.dotted())?;
+            Some((layer, nano_usd(&entry.value.to_string()).unwrap_or(0)))
+        };
+        let daily = usd(&BUDGET_DAILY_USD);
+        let texts = self.texts(&BUDGET_LIMITS).unwrap_or_default();
+        BudgetSettings {
+            daily_nano_usd: daily.map(|(_, nano_usd)| nano_usd),
+            layer: daily.map_or(Layer::Default, |(layer, _)| layer),
+            limits: limits(
+                usd(&BUDGET_MONTHLY_USD).map(|(_, nano_usd)| nano_usd),
+                texts.iter().map(String::as_str),
+            ),
         }
-    }
-
-    /// The public keys of minisign whose lists of prices are taken.
-    pub fn trusted_price_keys(&self) -> &[String] {
-        self.texts(&PRICES_TRUSTED_KEYS).unwrap_or_default()
     }
 
     /// Whether keys may be kept in the encrypted file.

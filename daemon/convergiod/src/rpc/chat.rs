@@ -37,7 +37,7 @@ const SCHEMA_MAX_BYTES: usize = 256 * 1024;
 const SELECTION_CHARS: usize = 80;
 
 impl Daemon {
-    fn check_question(&self, params: &RunStartParams) -> Result<(), RpcError> {
+    pub(super) fn check_question(&self, params: &RunStartParams) -> Result<(), RpcError> {
         request::run_id_v7(params.run_id)?;
         absolute(&params.root)?;
         if params.options.max_output == Some(0) {
@@ -74,7 +74,7 @@ impl Daemon {
         )
     }
 
-    fn asked(&self, call: &Call, params: RunStartParams) -> Result<Asked, RpcError> {
+    pub(super) fn asked(&self, call: &Call, params: RunStartParams) -> Result<Asked, RpcError> {
         let settings = self.configuration.settings(&call.conn.variables())?;
         let client = call.conn.client().map(|client| client.client.name.clone());
         Ok(Asked {
@@ -130,15 +130,22 @@ impl Daemon {
 }
 
 /// The same run id again, while the first one is in progress or held in memory.
-async fn same(run: &Arc<LiveRun>, params: &RunStartParams) -> Result<RunAccepted, RpcError> {
+async fn same(
+    daemon: &Daemon,
+    run: &Arc<LiveRun>,
+    params: &RunStartParams,
+) -> Result<RunAccepted, RpcError> {
     let id = params.run_id;
+    let hash = question::request_hash(params);
     if !run.accepted().await {
-        return Err(
-            RpcError::new(ErrorCode::Conflict, "this run was refused a moment ago").hint("cv runs"),
-        );
+        // Refused, or the same as one that was accepted before under its key.
+        let known = chat::replayed(daemon, params, hash).await;
+        let refused = || {
+            RpcError::new(ErrorCode::Conflict, "this run was refused a moment ago").hint("cv runs")
+        };
+        return known.unwrap_or_else(|| Err(refused()));
     }
-    let hash = request::hex(&question::request_hash(params));
-    if run.request_hash.get() != Some(&hash) {
+    if run.request_hash.get() != Some(&request::hex(&hash)) {
         return Err(runs_error(RunsError::Conflict { what: "run id", id }));
     }
     Ok(RunAccepted {
@@ -156,7 +163,7 @@ impl Handle<RunStart> for Daemon {
         let asked = self.asked(&call, params)?;
         match self.register(asked.params.run_id) {
             Ok(place) => self.start(place, asked).await,
-            Err(run) => same(&run, &asked.params).await,
+            Err(run) => same(self, &run, &asked.params).await,
         }
     }
 }
@@ -231,7 +238,7 @@ impl Handle<RunResume> for Daemon {
         };
         match place {
             Ok(place) => self.start(place, asked).await,
-            Err(run) => same(&run, &asked.params).await,
+            Err(run) => same(self, &run, &asked.params).await,
         }
     }
 }

@@ -2,21 +2,26 @@
 
 mod audit;
 mod books;
+mod budget;
 mod chat;
 mod config;
 mod daemon;
 mod health;
 mod logs;
 mod model;
+mod price;
 mod privacy;
 mod provider;
 mod review;
 mod review_preview;
+mod route;
 mod run;
 mod session;
 mod template;
+mod token;
 mod undo;
 mod usage;
 
+pub(crate) use budget::specs as budget_specs;
 pub(crate) use review::absolute;
 pub(crate) use run::{error as runs_error, info as run_info, interrupted_payload, payload};

@@ -2,7 +2,10 @@
 //! the plan.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,7 +18,7 @@ use convergio_engine::{
     Admission, Admitted, Ask, Cause, Channel, Refusal, Route, RunLog, Settlement, Shown, Verdict,
     health::Outcome,
 };
-use convergio_ledger::Now;
+use convergio_ledger::{LedgerError, Now, SHOCK_FLOOR_NANO, expected_cost};
 use convergio_models_api::{ModelRequest, Policy};
 use convergio_runs::NewEgress;
 use convergio_store::Tx;
@@ -27,14 +30,18 @@ use tokio::{
 use super::{
     accounts::{Accounts, Attempt},
     calls::{Acceptance, Calls, Leg, Prepared, Sink, input_ceiling, tokens_at_least},
+    confirm::{Expected, Said, confirm, hash_of, usual_output},
     outgoing::{Outgoing, holds_secrets, outgoing, refuses_secrets},
     record::{Books, WriteError, keeps},
 };
 use crate::{
     bus::flow,
     failure::internal,
-    providers::{self, health::Visit},
+    providers::{self, failure::ledger as ledger_error, health::Visit},
 };
+
+/// A picture counts as so much text where a cost is guessed: about 1,500 tokens.
+const PICTURE_BYTES: u64 = 6_000;
 
 /// A call waits this long for its turn at a provider that takes only so many at once.
 const PLACE_WITHIN: Duration = Duration::from_secs(60);
@@ -55,6 +62,8 @@ pub(super) struct Port<'a> {
     pub(super) acceptance: Mutex<Option<Acceptance>>,
     /// All of it stands in for another model.
     pub(super) instead_of: Option<InsteadOf>,
+    /// The dearest ceiling that nobody doubts any more, nano-USD.
+    pub(super) confirmed: AtomicI64,
     /// Its place at a provider that takes only so many calls at once.
     pub(super) place: Mutex<Option<OwnedSemaphorePermit>>,
     /// Tells how the provider is when the attempt ends.
@@ -136,6 +145,53 @@ impl<'a> Port<'a> {
         self.outgoing.get_or_try_init(masking).await.cloned()
     }
 
+    /// Asks for a yes where the run is far dearer than usual, or a budget nearly spent. A program
+    /// behind a token has its own cap, and nobody to ask.
+    async fn confirm(&self, route: &Route, prepared: &Prepared) -> Result<(), RpcError> {
+        let context = &self.calls.context;
+        let (Some(sheet), Some(rates), None) = (&prepared.prices, &prepared.rates, &context.token)
+        else {
+            return Ok(());
+        };
+        let mut max_output = self.request.max_output;
+        if let Some(most) = prepared.max_output.and_then(|most| u32::try_from(most).ok()) {
+            max_output = max_output.min(most);
+        }
+        let money = |error| ledger_error(&LedgerError::Money(error));
+        let ceiling_nano = rates
+            .hold(input_ceiling(&self.request), max_output)
+            .map_err(money)?;
+        if ceiling_nano <= self.confirmed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let pictures = self.request.images().saturating_mul(PICTURE_BYTES);
+        let bytes = self.request.text_bytes().saturating_add(pictures);
+        let expected_of = |usual| expected_cost(rates, bytes, max_output, usual).map_err(money);
+        let mut expected_nano = expected_of(None)?;
+        // Only the length of an answer is a guess, and only where it matters is it looked up.
+        if ceiling_nano > SHOCK_FLOOR_NANO {
+            let (provider, model) = (&route.target.provider, &route.target.model);
+            let usual = usual_output(&self.calls.daemon, provider, model).await?;
+            expected_nano = expected_of(usual)?;
+        }
+        let expected = Expected {
+            model: route.target.to_string(),
+            provider: route.target.provider.clone(),
+            expected_nano,
+            ceiling_nano,
+            request_hash: hash_of(self.calls.run.request_hash.get())?,
+            price_sha256: sheet.sha256(),
+        };
+        let said = Said {
+            cost_token: context.cost_token,
+            max_cost_nano: context.max_cost_nano,
+            can_ask: context.can_ask,
+        };
+        confirm(&self.calls.daemon, &expected, said).await?;
+        self.confirmed.store(ceiling_nano, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Writes the admission, and the run's acceptance with the first one.
     async fn enter(
         &self,
@@ -212,6 +268,7 @@ impl<'a> Port<'a> {
             request,
             prepared: Arc::clone(prepared),
             daily: calls.context.settings.budget().effective_daily_nano_usd(),
+            limits: crate::rpc::budget_specs(&calls.context.settings),
             zone: calls.daemon.models.zone.clone(),
             max_cost_nano: calls.context.max_cost_nano,
             client: calls.context.client.clone(),
@@ -236,6 +293,7 @@ struct Entry {
     request: ModelRequest,
     prepared: Arc<Prepared>,
     daily: i64,
+    limits: Vec<convergio_ledger::BudgetSpec>,
     zone: String,
     max_cost_nano: Option<i64>,
     client: Option<String>,
@@ -265,6 +323,7 @@ impl Entry {
         let prices = match &self.prepared.prices {
             Some(sheet) if !local => {
                 convergio_ledger::set_day_budget(tx, tenant.id(), self.daily, &self.zone, now)?;
+                convergio_ledger::sync_budgets(tx, tenant.id(), &self.limits, &self.zone, now)?;
                 Some(convergio_ledger::pin(tx, tenant.id(), sheet, now)?)
             }
             _ => None,
@@ -402,13 +461,16 @@ impl Admission for Port<'_> {
             let name = route.target.to_string();
             return Err(stop(providers::failure::confirm_cap(&name, cap)));
         }
+        if !prepared.local && self.acceptance().is_some() {
+            self.confirm(route, &prepared).await.map_err(stop)?;
+        }
         if !prepared.local && !keeps(calls.daemon.runs().store()) {
             return Err(stop(uncounted()));
         }
         let visit = match prepared.local {
             // What runs here is back as soon as somebody starts it.
             true => None,
-            false => match calls.daemon.models.breakers.enter(&route.target) {
+            false => match calls.daemon.models.breakers.enter(&route.target, &calls.context.settings) {
                 Ok(visit) => Some(visit),
                 Err(cooling) => {
                     let cause = Cause::of(cooling.class).unwrap_or(Cause::Unusable);

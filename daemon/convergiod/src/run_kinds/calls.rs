@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicI64},
     time::Instant,
 };
 
@@ -45,6 +45,8 @@ pub(crate) struct CallContext {
     pub(crate) session_id: Option<Uuid>,
     /// What the whole run may cost.
     pub(crate) max_cost_nano: Option<i64>,
+    /// A person's yes to what it costs.
+    pub(crate) cost_token: Option<Uuid>,
     /// The client's own keys, for this run only.
     pub(crate) keys: BTreeMap<String, SecretText>,
     /// The settings as they were when the run began.
@@ -124,6 +126,8 @@ pub(crate) struct CallFailed {
     pub(crate) error: WriteError,
     /// What came of it.
     pub(crate) parts: Vec<String>,
+    /// What kind of error the provider's is.
+    pub(crate) class: Option<ErrorClass>,
     /// Somebody ended the run.
     pub(crate) cancelled: bool,
     /// Who was answering.
@@ -202,11 +206,17 @@ impl Calls {
                 cancelled: matches!(error, WriteError::Cancelled),
                 error,
                 parts: Vec::new(),
+                class: None,
                 route: None,
                 stays_here: None,
             });
         }
-        let failed = match self.along(&self.leg, &wanted, &mut acceptance, None).await {
+        let first_choice = self.leg.plan.first_choice.as_ref();
+        let instead = first_choice.map(|left| InsteadOf {
+            model: left.target.to_string(),
+            why: left.why.to_string(),
+        });
+        let failed = match self.along(&self.leg, &wanted, &mut acceptance, instead).await {
             Ok(mut answer) => {
                 if wanted.cache {
                     answer.keep = self.to_keep(&wanted, &answer).await;
@@ -276,6 +286,7 @@ impl Calls {
             sink: wanted.sink.clone(),
             acceptance: Mutex::new(acceptance.take()),
             instead_of,
+            confirmed: AtomicI64::new(-1),
             place: Mutex::new(None),
             visit: Mutex::new(None),
         };
@@ -304,7 +315,7 @@ impl Calls {
             .unwrap_or_else(PoisonError::into_inner);
         let route = leg.plan.routes.get(broken.route).cloned();
         let name = route.as_ref().map(|route| route.target.to_string());
-        let (mut cancelled, mut stays_here) = (false, None);
+        let (mut cancelled, mut stays_here, mut class) = (false, None, None);
         let error = match broken.failure {
             Failure::Refused(error) => {
                 cancelled = matches!(error, WriteError::Cancelled);
@@ -314,6 +325,7 @@ impl Calls {
                 error
             }
             Failure::Model { error, .. } => {
+                class = Some(error.class);
                 if error.class == ErrorClass::Auth
                     && let Ok(key) = convergio_config::secrets::KeyName::new(&error.provider)
                 {
@@ -336,6 +348,7 @@ impl Calls {
         Err(CallFailed {
             error,
             parts: broken.parts,
+            class,
             cancelled,
             route,
             stays_here,

@@ -351,6 +351,7 @@ async fn drive(
         token: None,
         session_id,
         max_cost_nano: options.max_cost_nano_usd,
+        cost_token: options.cost_token,
         keys: std::mem::take(&mut options.keys),
         settings: asked.settings,
         can_ask: options.can_ask,
@@ -389,7 +390,15 @@ async fn drive(
         Ok(answer) => course.complete(answer).await,
         Err(failed) if run.was_accepted() == Some(true) => course.break_off(failed).await,
         Err(failed) => {
-            tell(&told, course.refusal(failed));
+            // A repeated request is answered with its run, whatever it was refused for now.
+            let refused = match course.refusal(failed) {
+                Ok(replay) => Ok(replay),
+                Err(error) => {
+                    let known = replayed(&daemon, &asked.params, hash).await;
+                    known.unwrap_or(Err(error))
+                }
+            };
+            tell(&told, refused);
             Ok(())
         }
     };
@@ -403,17 +412,24 @@ async fn drive(
     }
 }
 
-/// The run that the same request was accepted as before, if it was.
-async fn replayed(
+/// The run that the same request was accepted as before, if it was: by its id or its key.
+pub(crate) async fn replayed(
     daemon: &Daemon,
     params: &RunStartParams,
     hash: [u8; 32],
 ) -> Option<Result<RunAccepted, RpcError>> {
     let (tenant, id) = (daemon.runs().tenant(), params.run_id);
+    let key = params.options.idempotency_key.clone();
     let read = daemon.store.read("get a run", move |conn| {
-        convergio_runs::get(conn, tenant, id)
+        match (convergio_runs::get(conn, tenant, id), key) {
+            (Err(RunsError::NotFound { .. }), Some(key)) => {
+                convergio_runs::by_key(conn, tenant, &key)
+            }
+            (found, _) => found.map(Some),
+        }
     });
-    let run = read.await.ok()?;
+    let run = read.await.ok()??;
+    let what = if run.id == id { "run id" } else { "idempotency key" };
     Some(match run.request_hash == hash {
         true => Ok(RunAccepted {
             run_id: run.id,
@@ -421,7 +437,7 @@ async fn replayed(
             saved: true,
             session_id: run.session_id,
         }),
-        false => Err(rpc::runs_error(RunsError::Conflict { what: "run id", id })),
+        false => Err(rpc::runs_error(RunsError::Conflict { what, id: run.id })),
     })
 }
 

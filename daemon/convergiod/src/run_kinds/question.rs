@@ -243,12 +243,13 @@ impl Question {
 }
 
 /// The hash that makes a repeated request the same request: of everything that is asked for. Keys,
-/// ids and whether somebody can be asked are no part of it.
+/// ids, a yes to its cost and whether somebody can be asked are no part of it.
 pub(crate) fn request_hash(params: &RunStartParams) -> [u8; 32] {
     let mut same = params.clone();
     same.run_id = convergio_contract::Uuid::nil();
     same.options.idempotency_key = None;
     same.options.can_ask = false;
+    same.options.cost_token = None;
     same.options.keys.clear();
     // Maps and structs of strings and numbers always serialize.
     let text = serde_json::to_vec(&same).unwrap_or_default();

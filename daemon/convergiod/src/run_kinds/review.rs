@@ -10,7 +10,7 @@ use std::{
 };
 
 use convergio_contract::{
-    ErrorCode, EventBody, RpcError,
+    ErrorCode, EventBody, RpcError, Uuid,
     finding::{self as wire, FindingStatus},
     review::{Blob, ReviewStartParams},
     run::RunAccepted,
@@ -28,7 +28,7 @@ use super::{
     record::{Recorder, fail},
     request::{decode, hex, request_hash},
     review_course::Course,
-    review_route::{self, Asked},
+    review_route::{self, Asked, Diff},
 };
 use crate::{bus::live::Registered, daemon::Daemon, failure, rpc};
 
@@ -140,19 +140,28 @@ async fn drive(
     };
     let before = before(&daemon, selected, base_sha.clone());
     let (hash, before, early) = tokio::join!(hashed, before, early);
-    let hash: Result<[u8; 32], RpcError> =
+    let hash: Result<Diff, RpcError> =
         hash.unwrap_or_else(|_| Err(failure::internal("the review failed", "its thread ended")));
-    let (hash, before) = match (hash, before) {
-        (Ok(hash), Ok(before)) => (hash, before),
+    let (of, before) = match (hash, before) {
+        (Ok(of), Ok(before)) => (of, before),
         (Err(error), _) => return drop(answer.send(Err(error))),
         (_, Err(error)) => return drop(answer.send(Err(rpc::runs_error(error)))),
     };
+    let hash = of.request_hash;
     let early = match early.transpose() {
+        Ok(Some(routed)) => review_route::confirmed(&daemon, &asked, routed, of, true)
+            .await
+            .map(Some),
+        none => none,
+    };
+    let early = match early {
         Ok(early) => early,
         Err(error) => {
+            // A repeated request is answered with its run, whatever it was refused for now.
+            let known = known(&daemon, run.id, hash).await;
             // The client may send the same run again at once, with what is missing.
             drop(place);
-            return drop(answer.send(Err(error)));
+            return drop(answer.send(known.ok_or(error)));
         }
     };
     // Set once, here.
@@ -194,6 +203,7 @@ async fn drive(
         model: None,
         key: None,
         unable: None,
+        of,
     };
     let ended = course
         .run(new, started, answer, on_last_reader_gone, early)
@@ -214,6 +224,21 @@ async fn drive(
     }
 }
 
+/// The run that the same request was accepted as before, if it was.
+async fn known(daemon: &Daemon, id: Uuid, hash: [u8; 32]) -> Option<RunAccepted> {
+    let tenant = daemon.runs().tenant();
+    let read = daemon.store.read("get a run", move |conn| {
+        convergio_runs::get(conn, tenant, id)
+    });
+    let run = read.await.ok().filter(|run| run.request_hash == hash)?;
+    Some(RunAccepted {
+        run_id: run.id,
+        replayed: true,
+        saved: true,
+        session_id: None,
+    })
+}
+
 pub(crate) fn options(params: &ReviewStartParams, rules: &Rules) -> ReviewOptions {
     ReviewOptions {
         strict: rules.strict,
@@ -230,7 +255,7 @@ pub(crate) fn options(params: &ReviewStartParams, rules: &Rules) -> ReviewOption
 fn review(
     mut params: ReviewStartParams,
     mut options: ReviewOptions,
-    hashed: oneshot::Sender<Result<[u8; 32], RpcError>>,
+    hashed: oneshot::Sender<Result<Diff, RpcError>>,
     before: &blocking::Receiver<Before>,
     reading: &blocking::Receiver<Option<PlanSettings>>,
     reports: &mpsc::Sender<Report>,
@@ -263,7 +288,11 @@ fn review(
     if let Err(error) = Review::new(b"", options.clone()) {
         return drop(hashed.send(Err(invalid(error))));
     }
-    if hashed.send(Ok(hash)).is_err() {
+    let of = Diff {
+        request_hash: hash,
+        bytes: diff.len() as u64,
+    };
+    if hashed.send(Ok(of)).is_err() {
         return;
     }
     // Not answered: the start was refused.

@@ -57,6 +57,8 @@ pub(super) struct Course<'a> {
     pub(super) key: Option<Found>,
     /// What is told of a model that should look and cannot.
     pub(super) unable: Option<wire::ModelLayer>,
+    /// What is reviewed.
+    pub(super) of: review_route::Diff,
 }
 
 /// What a commit that is under way will say.
@@ -72,12 +74,16 @@ impl<'a> Course<'a> {
         early: Option<Routed>,
     ) -> Result<(), RpcError> {
         let (daemon, recorder, asked) = (self.daemon, self.recorder, self.asked);
+        let of = self.of;
         let routing = match early {
             Some(routed) => {
                 self.routed(routed)?;
                 None
             }
-            None => Some(review_route::route(daemon, asked, false)),
+            None => Some(async {
+                let routed = review_route::route(daemon, asked, false).await?;
+                review_route::confirmed(daemon, asked, routed, of, false).await
+            }),
         };
         let mut routing = std::pin::pin!(routing);
         let accepting = recorder.begin(new, started);
@@ -215,6 +221,7 @@ impl<'a> Course<'a> {
             token: None,
             session_id: None,
             max_cost_nano: options.max_cost_nano_usd,
+            cost_token: None,
             keys: self.asked.keys(),
             settings: self.asked.settings.clone(),
             // Asked before the run was accepted, where there was something to ask.

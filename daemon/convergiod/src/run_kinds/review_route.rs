@@ -10,15 +10,23 @@ use convergio_contract::{
     secret::{KEY_VARIABLES, SecretText},
 };
 use convergio_engine::{Plan, Route};
+use convergio_ledger::{LedgerError, Rates, expected_cost};
 use convergio_models_api::Policy;
 use convergio_review::model::{Boundary, Limits, PlanSettings};
 use sha2::{Digest, Sha256};
 
+use super::confirm::{Expected, Said, confirm};
 use crate::{daemon::Daemon, failure, providers};
 
 /// What a model takes where nobody says how much: one that runs here, one in the cloud.
 const LOCAL_CONTEXT_TOKENS: u64 = 8_192;
 const CLOUD_CONTEXT_TOKENS: u64 = 32_768;
+
+/// What a cost is guessed by before the diff is cut: bytes of a piece, and of what is said about
+/// each, and tokens of an answer where no limit is given.
+const PIECE_BYTES: u64 = 32 * 1024;
+const INSTRUCTION_BYTES: u64 = 8 * 1024;
+const REVIEW_OUTPUT: u32 = 2_048;
 
 /// What decides whether a model looks.
 #[derive(Clone)]
@@ -199,6 +207,85 @@ pub(crate) async fn route(daemon: &Daemon, asked: &Asked, early: bool) -> Result
             plan,
         }))),
     }
+}
+
+/// Lets the model look, or asks for a yes to what that would cost. While the start can still be
+/// refused that is its answer; later the rules look alone and say why.
+///
+/// # Errors
+/// `confirmation_required`, early.
+pub(crate) async fn confirmed(
+    daemon: &Daemon,
+    asked: &Asked,
+    routed: Routed,
+    of: Diff,
+    early: bool,
+) -> Result<Routed, RpcError> {
+    let Routed::Looks(looks) = routed else {
+        return Ok(routed);
+    };
+    match confirm_cost(daemon, asked, &looks, of, early).await {
+        Ok(()) => Ok(Routed::Looks(looks)),
+        Err(error) if early => Err(error),
+        Err(error) => {
+            let first = looks.plan.routes.first();
+            let name = first.map_or_else(String::new, |route| route.target.to_string());
+            Ok(Routed::Unable { name, error })
+        }
+    }
+}
+
+/// What is reviewed: the request's hash, and the diff's bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Diff {
+    pub(crate) request_hash: [u8; 32],
+    pub(crate) bytes: u64,
+}
+
+async fn confirm_cost(
+    daemon: &Daemon,
+    asked: &Asked,
+    looks: &Looks,
+    diff: Diff,
+    early: bool,
+) -> Result<(), RpcError> {
+    let Some(route) = looks.plan.routes.first().filter(|route| !route.local) else {
+        return Ok(());
+    };
+    let target = &route.target;
+    let provider = daemon.provider(&asked.settings, &target.provider)?;
+    let prices = provider.facts(&target.model).prices;
+    let sheet = prices.as_ref();
+    let rates = sheet.and_then(|sheet| Rates::from_sheet(sheet, &target.provider, &target.model));
+    let (Some(sheet), Some(rates)) = (sheet, rates) else {
+        // Refused as such when it is admitted.
+        return Ok(());
+    };
+    // Before it is cut: so many pieces, each with its instructions, and a second look at most.
+    let pieces = diff.bytes.div_ceil(PIECE_BYTES).max(1);
+    let input = diff.bytes.saturating_add(pieces.saturating_mul(INSTRUCTION_BYTES));
+    let wanted = asked.options.max_output.unwrap_or(REVIEW_OUTPUT);
+    let most = looks.max_output.map_or(u64::from(wanted), |most| most.min(wanted.into()));
+    let output = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
+    let money = |error| providers::failure::ledger(&LedgerError::Money(error));
+    let expected = Expected {
+        model: target.to_string(),
+        provider: target.provider.clone(),
+        // Little is said of most pieces.
+        expected_nano: expected_cost(&rates, input, output(pieces.saturating_mul(most) / 2), None)
+            .map_err(money)?,
+        ceiling_nano: rates
+            .hold(input.saturating_mul(2), output(pieces.saturating_mul(2 * most)))
+            .map_err(money)?,
+        request_hash: diff.request_hash,
+        price_sha256: sheet.sha256(),
+    };
+    let said = Said {
+        cost_token: asked.options.cost_token,
+        max_cost_nano: asked.options.max_cost_nano_usd,
+        can_ask: early && asked.options.can_ask,
+    };
+    confirm(daemon, &expected, said).await
 }
 
 /// How much a model takes and writes, and its key; fails where its key is nowhere.

@@ -1,0 +1,190 @@
+//! A person's yes to a run that is far dearer than usual, or that goes on although a budget is
+//! nearly spent.
+
+use convergio_contract::{ErrorCode, RpcError, Uuid, error::CostToConfirm};
+use convergio_ledger::{ASK_PERCENT, BudgetState, CostOffer, Now, Scope, usd};
+
+use crate::{daemon::Daemon, failure, providers::failure::ledger as ledger_error};
+
+/// Runs that the usual cost is taken from.
+const RUNS: usize = 30;
+
+/// What a run is to cost, before it begins.
+pub(crate) struct Expected {
+    /// `provider/model`.
+    pub(crate) model: String,
+    pub(crate) provider: String,
+    pub(crate) expected_nano: i64,
+    /// What it may come to.
+    pub(crate) ceiling_nano: i64,
+    pub(crate) request_hash: [u8; 32],
+    pub(crate) price_sha256: [u8; 32],
+}
+
+/// What somebody said beforehand.
+#[derive(Clone, Copy)]
+pub(crate) struct Said {
+    pub(crate) cost_token: Option<Uuid>,
+    pub(crate) max_cost_nano: Option<i64>,
+    /// A person can be asked.
+    pub(crate) can_ask: bool,
+}
+
+/// Why somebody is asked.
+enum Doubt {
+    /// What runs usually cost.
+    Dear(Option<i64>),
+    /// What is nearly spent.
+    NearlySpent(Box<BudgetState>),
+}
+
+/// Lets a run begin, or asks for a yes to its cost.
+///
+/// # Errors
+/// `confirmation_required`, or what the store said.
+pub(crate) async fn confirm(
+    daemon: &Daemon,
+    expected: &Expected,
+    said: Said,
+) -> Result<(), RpcError> {
+    let bounded = said
+        .max_cost_nano
+        .is_some_and(|most| most >= expected.ceiling_nano);
+    // A floor that nothing usual lowers: most runs need no look into the books.
+    let may_be_dear = !bounded && expected.expected_nano > convergio_ledger::SHOCK_FLOOR_NANO;
+    if !may_be_dear && !said.can_ask {
+        return Ok(());
+    }
+    let Some(doubt) = doubt(daemon, expected, may_be_dear, said.can_ask).await? else {
+        return Ok(());
+    };
+    let tenant = daemon.runs().tenant().id();
+    let offer = CostOffer {
+        request_hash: expected.request_hash,
+        price_sha256: expected.price_sha256,
+        ceiling_nano: expected.ceiling_nano,
+    };
+    let now = Now::system();
+    let token = said.cost_token;
+    let write = daemon.store.write("ask for a cost", move |tx| {
+        if let Some(token) = token
+            && convergio_ledger::redeem_cost(tx, tenant, token, &offer, now)?
+        {
+            convergio_ledger::note_asked(tx, tenant, now)?;
+            return Ok(None);
+        }
+        convergio_ledger::offer_cost(tx, tenant, &offer, now).map(Some)
+    });
+    let offered = write
+        .await
+        .map_err(|error: convergio_ledger::LedgerError| ledger_error(&error))?;
+    let Some(cost_token) = offered else {
+        return Ok(());
+    };
+    let cost = CostToConfirm {
+        cost_token,
+        expires_ms: now.wall_ms.saturating_add(convergio_ledger::OFFER_MS),
+        expected_nano_usd: expected.expected_nano,
+        ceiling_nano_usd: expected.ceiling_nano,
+    };
+    Err(unconfirmed(expected, &doubt, cost))
+}
+
+async fn doubt(
+    daemon: &Daemon,
+    expected: &Expected,
+    may_be_dear: bool,
+    can_ask: bool,
+) -> Result<Option<Doubt>, RpcError> {
+    let tenant = daemon.runs().tenant().id();
+    let (provider, amount) = (expected.provider.clone(), expected.expected_nano);
+    let read = daemon.store.read("read usual costs", move |conn| {
+        if may_be_dear {
+            let usual = convergio_ledger::median_run_cost(conn, tenant, RUNS)?;
+            if amount > convergio_ledger::shock_limit(usual) {
+                return Ok(Some(Doubt::Dear(usual)));
+            }
+        }
+        if !can_ask {
+            return Ok(None);
+        }
+        let states = convergio_ledger::budgets(conn, tenant, Now::system())?;
+        let near = states.into_iter().find(|state| {
+            let counts = match state.name.scope {
+                Scope::Tenant => true,
+                Scope::Provider => state.name.scope_key == provider,
+                _ => false,
+            };
+            counts && state.stops && !state.asked && state.is_spent(ASK_PERCENT)
+        });
+        Ok::<_, convergio_ledger::LedgerError>(
+            near.map(|state| Doubt::NearlySpent(Box::new(state))),
+        )
+    });
+    read.await.map_err(|error| ledger_error(&error))
+}
+
+fn unconfirmed(expected: &Expected, doubt: &Doubt, cost: CostToConfirm) -> RpcError {
+    let (likely, most) = (usd(expected.expected_nano), usd(expected.ceiling_nano));
+    let model = &expected.model;
+    let (what, why) = match doubt {
+        Doubt::Dear(usual) => (
+            format!("{model} would cost about {likely}, at most {most}"),
+            match usual {
+                Some(usual) => format!("runs usually cost {}; nothing was sent", usd(*usual)),
+                None => "no run has cost so much before; nothing was sent".to_owned(),
+            },
+        ),
+        Doubt::NearlySpent(state) => (
+            format!(
+                "{} is nearly spent: {} of {}",
+                state.name,
+                usd(state.posted_nano),
+                usd(state.limit_nano)
+            ),
+            format!("{model} would cost about {likely}, at most {most}; nothing was sent"),
+        ),
+    };
+    // The next cent up, so that the amount is enough.
+    let cents = expected.ceiling_nano.saturating_add(9_999_999) / 10_000_000;
+    let mut error = RpcError::new(ErrorCode::ConfirmationRequired, what)
+        .why(why)
+        .hint(format!("repeat it with --max-cost {}.{:02}", cents / 100, cents % 100));
+    if let Some(data) = &mut error.data {
+        data.cost = Some(cost);
+    }
+    error
+}
+
+/// How long a model's answers usually are.
+///
+/// # Errors
+/// What the store said.
+pub(crate) async fn usual_output(
+    daemon: &Daemon,
+    provider: &str,
+    model: &str,
+) -> Result<Option<u64>, RpcError> {
+    let tenant = daemon.runs().tenant().id();
+    let (provider, model) = (provider.to_owned(), model.to_owned());
+    let read = daemon.store.read("read usual answers", move |conn| {
+        convergio_ledger::usual_output(conn, tenant, &provider, &model)
+    });
+    read.await
+        .map_err(|error: convergio_ledger::LedgerError| ledger_error(&error))
+}
+
+/// A run's request by its hash in text.
+pub(crate) fn hash_of(hex: Option<&String>) -> Result<[u8; 32], RpcError> {
+    let bytes = hex.filter(|hex| hex.len() == 64 && hex.is_ascii());
+    let parse = |hex: &String| {
+        let mut hash = [0; 32];
+        for (at, byte) in hash.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).ok()?;
+        }
+        Some(hash)
+    };
+    bytes
+        .and_then(parse)
+        .ok_or_else(|| failure::internal("a run has no request", ""))
+}
