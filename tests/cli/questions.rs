@@ -477,7 +477,7 @@ fn an_abandoned_question_says_what_it_cost_or_that_nobody_knows_yet() {
             "{text:?}"
         );
         let told = if settles {
-            "about $0.0007"
+            "at most $0.0007"
         } else {
             "cost: cv usage --run"
         };

@@ -284,13 +284,13 @@ impl Machine {
 
     fn failed(&mut self, error: ModelError, jitter: f64) -> Vec<Effect> {
         let ending = if self.open.started {
-            self.partial()
+            self.broken(error.class)
         } else if error.class.nothing_sent() {
             Ending::NothingSent
         } else if error.class.refused_whole() {
             Ending::RefusedWhole
         } else {
-            self.partial()
+            self.broken(error.class)
         };
         if self.open.request_id.is_none() {
             self.open.request_id.clone_from(&error.request_id);
@@ -361,6 +361,18 @@ impl Machine {
         Ending::Partial {
             usage: self.open.usage,
             counted_output: (self.shown_bytes() as u64).min(self.open.max_output.into()),
+        }
+    }
+
+    /// As [`Self::partial`], for an answer that broke. Of one beyond a bound nobody knows how much
+    /// came.
+    fn broken(&self, class: ErrorClass) -> Ending {
+        match self.partial() {
+            Ending::Partial { usage, .. } if class == ErrorClass::TooLarge => Ending::Partial {
+                usage,
+                counted_output: self.open.max_output.into(),
+            },
+            other => other,
         }
     }
 

@@ -40,11 +40,11 @@ pub fn cost(reply: &Reply, took_ms: u64) -> Vec<Piece> {
     line(parts)
 }
 
-/// `$0.0083`, or `about $0.0083` where a provider did not say.
+/// `$0.0083`, or `at most $0.0083` where a provider did not say: what was counted here is a bound.
 pub fn amount(nano_usd: i64, estimated: bool) -> String {
     let shown = money::shown(nano_usd);
     if estimated && nano_usd > 0 {
-        format!("about {shown}")
+        format!("at most {shown}")
     } else {
         shown
     }
@@ -175,7 +175,7 @@ mod tests {
         }
         assert_eq!(
             shown(&reply),
-            "gpt-test · 310 out · about $0.0083 · 2.1 s · not saved\n"
+            "gpt-test · 310 out · at most $0.0083 · 2.1 s · not saved\n"
         );
         if let Some(summary) = &mut reply.summary {
             summary.local = true;

@@ -224,7 +224,7 @@ fn remarks(total: &UsageRow) -> Vec<String> {
     }
     if total.estimated > 0 {
         remarks.push(format!(
-            "about: {} an upper bound, because the provider did not say what was used",
+            "at most: {} an upper bound, because the provider did not say all that was used",
             count(total.estimated, "attempt has", "attempts have")
         ));
     }
@@ -402,14 +402,14 @@ mod tests {
         total.adjusted_nano_usd = 90_000_000;
         assert_eq!(
             cost(&total),
-            "about $3.00 and 1 attempt not settled ($0.06 held) (+$0.09 by invoice)"
+            "at most $3.00 and 1 attempt not settled ($0.06 held) (+$0.09 by invoice)"
         );
         assert_eq!(
             remarks(&total),
             [
                 "1,000 of the input tokens were read from the providers' caches",
-                "about: 2 attempts have an upper bound, because the provider did not say what was \
-                 used",
+                "at most: 2 attempts have an upper bound, because the provider did not say all that \
+                 was used",
                 "invoices corrected this by +$0.09: $3.09 in all",
             ]
         );

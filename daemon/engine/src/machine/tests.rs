@@ -478,3 +478,24 @@ fn nobody_waits_long_while_another_route_may_answer() {
         assert_eq!(effects[1] == Effect::Wait { wait_ms: 10_000 }, waits);
     }
 }
+
+#[test]
+fn an_answer_beyond_a_bound_is_owed_for_whole() {
+    for before in [Vec::new(), vec![text("Hi")]] {
+        let mut machine = machine(1);
+        machine.step(Input::Start, 0.0);
+        machine.step(admitted(), 0.0);
+        for input in before {
+            machine.step(input, 0.0);
+        }
+        let effects = machine.step(Input::Failed(error(ErrorClass::TooLarge)), 0.0);
+        let Some(Effect::Settle {
+            ending: Ending::Partial { counted_output, .. },
+            ..
+        }) = effects.first()
+        else {
+            panic!("{effects:?}")
+        };
+        assert_eq!(*counted_output, 100);
+    }
+}
