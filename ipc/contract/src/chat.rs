@@ -164,4 +164,7 @@ pub struct AnswerSummary {
     pub bytes_sent: u64,
     /// False where the result could not be saved.
     pub saved: bool,
+    /// Nobody was asked: a kept answer was given again.
+    #[serde(default)]
+    pub cached: bool,
 }

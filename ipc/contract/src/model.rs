@@ -55,14 +55,58 @@ pub struct ModelInfo {
     /// Tokens that it writes at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output: Option<u64>,
+    /// What it can do beside text: `tools`, `vision`, `reasoning`, `cache`, `json`. None where
+    /// nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Vec<String>>,
+    /// What it is good for: `fast`, `smart`, `code`, `cheap`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// Nano-USD per million tokens, by resource; none where no price is known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub price_nano_usd_per_million: BTreeMap<String, i64>,
+    /// Other prices for the whole request when its prompt is long; ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub price_tiers: Vec<ModelPriceTier>,
+    /// Who says what it costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priced_by: Option<ModelPricedBy>,
     /// It is what a run takes that names no model.
     pub default: bool,
     /// Why it cannot be used now; none where it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<String>,
+}
+
+/// Prices of a request whose prompt is long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelPriceTier {
+    /// From this many input tokens on.
+    pub from_prompt_tokens: u64,
+    /// Nano-USD per million tokens, by resource.
+    pub price_nano_usd_per_million: BTreeMap<String, i64>,
+}
+
+/// Where a model's price comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelPricedBy {
+    /// `config` (the settings), `catalog` (this release), or the name of a signed list.
+    pub list: String,
+    /// Where it is published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The day on which it was so, `YYYY-MM-DD`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
+    /// The day from which on another price is announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_from: Option<String>,
+    /// What input costs from then on: US dollars per million tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_input_usd: Option<String>,
+    /// What output costs from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_output_usd: Option<String>,
 }
 
 /// The models.
@@ -127,6 +171,9 @@ pub struct UsageReport {
     pub source: String,
     /// Answered from this machine.
     pub local: bool,
+    /// Nobody was asked: a kept answer was given again.
+    #[serde(default)]
+    pub cached: bool,
 }
 
 /// A tool for whoever asks: what would be sent, to whom, at what cost.

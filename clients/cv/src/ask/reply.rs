@@ -291,6 +291,7 @@ pub(crate) mod tests {
             duration_ms: 2_100,
             bytes_sent: 900,
             saved: true,
+            cached: false,
         }
     }
 

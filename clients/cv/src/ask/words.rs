@@ -1,6 +1,6 @@
 //! What is said about an answer on stderr: what it cost, what was less than wanted.
 
-use convergio_contract::usage::BudgetInfo;
+use convergio_contract::{model::Attempt, usage::BudgetInfo};
 
 use super::Reply;
 use crate::{
@@ -24,7 +24,9 @@ pub fn cost(reply: &Reply, took_ms: u64) -> Vec<Piece> {
     if !tokens.is_empty() {
         parts.push(tokens.join(", "));
     }
-    if reply.is_local() {
+    if reply.summary.as_ref().is_some_and(|summary| summary.cached) {
+        parts.extend(["cached".to_owned(), "free".to_owned()]);
+    } else if reply.is_local() {
         parts.extend(["on this machine".to_owned(), "free".to_owned()]);
     } else {
         parts.push(match (reply.amount_nano_usd(), reply.run_id) {
@@ -61,9 +63,12 @@ pub fn line(parts: Vec<String>) -> Vec<Piece> {
 
 /// What else a person should know: budgets, and what was less than wanted.
 pub fn remarks(reply: &Reply) -> Vec<String> {
+    // A model for a model was said when it was asked.
+    let of_models = |from: &str| from.contains('/');
     let mut remarks: Vec<String> = reply
         .downgraded
         .iter()
+        .filter(|(from, ..)| !of_models(from))
         .map(|(from, to, why)| downgraded(from, to, why))
         .collect();
     remarks.extend(reply.budget.as_ref().map(nearly_used));
@@ -83,6 +88,18 @@ pub fn downgraded(from: &str, to: &str, why: &str) -> String {
         escape::line(from),
         escape::line(why)
     )
+}
+
+/// Another model is asked than the one before: `a/x: overloaded; asking b/y instead`.
+pub fn instead(attempt: &Attempt) -> Option<String> {
+    let instead = attempt.instead_of.as_ref()?;
+    Some(format!(
+        "{}: {}; asking {}/{} instead",
+        escape::line(&instead.model),
+        escape::line(&instead.why),
+        escape::line(&attempt.provider),
+        escape::line(&attempt.model)
+    ))
 }
 
 /// A budget is nearly used up.
@@ -149,9 +166,8 @@ mod tests {
             limit_nano_usd: 1_000_000_000,
             posted_nano_usd: 2_310_000_000,
             pending_nano_usd: 0,
-            resets_ms: 0,
-            chosen: true,
-            frozen: false,
+                        chosen: true,
+            ..BudgetInfo::default()
         };
         assert_eq!(frozen(std::slice::from_ref(&day)), None);
         day.frozen = true;
@@ -218,9 +234,8 @@ mod tests {
             limit_nano_usd: 1_000_000_000,
             posted_nano_usd: 1,
             pending_nano_usd: 0,
-            resets_ms: 0,
-            chosen: false,
-            frozen: false,
+                        chosen: false,
+            ..BudgetInfo::default()
         };
         assert_eq!(
             unchosen_cap(std::slice::from_ref(&budget)).as_deref(),

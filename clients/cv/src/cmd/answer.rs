@@ -83,6 +83,15 @@ pub async fn listen(
             let line = preview::attempt(attempt, event.run_id);
             context.notes.pieces(&line, 2);
         }
+        let before = printer.reply.attempt.as_ref();
+        if let EventBody::Plan(attempt) = &event.body
+            && let Some(line) = words::instead(attempt)
+            // Each switch once, not with every retry behind it.
+            && before.is_none_or(|last| last.model != attempt.model || last.provider != attempt.provider)
+        {
+            context.notes.still();
+            context.notes.note(&line);
+        }
         let masked = printer.reply.redactions;
         printer.event(&event, context)?;
         if printer.reply.redactions > masked {

@@ -79,6 +79,7 @@ pub async fn stream(
         return Ok(None);
     };
     let mut told_model = false;
+    let mut told_switch = None;
     let reader = Reader::of_stdout();
     loop {
         let next = async {
@@ -94,6 +95,13 @@ pub async fn stream(
             Some(event) => {
                 match &event.body {
                     EventBody::Plan(attempt) => {
+                        // Each switch once: many calls make the same one.
+                        if let Some(line) = words::instead(attempt)
+                            && told_switch.as_ref() != Some(&line)
+                        {
+                            context.notes.note(&line);
+                            told_switch = Some(line);
+                        }
                         tell_model(attempt, run_id, args.format, &mut told_model, context);
                     }
                     EventBody::BudgetWarning(budget) => {

@@ -110,6 +110,14 @@ fn provider(seen: &Seen) -> Check {
             format!("cv provider test {name}"),
         );
     }
+    if let Some(resting) = &seen.resting {
+        return note(
+            ID,
+            resting.clone(),
+            "its fallbacks answer meanwhile",
+            format!("cv provider test {name}"),
+        );
+    }
     match &seen.key {
         KeySeen::Missing(missing) => note(
             ID,

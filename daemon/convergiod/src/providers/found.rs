@@ -72,6 +72,8 @@ impl Daemon {
                 let mut candidate = view.candidate(provider, &model.id, true);
                 let context = &mut candidate.facts.context;
                 *context = context.or(model.context);
+                let capabilities = &mut candidate.facts.capabilities;
+                *capabilities = capabilities.or(model.capabilities);
                 candidate
             }));
             if here.len() >= HERE_MAX {
@@ -115,7 +117,8 @@ impl Daemon {
                 .ok()
         };
         let models = timeout(LOOK_WITHIN, look).await.ok().flatten();
-        let models = models.unwrap_or_default();
+        let mut models = models.unwrap_or_default();
+        self.models.described.fill(&origin, &mut models);
         self.models.remember(origin, now, models.clone());
         models
     }

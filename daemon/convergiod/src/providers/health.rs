@@ -5,13 +5,13 @@ use std::{
     time::Instant,
 };
 
+use convergio_config::{MODELS_COOLDOWN_AFTER, Settings};
 use convergio_engine::{BreakerLimits, Cooling, Health, State, Target, health::Outcome};
 
 /// The breakers with the clock that they go by.
 pub(crate) struct Breakers {
     health: Mutex<Health>,
     since: Instant,
-    limits: BreakerLimits,
 }
 
 impl Default for Breakers {
@@ -19,8 +19,19 @@ impl Default for Breakers {
         Self {
             health: Mutex::default(),
             since: Instant::now(),
-            limits: BreakerLimits::default(),
         }
+    }
+}
+
+/// The bounds that the settings draw.
+fn limits(settings: &Settings) -> BreakerLimits {
+    let usual = BreakerLimits::default();
+    let failures = settings.value(&MODELS_COOLDOWN_AFTER);
+    let failures = u32::try_from(failures).unwrap_or(u32::MAX);
+    BreakerLimits {
+        failures,
+        connect_failures: usual.connect_failures.min(failures),
+        ..usual
     }
 }
 
@@ -28,6 +39,7 @@ impl Default for Breakers {
 pub(crate) struct Visit<'a> {
     breakers: &'a Breakers,
     target: Target,
+    limits: BreakerLimits,
     told: bool,
 }
 
@@ -51,11 +63,12 @@ impl Breakers {
     }
 
     /// Begins a call.
-    pub(crate) fn enter(&self, target: &Target) -> Result<Visit<'_>, Cooling> {
+    pub(crate) fn enter(&self, target: &Target, settings: &Settings) -> Result<Visit<'_>, Cooling> {
         self.health().enter(target, self.now_ms())?;
         Ok(Visit {
             breakers: self,
             target: target.clone(),
+            limits: limits(settings),
             told: false,
         })
     }
@@ -74,9 +87,9 @@ impl Visit<'_> {
 
     fn tell(&mut self, outcome: Outcome) {
         if !std::mem::replace(&mut self.told, true) {
-            let (now_ms, limits) = (self.breakers.now_ms(), self.breakers.limits);
+            let now_ms = self.breakers.now_ms();
             let mut health = self.breakers.health();
-            health.ended(&self.target, now_ms, outcome, &limits);
+            health.ended(&self.target, now_ms, outcome, &self.limits);
         }
     }
 }

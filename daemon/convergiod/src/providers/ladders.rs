@@ -8,32 +8,19 @@ use convergio_engine::{Candidate, Ladder};
 use convergio_models_api::Policy;
 use convergio_models_remote::{ModelRow, ProviderRow};
 
-use super::{Configured, routes::View, routes::names_nothing};
+use super::routes::{View, names_nothing};
 use crate::daemon::Daemon;
 
 /// The names that are always there. A user's own of the same name goes before.
 pub(crate) const BUILT_IN: [&str; 5] = ["fast", "smart", "code", "private", "cheap"];
 
-/// The models of a provider that are meant by a built-in name.
-fn meant<'a>(row: &'a ProviderRow, name: &str) -> Vec<&'a ModelRow> {
-    let priced = row.models.iter().filter(|model| model.price.is_some());
-    match name {
-        "cheap" => priced.collect(),
-        _ => {
-            let price = |model: &&ModelRow| {
-                let output = model.price.as_ref().map(|price| price.output.as_str());
-                output.and_then(|output| convergio_ledger::parse_usd(output).ok())
-            };
-            match name {
-                "fast" => priced.min_by_key(price).into_iter().collect(),
-                "smart" => priced.max_by_key(price).into_iter().collect(),
-                _ => {
-                    let usual = row.default_model.as_deref();
-                    usual.and_then(|id| row.model(id)).into_iter().collect()
-                }
-            }
-        }
-    }
+/// The models of a provider that are meant by a built-in name: for `cheap` all that have a price.
+fn meant<'a>(row: &'a ProviderRow, name: &str) -> impl Iterator<Item = &'a ModelRow> {
+    let tagged = move |model: &&ModelRow| match name {
+        "cheap" => model.price.is_some(),
+        _ => model.tags.iter().any(|tag| tag == name),
+    };
+    row.models.iter().filter(tagged)
 }
 
 impl Daemon {
@@ -72,12 +59,10 @@ impl Daemon {
             // Whom the user chose goes first among equals.
             let chosen = models.default.as_ref().map(|named| named.provider.as_str());
             clouds.sort_by_key(|provider| Some(provider.name.as_str()) != chosen);
-            rungs.extend(clouds.into_iter().flat_map(|provider: &Configured| {
-                let meant = provider.row.map_or_else(Vec::new, |row| meant(row, name));
-                meant
-                    .into_iter()
-                    .map(|model| view.candidate(provider, &model.id, false))
-            }));
+            for provider in clouds {
+                let meant = provider.row.into_iter().flat_map(|row| meant(row, name));
+                rungs.extend(meant.map(|model| view.candidate(provider, &model.id, false)));
+            }
         }
         rungs.extend(here);
         Ok(ladder(rungs, false, name == "cheap"))

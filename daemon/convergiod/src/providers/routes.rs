@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, str::FromStr};
 use convergio_config::{ModelPolicy, ModelRef, Settings};
 use convergio_contract::{ErrorCode, RpcError, model::Policy as WirePolicy, run::RunOptions};
 use convergio_engine::{
-    Candidate, Cause, Causes, Facts, Fallback, Needs, Plan, Selection, State, Target,
+    Candidate, Cause, Causes, Facts, Fallback, Needs, NoModel, Plan, Selection, State, Target,
+    Unfit,
 };
 use convergio_ledger::Rates;
-use convergio_models_api::{ModelRequest, Policy};
+use convergio_models_api::{Capabilities, ModelRequest, Policy};
 
 use super::{Configured, configured, failure, health::Breakers, one};
 use crate::{
@@ -137,7 +138,7 @@ impl View<'_> {
             local,
             facts: Facts {
                 context: facts.context,
-                capabilities: None,
+                capabilities: provider.known_capabilities(model),
                 expected_nano_usd: expected,
                 hold_nano_usd: hold,
                 state: match self.what.is_open() {
@@ -157,6 +158,23 @@ pub(crate) fn expected(rates: &Rates, input_ceiling: u64, max_output: u32) -> Op
 }
 
 impl Configured {
+    /// What a model can do, where somebody says so. What the settings leave open of a model that
+    /// the catalogue does not have is taken for there: it is tried.
+    fn known_capabilities(&self, model: &str) -> Option<Capabilities> {
+        if self.row.is_some_and(|row| row.model(model).is_some()) {
+            return self.facts(model).capabilities;
+        }
+        let said = self.models.get(model)?;
+        let open = |word: Option<bool>| word.unwrap_or(true);
+        Some(Capabilities {
+            tools: open(said.tools),
+            vision: open(said.vision),
+            reasoning: open(said.reasoning),
+            cache: open(said.cache),
+            json: open(said.json),
+        })
+    }
+
     /// Whether this model runs on this machine.
     pub(crate) fn runs_here(&self, model: &str) -> bool {
         let mut bare = self.clone();
@@ -214,7 +232,7 @@ impl Daemon {
         what: &What,
     ) -> Result<Plan, RpcError> {
         let policy = policy_of(settings, options)?;
-        let all = configured(settings);
+        let all = configured(settings, &self.models.lists);
         let view = View {
             all: &all,
             breakers: &self.models.breakers,
@@ -238,7 +256,7 @@ impl Daemon {
                 found = self.find(&view, settings, policy, &options.keys).await;
             }
         }
-        convergio_engine::plan(Selection {
+        let planned = convergio_engine::plan(Selection {
             explicit,
             ladder,
             configured,
@@ -246,13 +264,29 @@ impl Daemon {
             fallback,
             policy,
             needs: what.needs,
-        })
-        .map_err(|why| failure::no_model(&why))
+        });
+        match planned {
+            Ok(plan) => Ok(plan),
+            // Whom nobody named is left alone for now: this machine goes on.
+            Err(NoModel::Unfit(left))
+                if options.model.is_none() && matches!(left.why, Unfit::Cooling(_)) =>
+            {
+                let mut here = self
+                    .plan_here(settings, what)
+                    .await
+                    .ok_or_else(|| failure::no_model(&NoModel::Unfit(left.clone())))?;
+                here.policy = policy;
+                here.left_out.insert(0, left.clone());
+                here.first_choice = Some(left);
+                Ok(here)
+            }
+            Err(why) => Err(failure::no_model(&why)),
+        }
     }
 
     /// The way to a model that runs here, for when nothing else answers; none where there is none.
     pub(crate) async fn plan_here(&self, settings: &Settings, what: &What) -> Option<Plan> {
-        let all = configured(settings);
+        let all = configured(settings, &self.models.lists);
         let view = View {
             all: &all,
             breakers: &self.models.breakers,
@@ -269,8 +303,9 @@ impl Daemon {
 
     /// A provider that may be asked.
     pub(crate) fn provider(&self, settings: &Settings, name: &str) -> Result<Configured, RpcError> {
-        one(settings, name)
-            .ok_or_else(|| failure::unknown_provider(name, configured(settings).into_keys()))
+        one(settings, &self.models.lists, name).ok_or_else(|| {
+            failure::unknown_provider(name, configured(settings, &self.models.lists).into_keys())
+        })
     }
 }
 

@@ -15,6 +15,7 @@ use convergio_contract::{
     run::RunOptions,
     secret::SecretText,
 };
+use convergio_engine::{State, Unfit};
 use convergio_models_api::Policy;
 use convergio_models_remote::ListedModel;
 use tokio::{
@@ -23,7 +24,7 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-use super::{Configured, configured, routes};
+use super::{Configured, configured, lists::PriceLists, routes};
 use crate::{daemon::Daemon, failure::internal};
 
 /// Looks at one time.
@@ -41,6 +42,8 @@ pub(crate) struct Seen {
     pub(crate) here: Vec<ListedModel>,
     /// Why it is not asked; none where nothing is known to be wrong.
     pub(crate) problem: Option<String>,
+    /// It, or a model of it, is left alone for now, and why.
+    pub(crate) resting: Option<String>,
 }
 
 /// A key, looked for.
@@ -90,11 +93,15 @@ impl Seen {
     /// Ids of the models that are known of it, in their order.
     pub(crate) fn model_ids(&self) -> BTreeSet<String> {
         let row = self.provider.row.iter().flat_map(|row| &row.models);
+        let listed = self.provider.row.zip(self.provider.listed.as_deref());
+        let listed = listed.map_or(&[][..], |(row, listed)| listed.file.models(&row.name));
+        let listed = listed.iter();
         self.provider
             .models
             .keys()
             .cloned()
             .chain(row.map(|model| model.id.clone()))
+            .chain(listed.map(|model| model.id.clone()))
             .chain(self.here.iter().map(|model| model.id.clone()))
             .collect()
     }
@@ -110,7 +117,7 @@ impl Seen {
             configured: self.provider.in_settings,
             key: self.key.state(),
             models: u32::try_from(self.model_ids().len()).unwrap_or(u32::MAX),
-            problem: self.problem.clone(),
+            problem: self.problem.clone().or_else(|| self.resting.clone()),
         }
     }
 }
@@ -132,14 +139,14 @@ fn problem(provider: &Configured, here: &[ListedModel], policy: Policy) -> Optio
 }
 
 /// Every provider that may be asked, and those of the settings that may not.
-pub(crate) fn everybody(settings: &Settings) -> Vec<(Configured, bool)> {
-    let mut all: BTreeMap<String, (Configured, bool)> = configured(settings)
+pub(crate) fn everybody(settings: &Settings, lists: &PriceLists) -> Vec<(Configured, bool)> {
+    let mut all: BTreeMap<String, (Configured, bool)> = configured(settings, lists)
         .into_iter()
         .map(|(name, provider)| (name, (provider, true)))
         .collect();
     for (name, table) in settings.providers() {
         all.entry(name)
-            .or_insert_with(|| (Configured::from_settings(table, None), false));
+            .or_insert_with(|| (Configured::from_settings(table, None, None), false));
     }
     all.into_values().collect()
 }
@@ -172,11 +179,17 @@ impl Daemon {
                 } else {
                     Some("not asked: models.allowed_providers does not name it".to_owned())
                 };
+                let states = daemon.models.breakers.of_provider(&provider.name);
+                let resting = states.into_iter().find_map(|state| match state {
+                    State::Cooling(cooling) => Some(Unfit::Cooling(cooling).to_string()),
+                    State::Ready | State::Probing => None,
+                });
                 Seen {
                     provider,
                     key,
                     here,
                     problem,
+                    resting,
                 }
             });
         }

@@ -43,7 +43,11 @@ impl Handle<ProviderList> for Daemon {
     ) -> Result<ProviderListResponse, RpcError> {
         let settings = self.settings_of(&call)?;
         let (seen, key_store) = tokio::join!(
-            self.look_at(&settings, &params.keys, everybody(&settings)),
+            self.look_at(
+                &settings,
+                &params.keys,
+                everybody(&settings, &self.models.lists)
+            ),
             self.key_store(&settings)
         );
         let default_model = self.default_model(&settings, &params.keys).await;
@@ -98,7 +102,7 @@ impl Daemon {
         settings: &Settings,
         name: &str,
     ) -> Result<ProviderInfo, RpcError> {
-        let mut one = everybody(settings);
+        let mut one = everybody(settings, &self.models.lists);
         one.retain(|(provider, _)| provider.name == name);
         let seen = self.look_at(settings, &Default::default(), one).await?;
         let info = seen.first().map(crate::providers::seen::Seen::info);
@@ -266,6 +270,8 @@ impl Handle<ProviderTest> for Daemon {
             Listed::Answer(Ok(models)) => {
                 let more = models.len().saturating_sub(MODELS_MAX);
                 response.ok = true;
+                // It is there again: nobody needs to wait for it.
+                self.models.breakers.clear(&name);
                 response.models_more = u32::try_from(more).unwrap_or(u32::MAX);
                 let models = models.into_iter().take(MODELS_MAX);
                 response.models = models.map(|model| model.id).collect();

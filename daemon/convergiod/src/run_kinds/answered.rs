@@ -9,7 +9,7 @@ use convergio_contract::{
 };
 use convergio_engine::Route;
 use convergio_models_api::StopReason;
-use convergio_runs::{MessageRole, NewMessage, RunsError};
+use convergio_runs::{MessageRole, NewAnswer, NewMessage, RunsError};
 use convergio_store::Tx;
 
 use super::{
@@ -81,6 +81,7 @@ impl Course<'_> {
         &self,
         text: String,
         route: Option<&Route>,
+        keep: Option<NewAnswer>,
     ) -> impl FnOnce(&Tx<'_>) -> Result<(), WriteError> + Send + 'static {
         let tenant = self.recorder.runs().tenant();
         let in_memory = self.recorder.unsaved().is_some();
@@ -100,6 +101,9 @@ impl Course<'_> {
                     Ok(_) | Err(RunsError::NotFound { .. }) => {}
                     Err(error) => return Err(error.into()),
                 }
+            }
+            if let Some(keep) = keep.filter(|_| !in_memory) {
+                convergio_runs::keep_answer(tx, tenant, &keep, now_ms())?;
             }
             Ok(())
         }
@@ -144,6 +148,7 @@ impl Course<'_> {
             duration_ms: milliseconds(self.begun.elapsed()),
             bytes_sent: 0,
             saved: false,
+            cached: answer.cached,
         };
         let terminal = move |closing: Closing| EventBody::Completed {
             summary: None,
@@ -158,7 +163,7 @@ impl Course<'_> {
                 ..summary.clone()
             })),
         };
-        let turn = self.turn(answer.text(), Some(&answer.route));
+        let turn = self.turn(answer.text(), Some(&answer.route), answer.keep);
         self.recorder
             .finish_with(fleeting, bodies, outcome, Arc::new(terminal), turn)
             .await
@@ -167,7 +172,7 @@ impl Course<'_> {
     /// No whole answer: what came of it is kept and labelled.
     pub(super) async fn break_off(&self, failed: CallFailed) -> Result<(), RpcError> {
         let (fleeting, bodies) = self.kept(messages(&failed.parts, &Stop::Broken));
-        let turn = self.turn(failed.parts.concat(), failed.route.as_ref());
+        let turn = self.turn(failed.parts.concat(), failed.route.as_ref(), None);
         if failed.cancelled {
             let reason = self.run.cancelled().await;
             let terminal = move |_: Closing| EventBody::Cancelled {

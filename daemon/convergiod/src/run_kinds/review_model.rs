@@ -148,6 +148,7 @@ impl ModelLook {
                 request: request(prompt),
                 show: false,
                 sink: None,
+                cache: false,
                 acceptance: None,
             };
             let calls = Arc::clone(&self.calls);
