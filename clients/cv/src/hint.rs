@@ -85,6 +85,8 @@ hints! {
     ATTACH = "`cv runs list`, then `cv attach RUN`";
     /// The service needs systemd or launchd.
     NO_SERVICE = "nothing to do: `cv review` starts the daemon when it is needed";
+    /// How a list of prices is taken.
+    PRICES_HELP = "`cv models prices update --help`";
     /// Which keys there are.
     CONFIG_KEYS = "`cv config get`";
     /// The editor.

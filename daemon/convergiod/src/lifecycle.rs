@@ -165,7 +165,7 @@ pub(crate) fn open(options: &mut BootOptions) -> Result<Opened, BootError> {
     let sources = keys.sources(&configuration.environment, &configuration.paths);
     let secrets = Secrets::new(sources);
     log.hide(secrets.clone());
-    let models = ModelHouse::new(secrets, keys.proxies());
+    let models = ModelHouse::new(secrets, keys.proxies(), &configuration.paths.data_dir);
     let daemon = Arc::new_cyclic(|this| Daemon {
         this: this.clone(),
         surroundings,

@@ -1,16 +1,19 @@
 //! Who can be asked: the built-in catalogue with the settings over it, their keys, their prices.
 
+pub(crate) mod described;
+pub(crate) mod facts;
 pub(crate) mod failure;
 pub(crate) mod found;
 pub(crate) mod health;
 pub(crate) mod ladders;
+pub(crate) mod lists;
 pub(crate) mod prices;
 pub(crate) mod routes;
 pub(crate) mod seen;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -24,13 +27,13 @@ use convergio_contract::{
     secret::{KEY_VARIABLES, SecretText},
 };
 use convergio_egress::{Egress, ExtraRoots, ProxySettings, Timeouts};
-use convergio_ledger::PriceSheet;
 use convergio_models_remote::{
     Api, Azure, Catalog, Endpoint, JsonSupport, Kind, ListedModel, ProviderRow, usual_timeouts,
 };
 use tokio::sync::Semaphore;
 use url::Url;
 
+use self::lists::{Listed, PriceLists};
 use crate::failure::invalid;
 
 /// What the daemon has for asking models: made at its start, touches nothing until it is used.
@@ -45,6 +48,10 @@ pub(crate) struct ModelHouse {
     places: Mutex<HashMap<(String, u32), Arc<Semaphore>>>,
     /// Who answers at the moment.
     pub(crate) breakers: health::Breakers,
+    /// What servers on this machine said of their models.
+    pub(crate) described: described::Descriptions,
+    /// What models cost by a list that was signed.
+    pub(crate) lists: PriceLists,
 }
 
 /// Calls that a provider gets at once where nobody says how many it takes.
@@ -55,7 +62,7 @@ const FOUND_COUNTS: Duration = Duration::from_secs(60);
 const ABSENT_COUNTS: Duration = Duration::from_secs(5);
 
 impl ModelHouse {
-    pub(crate) fn new(secrets: Secrets, proxies: ProxySettings) -> Self {
+    pub(crate) fn new(secrets: Secrets, proxies: ProxySettings, data_dir: &Path) -> Self {
         Self {
             egress: Egress::new(proxies),
             secrets,
@@ -63,6 +70,8 @@ impl ModelHouse {
             found: Mutex::default(),
             places: Mutex::default(),
             breakers: health::Breakers::default(),
+            described: described::Descriptions::default(),
+            lists: PriceLists::open(data_dir, jiff::Timestamp::now()),
         }
     }
 
@@ -148,16 +157,6 @@ impl ModelHouse {
     }
 }
 
-/// What is known of a model.
-pub(crate) struct Facts {
-    /// Tokens of question and answer together.
-    pub(crate) context: Option<u64>,
-    /// Tokens of an answer.
-    pub(crate) max_output: Option<u64>,
-    /// What it costs; none where nobody said.
-    pub(crate) prices: Option<PriceSheet>,
-}
-
 /// One provider: a row of the catalogue, a table of the settings, or the table over the row.
 #[derive(Clone)]
 pub(crate) struct Configured {
@@ -187,6 +186,8 @@ pub(crate) struct Configured {
     pub(crate) models: BTreeMap<String, ModelSettings>,
     /// The catalogue's row.
     pub(crate) row: Option<&'static ProviderRow>,
+    /// The list of prices in force; none: the catalogue's hold.
+    pub(crate) listed: Option<Arc<Listed>>,
     /// The settings name it.
     pub(crate) in_settings: bool,
 }
@@ -202,29 +203,30 @@ fn kind(kind: ProviderKind) -> Kind {
 
 /// Every provider that may be asked, by name. Those that `models.allowed_providers` leaves out are
 /// not among them.
-pub(crate) fn configured(settings: &Settings) -> BTreeMap<String, Configured> {
+pub(crate) fn configured(settings: &Settings, lists: &PriceLists) -> BTreeMap<String, Configured> {
+    let listed = lists.in_force();
     let rows = Catalog::builtin()
         .providers()
         .iter()
-        .map(Configured::from_row);
+        .map(|row| Configured::from_row(row, listed.clone()));
     let mut all: BTreeMap<String, Configured> = rows.map(|row| (row.name.clone(), row)).collect();
     for (name, table) in settings.providers() {
         let row = all.remove(&name).and_then(|configured| configured.row);
-        all.insert(name, Configured::from_settings(table, row));
+        all.insert(name, Configured::from_settings(table, row, listed.clone()));
     }
     all.retain(|name, _| settings.provider_allowed(name));
     all
 }
 
 /// One provider, if it may be asked.
-pub(crate) fn one(settings: &Settings, name: &str) -> Option<Configured> {
+pub(crate) fn one(settings: &Settings, lists: &PriceLists, name: &str) -> Option<Configured> {
     if !settings.provider_allowed(name) {
         return None;
     }
     let row = Catalog::builtin().provider(name);
     match settings.providers().remove(name) {
-        Some(table) => Some(Configured::from_settings(table, row)),
-        None => row.map(Configured::from_row),
+        Some(table) => Some(Configured::from_settings(table, row, lists.in_force())),
+        None => row.map(|row| Configured::from_row(row, lists.in_force())),
     }
 }
 
@@ -237,11 +239,11 @@ fn deployments(models: &BTreeMap<String, ModelSettings>) -> BTreeMap<String, Str
 }
 
 impl Configured {
-    fn from_row(row: &'static ProviderRow) -> Self {
+    fn from_row(row: &'static ProviderRow, listed: Option<Arc<Listed>>) -> Self {
         Self {
             name: row.name.clone(),
             kind: row.kind,
-            base_url: Some(row.base_url.clone()),
+            base_url: (!row.needs_address()).then(|| row.base_url.clone()),
             key_env: row.key_env.clone(),
             key_cmd: None,
             ca_file: None,
@@ -252,11 +254,16 @@ impl Configured {
             concurrency: None,
             models: BTreeMap::new(),
             row: Some(row),
+            listed,
             in_settings: false,
         }
     }
 
-    fn from_settings(table: ProviderSettings, row: Option<&'static ProviderRow>) -> Self {
+    fn from_settings(
+        table: ProviderSettings,
+        row: Option<&'static ProviderRow>,
+        listed: Option<Arc<Listed>>,
+    ) -> Self {
         // A table that speaks another dialect is another provider of the same name.
         let kind = kind(table.kind);
         let row = row.filter(|row| row.kind == kind);
@@ -267,7 +274,9 @@ impl Configured {
         let row_key = row.filter(|_| !elsewhere).map(|row| row.key_env.clone());
         let by_kind = || {
             let rows = Catalog::builtin().providers().iter();
-            let mut same = rows.filter(|row| row.kind == kind && row.name == kind.as_str());
+            let mut same = rows.filter(|row| {
+                row.kind == kind && row.name == kind.as_str() && !row.needs_address()
+            });
             same.next().map(|row| row.base_url.clone())
         };
         Self {
@@ -275,7 +284,10 @@ impl Configured {
             kind,
             base_url: table
                 .base_url
-                .or_else(|| row.map(|row| row.base_url.clone()))
+                .or_else(|| {
+                    let row = row.filter(|row| !row.needs_address())?;
+                    Some(row.base_url.clone())
+                })
                 .or_else(by_kind),
             key_env: match table.key_env {
                 Some(name) => vec![name],
@@ -299,6 +311,7 @@ impl Configured {
             concurrency: table.concurrency,
             models: table.models,
             row,
+            listed,
             in_settings: true,
         }
     }
@@ -336,6 +349,12 @@ impl Configured {
             let of_row = Endpoint::from_row(row);
             endpoint.dialect = of_row.dialect;
             endpoint.models = of_row.models;
+            let listed = self.listed.iter();
+            for model in listed.flat_map(|listed| listed.file.models(&row.name)) {
+                for id in std::iter::once(&model.id).chain(&model.aliases) {
+                    endpoint.models.insert(id.clone(), model.into());
+                }
+            }
         }
         for (id, settings) in &self.models {
             let traits = endpoint.models.entry(id.clone()).or_default();
@@ -370,20 +389,5 @@ impl Configured {
             endpoint.extra_roots = Some(roots);
         }
         Ok(endpoint)
-    }
-
-    /// What is known of one of its models.
-    pub(crate) fn facts(&self, model: &str) -> Facts {
-        let said = self.models.get(model);
-        let row = self.row.and_then(|row| row.model(model));
-        Facts {
-            context: said
-                .and_then(|said| said.context_tokens)
-                .or_else(|| row.map(|row| row.context)),
-            max_output: said
-                .and_then(|said| said.max_output_tokens)
-                .or_else(|| row.map(|row| row.max_output)),
-            prices: prices::sheet(&self.name, model, said, row),
-        }
     }
 }

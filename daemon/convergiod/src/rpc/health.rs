@@ -70,7 +70,7 @@ impl Handle<HealthGet> for Daemon {
 
 impl Daemon {
     async fn examine_models(&self, settings: &Settings) -> Vec<Check> {
-        let mut configured = everybody(settings);
+        let mut configured = everybody(settings, &self.models.lists);
         configured.retain(|(provider, _)| provider.in_settings);
         let keys = BTreeMap::new();
         let secrets = &self.models.secrets;

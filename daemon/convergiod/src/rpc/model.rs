@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use convergio_config::{ModelRef, Settings};
 use convergio_contract::{
     RpcError,
-    model::{ModelInfo, ModelList, ModelListParams, ModelListResponse},
+    model::{ModelInfo, ModelList, ModelListParams, ModelListResponse, ModelPricedBy},
 };
-use convergio_models_api::Policy;
+use convergio_models_api::{Capabilities, Policy};
 
 use crate::{
     daemon::Daemon,
@@ -27,6 +27,12 @@ fn named(settings: &Settings) -> BTreeMap<String, BTreeSet<String>> {
         named.entry(one.provider).or_default().insert(one.model);
     }
     named
+}
+
+/// The names of what a model can do.
+fn words(has: Capabilities) -> Vec<String> {
+    let names = Capabilities::default().missing(has);
+    names.into_iter().map(str::to_owned).collect()
 }
 
 fn info(seen: &Seen, id: &str, policy: Policy, default: Option<&ModelRef>) -> ModelInfo {
@@ -64,7 +70,29 @@ fn info(seen: &Seen, id: &str, policy: Policy, default: Option<&ModelRef>) -> Mo
         model: id.to_owned(),
         local,
         context: facts.context.or(listed_context),
-        max_output: facts.max_output,
+        max_output: facts
+            .max_output
+            .or(listed.and_then(|listed| listed.max_output)),
+        capabilities: facts
+            .capabilities
+            .or(listed.and_then(|listed| listed.capabilities))
+            .map(words),
+        tags: facts.tags,
+        price_tiers: facts.prices.as_ref().map(prices::tiers).unwrap_or_default(),
+        priced_by: facts.priced_by.map(|by| {
+            let (next_from, next_input_usd, next_output_usd) = match by.next {
+                Some((from, input, output)) => (Some(from), Some(input), Some(output)),
+                None => (None, None, None),
+            };
+            ModelPricedBy {
+                list: by.list,
+                source: by.source,
+                as_of: by.as_of,
+                next_from,
+                next_input_usd,
+                next_output_usd,
+            }
+        }),
         price_nano_usd_per_million: facts
             .prices
             .as_ref()
@@ -82,7 +110,7 @@ impl Handle<ModelList> for Daemon {
         params: ModelListParams,
     ) -> Result<ModelListResponse, RpcError> {
         let settings = self.settings_of(&call)?;
-        let mut providers = everybody(&settings);
+        let mut providers = everybody(&settings, &self.models.lists);
         if let Some(name) = &params.provider {
             providers.retain(|(provider, _)| provider.name == *name);
             if providers.is_empty() {
@@ -90,7 +118,10 @@ impl Handle<ModelList> for Daemon {
                 self.provider(&settings, name)?;
             }
         }
-        let seen = self.look_at(&settings, &params.keys, providers).await?;
+        let mut seen = self.look_at(&settings, &params.keys, providers).await?;
+        for one in &mut seen {
+            self.describe_here(&one.provider, &mut one.here).await;
+        }
         let default = self.default_model(&settings, &params.keys).await;
         let policy = routes::policy(settings.models().policy);
         let mut named = named(&settings);

@@ -10,6 +10,7 @@ pub(crate) fn list(request: &Request, models: &[String]) -> Reply {
     let value = match path {
         "/api/version" => json!({ "version": "0.13.0" }),
         "/api/tags" => json!({ "models": each(models, tag) }),
+        "/api/show" => shown(),
         "/" => return Reply::body(200, "text/plain; charset=utf-8", "Ollama is running"),
         _ if request.method == "GET" && path.ends_with("/models") => {
             let anthropic = request.header("anthropic-version").is_some()
@@ -61,6 +62,16 @@ fn gemini_model(id: &str) -> Value {
         "inputTokenLimit": 1_048_576,
         "outputTokenLimit": 65_536,
         "supportedGenerationMethods": ["generateContent", "countTokens"],
+    })
+}
+
+/// What Ollama says of a model, without its templates and licences.
+fn shown() -> Value {
+    json!({
+        "details": { "format": "gguf", "family": "llama", "quantization_level": "Q4_0" },
+        "model_info": { "general.architecture": "llama", "llama.context_length": 131_072 },
+        "capabilities": ["completion", "tools"],
+        "modified_at": "2026-01-01T00:00:00.000000000Z",
     })
 }
 
