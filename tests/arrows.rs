@@ -75,6 +75,10 @@ const HTTP_CLIENTS: &[&str] = &[
 const GATE: &str = "convergio-egress";
 const GATE_KNOWS: &[&str] = &["reqwest", "hyper"];
 
+/// The server of programs that speak the wires of others; it uses hyper's server alone.
+const FACE: &str = "convergiod";
+const FACE_KNOWS: &[&str] = &["hyper", "hyper-util"];
+
 fn packages() -> Vec<Value> {
     let output = Command::new(env!("CARGO"))
         .current_dir(root())
@@ -109,7 +113,8 @@ fn crates_know_only_whom_their_arrows_allow() {
         for dependency in package["dependencies"].as_array().unwrap() {
             let other = dependency["name"].as_str().unwrap();
             let in_tests = dependency["kind"].as_str() == Some("dev");
-            let speaks = name == GATE && GATE_KNOWS.contains(&other);
+            let speaks = (name == GATE && GATE_KNOWS.contains(&other))
+                || (name == FACE && FACE_KNOWS.contains(&other));
             assert!(
                 !HTTP_CLIENTS.contains(&other) || speaks,
                 "{name} depends on the HTTP client {other}"
@@ -126,4 +131,30 @@ fn crates_know_only_whom_their_arrows_allow() {
     }
     let listed: BTreeSet<String> = ARROWS.iter().map(|(of, _)| (*of).to_owned()).collect();
     assert_eq!(seen, listed, "the list names packages that are gone");
+}
+
+#[test]
+fn who_serves_with_hyper_calls_nobody_with_it() {
+    let mut folders = vec![root().join("daemon/convergiod/src")];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for name in [
+                "hyper::client",
+                "hyper_util::client",
+                "client::conn",
+                "client::legacy",
+            ] {
+                assert!(!text.contains(name), "{} names {name}", path.display());
+            }
+            files += 1;
+        }
+    }
+    assert!(files > 50, "the sources are somewhere else");
 }

@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     Surroundings, accept::Connections, background::Background, bus::live::LiveRuns,
-    configuration::Configuration, failure, log::Log, providers::ModelHouse, rpc,
+    configuration::Configuration, failure, gateway::Gateway, log::Log, providers::ModelHouse, rpc,
     run_kinds::record::Books,
 };
 
@@ -72,6 +72,8 @@ pub(crate) struct Daemon {
     /// What models are asked with.
     pub(crate) models: ModelHouse,
     pub(crate) timing: RunsTiming,
+    /// Programs that speak the wires of others.
+    pub(crate) gateway: Gateway,
 }
 
 /// Times in the life of a run.
@@ -149,9 +151,11 @@ impl Daemon {
         self.wish.notify_one();
     }
 
-    /// Nobody is connected and nothing runs.
+    /// Nobody is connected, nothing runs, and no program may come in.
     pub(crate) fn is_idle(&self) -> bool {
-        self.connections.count() == 0 && self.live.running_count() == 0
+        self.connections.count() == 0
+            && self.live.running_count() == 0
+            && !self.gateway.is_open()
     }
 }
 

@@ -16,6 +16,7 @@ mod dispatch;
 mod doctor;
 mod egress;
 mod failure;
+mod gateway;
 mod lanes;
 mod lifecycle;
 mod log;

@@ -33,6 +33,7 @@ use crate::{
     bus::live::LiveRuns,
     configuration::{Configuration, retention},
     daemon::{Daemon, Phase, RunsTiming, Shown},
+    gateway::Gateway,
     log::{Log, LogOptions},
     memory,
     providers::ModelHouse,
@@ -187,6 +188,7 @@ pub(crate) fn open(options: &mut BootOptions) -> Result<Opened, BootError> {
         restart_when_idle: std::sync::atomic::AtomicBool::new(false),
         wish: tokio::sync::Notify::new(),
         timing,
+        gateway: Gateway::default(),
         store,
     });
     Ok(Opened {
@@ -259,6 +261,9 @@ async fn begin(opened: &Opened) -> Result<Begun, BootError> {
     let profile_id = profile.await?;
     // Set once, here.
     let _ = daemon.bound_runs.set((runs, profile_id));
+    if let Err(error) = daemon.sync_gateway().await {
+        tracing::warn!(%error, "the gateway is not there");
+    }
     Ok((Arc::new(listener), timer, signals))
 }
 
@@ -393,6 +398,10 @@ impl Life {
         if daemon.live.running_count() == 0 {
             memory::give_back();
         }
+        // Somebody may have changed the settings, or let go of the port.
+        if let Err(error) = daemon.sync_gateway().await {
+            tracing::debug!(%error, "the gateway is not there");
+        }
         if ticks % RETENTION_TICKS == 1 {
             let runs = daemon.runs().clone();
             tokio::spawn(async move {
@@ -432,6 +441,7 @@ impl Life {
     async fn end(mut self, accepting: tokio::task::JoinHandle<io::Error>) {
         let daemon = Arc::clone(&self.opened.daemon);
         daemon.advance(Phase::Draining);
+        daemon.close_gateway();
         self.opened.notifier.stopping();
         let drained = tokio::select! {
             drained = timeout(daemon.timing.drain, daemon.live.settled()) => drained.is_ok(),

@@ -48,14 +48,18 @@ pub(crate) async fn recover(runs: &Runs) -> Result<(), BootError> {
             // A run ends behind what its attempts came to.
             let ended = match money.more {
                 true => Vec::new(),
-                false => convergio_runs::recover(
-                    tx,
-                    tenant,
-                    &interrupted_payload,
-                    now_ms(),
-                    &retention,
-                    SLICE,
-                )?,
+                false => {
+                    // The connections that they were bound to are gone.
+                    convergio_runs::revoke_bound_tokens(tx, tenant, now_ms())?;
+                    convergio_runs::recover(
+                        tx,
+                        tenant,
+                        &interrupted_payload,
+                        now_ms(),
+                        &retention,
+                        SLICE,
+                    )?
+                }
             };
             Ok::<_, WriteError>((ended, money))
         });

@@ -48,12 +48,33 @@ pub struct Asked {
 /// # Errors
 /// Where it is not what the wire says, or asks for what cannot be had here.
 pub fn parse(wire: Wire, body: &[u8]) -> Result<Asked, Fault> {
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|error| Fault::new(FaultKind::Invalid, format!("the body is no JSON: {error}")))?;
+    read(wire, json(body)?)
+}
+
+fn json(body: &[u8]) -> Result<Value, Fault> {
+    serde_json::from_slice(body)
+        .map_err(|error| Fault::new(FaultKind::Invalid, format!("the body is no JSON: {error}")))
+}
+
+fn read(wire: Wire, value: Value) -> Result<Asked, Fault> {
     match wire {
         Wire::Chat => crate::chat::request::read(value),
         Wire::Messages => crate::messages::request::read(value),
     }
+}
+
+/// Reads the body of a request whose tokens are to be counted: as [`parse`], without the need to
+/// say how long the answer may be.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_to_count(wire: Wire, body: &[u8]) -> Result<Asked, Fault> {
+    let mut value = json(body)?;
+    if let Some(fields) = value.as_object_mut() {
+        // Counts nothing, and is more than any budget for thinking.
+        fields.insert("max_tokens".to_owned(), u32::MAX.into());
+    }
+    read(wire, value)
 }
 
 impl Asked {

@@ -14,5 +14,5 @@ mod sse;
 pub mod token;
 
 pub use answer::{Counts, End, Writer};
-pub use ask::{Asked, Wire, parse};
+pub use ask::{Asked, Wire, parse, parse_to_count};
 pub use fault::{Fault, FaultKind};
