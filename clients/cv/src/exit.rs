@@ -30,6 +30,8 @@ pub enum Exit {
     Timeout,
     /// Interrupted.
     Interrupted,
+    /// Of the program that `cv guard` ran: not one of ours.
+    Program(u8),
 }
 
 impl Exit {
@@ -64,6 +66,7 @@ impl Exit {
             Self::Internal => 70,
             Self::Timeout => 124,
             Self::Interrupted => 130,
+            Self::Program(code) => code,
         }
     }
 
@@ -84,12 +87,14 @@ impl Exit {
             Self::Internal => "internal fault, storage, or the output could not be written",
             Self::Timeout => "--timeout passed",
             Self::Interrupted => "interrupted",
+            Self::Program(_) => "the program's own, behind `cv guard`",
         }
     }
 
     /// Higher wins: 130 > 124 > 2 > 7 > 8 > 5 > 4 > 3 > 70 > 6 > 1 > 0.
     const fn rank(self) -> u8 {
         match self {
+            Self::Program(_) => 12,
             Self::Interrupted => 11,
             Self::Timeout => 10,
             Self::Usage => 9,

@@ -21,6 +21,8 @@ macro_rules! hints {
 hints! {
     /// The state and its ways out in one command.
     DOCTOR = "`cv doctor`";
+    /// How to put a cap on a program.
+    GUARD = "`cv guard --max 5 -- claude`";
     /// What the daemon did.
     LOGS = "`cv logs -n 50`";
     /// The log as it grows, for a program.
