@@ -1,6 +1,6 @@
 //! The caller's own provider keys, and what a refused start needs to be tried once more.
 
-use std::{collections::BTreeMap, io::Write};
+use std::collections::BTreeMap;
 
 use convergio_client::{Client, ClientError};
 use convergio_contract::{
@@ -15,17 +15,12 @@ use convergio_contract::{
 use crate::{
     context::Context,
     daemon,
-    error::{Failure, describe},
-    hint::Hint,
-    money, terminal, waiting,
+    error::Failure,
+    spending::{self, NEVER_USD},
 };
 
 /// Variables that a daemon may ask for by name.
 const ASKED_MAX: usize = 16;
-/// What the cap is where nothing is said.
-const CAP_USD: &str = "1.00";
-/// How often a cap that cannot be read is asked for.
-const QUESTIONS_MAX: u32 = 3;
 
 /// The keys that are set in the environment, of those that the built-in catalogue names.
 pub fn exported() -> BTreeMap<String, SecretText> {
@@ -127,11 +122,12 @@ pub fn add<'n>(
 pub struct Mending {
     keys: bool,
     cap: bool,
+    cost: bool,
     declined: bool,
 }
 
 impl Mending {
-    /// The person was asked for a daily cap and wants none: no cloud model is to be asked now.
+    /// The person was asked and wants nothing spent: no cloud model is to be asked now.
     pub const fn declined(self) -> bool {
         self.declined
     }
@@ -153,6 +149,19 @@ impl Mending {
                 return Ok(());
             }
         }
+        if let ClientError::Rpc(refused) = &error
+            && let Some(cost) = refused.data.as_ref().and_then(|data| data.cost.as_ref())
+            && options.can_ask
+            && !self.cost
+        {
+            self.cost = true;
+            if spending::ask_to_go_on(refused, context).await? {
+                options.cost_token = Some(cost.cost_token);
+                return Ok(());
+            }
+            self.declined = true;
+            return Err(daemon::failure(error));
+        }
         let unconfirmed = matches!(
             &error,
             ClientError::Rpc(error) if error.kind() == Some(ErrorCode::ConfirmationRequired)
@@ -168,13 +177,14 @@ impl Mending {
                 .any(|budget| budget.window == "day" && !budget.chosen)
             {
                 self.cap = true;
-                let Some(limit_usd) = ask_for_cap(context).await? else {
+                let Some(limit_usd) = spending::ask_for_cap(context).await? else {
                     self.declined = true;
                     return Err(daemon::failure(error));
                 };
                 let params = BudgetSetParams {
                     window: "day".to_owned(),
                     limit_usd: limit_usd.clone(),
+                    ..BudgetSetParams::default()
                 };
                 client
                     .call::<BudgetSet>(&params)
@@ -183,52 +193,15 @@ impl Mending {
                 context
                     .notes
                     .note(&format!("Daily cap: ${limit_usd} · back: cv undo"));
+                if limit_usd == NEVER_USD {
+                    self.declined = true;
+                    return Err(daemon::failure(error));
+                }
                 return Ok(());
             }
         }
         Err(daemon::failure(error))
     }
-}
-
-/// Asks at the terminal for the daily cap, whatever stdin is. None where the person declines.
-async fn ask_for_cap(context: &mut Context) -> Result<Option<String>, Failure> {
-    context.notes.still();
-    let asked = waiting::on_thread(|| {
-        let failed = |error: &std::io::Error| {
-            Failure::new(
-                crate::error::Kind::Io,
-                "The terminal cannot be asked",
-                describe(error),
-                Hint::SET_BUDGET,
-            )
-        };
-        let mut terminal = terminal::open().map_err(|error| failed(&error))?;
-        for _ in 0..QUESTIONS_MAX {
-            write!(
-                terminal,
-                "Cloud models cost money. At most how much a day, in US dollars? [{CAP_USD}, 0 for never, n for not now] "
-            )
-            .map_err(|error| failed(&error))?;
-            let Some(line) = terminal::line(&mut terminal).map_err(|error| failed(&error))? else {
-                return Ok(None);
-            };
-            match line.trim() {
-                "" => return Ok(Some(CAP_USD.to_owned())),
-                "n" | "no" | "N" => return Ok(None),
-                text => match money::parse(text) {
-                    Ok(nano) => return Ok(Some(money::dollars(nano))),
-                    Err(why) => {
-                        writeln!(terminal, "{why}").map_err(|error| failed(&error))?;
-                    }
-                },
-            }
-        }
-        Ok(None)
-    });
-    let question = terminal::Question::default();
-    let answer = asked.await;
-    question.answered();
-    answer
 }
 
 #[cfg(test)]

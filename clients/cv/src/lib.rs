@@ -20,6 +20,7 @@ pub mod markdown;
 pub mod money;
 pub mod output;
 pub mod render;
+pub mod spending;
 pub mod spinner;
 pub mod stdin;
 pub mod table;

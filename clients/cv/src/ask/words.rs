@@ -166,7 +166,7 @@ mod tests {
             limit_nano_usd: 1_000_000_000,
             posted_nano_usd: 2_310_000_000,
             pending_nano_usd: 0,
-                        chosen: true,
+            chosen: true,
             ..BudgetInfo::default()
         };
         assert_eq!(frozen(std::slice::from_ref(&day)), None);
@@ -234,7 +234,7 @@ mod tests {
             limit_nano_usd: 1_000_000_000,
             posted_nano_usd: 1,
             pending_nano_usd: 0,
-                        chosen: false,
+            chosen: false,
             ..BudgetInfo::default()
         };
         assert_eq!(

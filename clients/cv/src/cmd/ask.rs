@@ -53,9 +53,13 @@ pub struct Args {
     /// Keep no content: only that it was asked, what it cost and what left.
     #[arg(long)]
     pub ephemeral: bool,
-    /// `provider/model`, as `cv models` names it.
+    /// `provider/model`, as `cv models` names it, or one word for several: fast, smart, code,
+    /// private, cheap, or your own.
     #[arg(short, long, value_name = "MODEL", value_hint = clap::ValueHint::Other)]
     pub model: Option<String>,
+    /// Keep the answer, and give it again, free, when the same is asked of the same model.
+    #[arg(long, conflicts_with = "ephemeral")]
+    pub cache: bool,
     /// Tokens that the answer may have at most.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_output: Option<u32>,
@@ -233,6 +237,8 @@ fn options(args: &Args) -> RunOptions {
         policy: args.local_only.then_some(Policy::LocalOnly),
         max_output: args.max_output,
         max_cost_nano_usd: args.max_cost,
+        cost_token: None,
+        cache: args.cache,
         can_ask: !for_programs && terminal::can_ask(),
         keys: keys::exported(),
     }

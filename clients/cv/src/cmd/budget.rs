@@ -2,19 +2,29 @@
 
 use convergio_client::Client;
 use convergio_contract::{
+    Uuid,
+    chat::{Input, InputKind, RunPreview, RunStartParams, SessionUse},
     method::Empty,
-    usage::{BudgetInfo, BudgetList, BudgetListResponse, BudgetSet, BudgetSetParams},
+    model::Preview,
+    run::RunOptions,
+    usage::{
+        BudgetInfo, BudgetList, BudgetListResponse, BudgetOf, BudgetPreview, BudgetPreviewParams,
+        BudgetPreviewResponse, BudgetRemove, BudgetRemoveParams, BudgetRoom, BudgetSet,
+        BudgetSetParams,
+    },
 };
+use serde::Serialize;
 
-use super::fix;
+use super::{fix, latest};
 use crate::{
     context::Context,
     daemon::{self, Start},
-    error::Failure,
+    error::{Failure, Kind},
     exit::Exit,
-    local_time, money,
+    hint::Hint,
+    keys, local_time, money,
     output::paint::Role,
-    table::{Format, Table, cell, show, styled},
+    table::{Cell, Format, Table, cell, show, styled},
 };
 
 /// Shows and sets what models may cost.
@@ -41,29 +51,107 @@ pub enum Verb {
     List,
     /// Sets a limit. What was used stays used.
     Set {
-        /// Which.
+        /// For how long.
         #[arg(value_enum)]
         window: Window,
         /// US dollars, for instance `2.00`; `0` stops all cloud spending.
         #[arg(value_name = "USD", value_parser = crate::money::parse)]
         limit: i64,
+        /// Whose; everybody's where there is none.
+        #[command(flatten)]
+        of: Of,
+        /// What it does when it is reached: stop, or only warn.
+        #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+        mode: Mode,
+    },
+    /// Takes a limit away. The daily one of everybody goes back to $1.00.
+    Rm {
+        /// For how long.
+        #[arg(value_enum)]
+        window: Window,
+        /// Whose; everybody's where there is none.
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Shows what a question would hold, and in which budgets. Sends nothing.
+    Preview {
+        /// The question.
+        #[arg(value_name = "PROMPT", required = true)]
+        prompt: Vec<String>,
+        /// As `cv ask` takes it.
+        #[arg(short, long, value_name = "MODEL")]
+        model: Option<String>,
+        /// Output tokens at most.
+        #[arg(long, value_name = "TOKENS")]
+        max_output: Option<u32>,
     },
 }
 
+/// Whose limit.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[group(multiple = false)]
+pub struct Of {
+    /// What this provider is paid.
+    #[arg(long, value_name = "NAME")]
+    pub provider: Option<String>,
+    /// What this agent spends.
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
+    /// What this plugin spends.
+    #[arg(long, value_name = "NAME")]
+    pub plugin: Option<String>,
+    /// What comes in with this token of the gateway.
+    #[arg(long, value_name = "NAME")]
+    pub token: Option<String>,
+}
+
+impl Of {
+    fn wire(self) -> Option<BudgetOf> {
+        let provider = self.provider.map(BudgetOf::Provider);
+        let agent = self.agent.map(BudgetOf::Agent);
+        let plugin = self.plugin.map(BudgetOf::Plugin);
+        let token = self.token.map(BudgetOf::Token);
+        provider.or(agent).or(plugin).or(token)
+    }
+}
+
 /// The time that a budget is for.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Window {
     /// A calendar day.
     #[value(alias = "day")]
     Daily,
+    /// A calendar month.
+    #[value(alias = "month")]
+    Monthly,
+    /// Each run.
+    Run,
+    /// Each conversation.
+    Session,
+    /// All together, without an end.
+    Total,
 }
 
 impl Window {
     const fn wire(self) -> &'static str {
         match self {
             Self::Daily => "day",
+            Self::Monthly => "month",
+            Self::Run => "run",
+            Self::Session => "session",
+            Self::Total => "total",
         }
     }
+}
+
+/// What a limit does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mode {
+    /// Nothing more is sent.
+    #[default]
+    Stop,
+    /// It is said, and goes on.
+    Warn,
 }
 
 /// Does it.
@@ -79,10 +167,18 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
             )?;
             print(&listed, args.format, context)?;
         }
-        Verb::Set { window, limit } => {
+        Verb::Set {
+            window,
+            limit,
+            of,
+            mode,
+        } => {
+            let of = of.wire();
             let params = BudgetSetParams {
                 window: window.wire().to_owned(),
                 limit_usd: money::dollars(limit),
+                of: of.clone(),
+                warns: mode == Mode::Warn,
             };
             let listed = daemon::call(
                 context,
@@ -93,26 +189,142 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
             if matches!(args.format, Format::Json | Format::Ndjson) {
                 print(&listed, args.format, context)?;
             } else {
-                let now = listed
-                    .budgets
-                    .iter()
-                    .find(|budget| budget.window == window.wire());
-                fix::done(&set(now, limit), context)?;
+                let now = find(&listed.budgets, window, of.as_ref());
+                let said = set(now, window, of.as_ref(), limit);
+                match of {
+                    // It is no setting, so there is no file to take back.
+                    Some(BudgetOf::Token(_)) => context.answer.line(&said)?,
+                    _ => fix::done(&said, context)?,
+                }
             }
         }
+        Verb::Rm { window, of } => {
+            let of = of.wire();
+            let params = BudgetRemoveParams {
+                window: window.wire().to_owned(),
+                of: of.clone(),
+            };
+            let listed = daemon::call(
+                context,
+                Start::IfNeeded,
+                "removing the budget",
+                |client: Client| async move { client.call::<BudgetRemove>(&params).await },
+            )?;
+            if matches!(args.format, Format::Json | Format::Ndjson) {
+                print(&listed, args.format, context)?;
+            } else {
+                let now = find(&listed.budgets, window, of.as_ref());
+                let name = name(window, of.as_ref());
+                let said = match now {
+                    Some(left) => format!("{name}: {}", money::shown(left.limit_nano_usd)),
+                    None => format!("{name}: no limit"),
+                };
+                fix::done(&said, context)?;
+            }
+        }
+        Verb::Preview {
+            prompt,
+            model,
+            max_output,
+        } => return preview(&prompt.join(" "), model, max_output, args.format, context),
     }
     Ok(Exit::Ok)
 }
 
+/// Whose limit it is, by scope and name.
+fn scope(of: Option<&BudgetOf>) -> (&'static str, &str) {
+    match of {
+        None => ("tenant", ""),
+        Some(BudgetOf::Provider(name)) => ("provider", name),
+        Some(BudgetOf::Agent(name)) => ("agent", name),
+        Some(BudgetOf::Plugin(name)) => ("plugin", name),
+        Some(BudgetOf::Token(name)) => ("token", name),
+    }
+}
+
+fn find<'a>(
+    budgets: &'a [BudgetInfo],
+    window: Window,
+    of: Option<&BudgetOf>,
+) -> Option<&'a BudgetInfo> {
+    let place = (scope(of), window.wire());
+    budgets.iter().find(|budget| {
+        let scope = (budget.scope.as_str(), budget.scope_key.as_str());
+        (scope, budget.window.as_str()) == place
+    })
+}
+
+fn name(window: Window, of: Option<&BudgetOf>) -> String {
+    let cap = match window {
+        Window::Daily => "Daily cap",
+        Window::Monthly => "Monthly cap",
+        Window::Run => "Cap of each run",
+        Window::Session => "Cap of each conversation",
+        Window::Total => "Cap in all",
+    };
+    match scope(of) {
+        (_, "") => cap.to_owned(),
+        (scope, name) => format!("{cap} of {scope} {name}"),
+    }
+}
+
 /// What is in force now, which a policy may have made less than was asked for.
-fn set(now: Option<&BudgetInfo>, wanted_nano_usd: i64) -> String {
+fn set(
+    now: Option<&BudgetInfo>,
+    window: Window,
+    of: Option<&BudgetOf>,
+    wanted_nano_usd: i64,
+) -> String {
+    let name = name(window, of);
+    let key = match (window, of) {
+        (Window::Daily, None) => "budget.daily_usd",
+        (Window::Monthly, None) => "budget.monthly_usd",
+        _ => "budget.limits",
+    };
+    let only_told = now.is_some_and(|budget| budget.warns);
+    let only_told = if only_told { ", only told" } else { "" };
     match now {
         Some(budget) if budget.limit_nano_usd != wanted_nano_usd => format!(
-            "Daily cap: {} (written: {}; a stricter layer decides, see cv config explain budget.daily_usd)",
+            "{name}: {} (written: {}; a stricter layer decides, see cv config explain {key})",
             money::shown(budget.limit_nano_usd),
             money::shown(wanted_nano_usd)
         ),
-        Some(_) | None => format!("Daily cap: {}", money::shown(wanted_nano_usd)),
+        Some(_) | None => format!("{name}: {}{only_told}", money::shown(wanted_nano_usd)),
+    }
+}
+
+fn whose(budget: &BudgetInfo) -> String {
+    match (budget.scope.as_str(), budget.scope_key.as_str()) {
+        ("tenant", _) => "everybody".to_owned(),
+        (scope, name) => format!("{scope} {name}"),
+    }
+}
+
+fn until(budget: &BudgetInfo) -> String {
+    match (budget.window.as_str(), budget.resets_ms) {
+        ("run" | "session", _) => "for each one".to_owned(),
+        (_, 0) => "never anew".to_owned(),
+        (_, ms) => local_time(ms),
+    }
+}
+
+fn state(budget: &BudgetInfo) -> Cell {
+    let spent = budget
+        .posted_nano_usd
+        .saturating_add(budget.pending_nano_usd);
+    if budget.frozen && !budget.warns {
+        styled("frozen: billed more than was held", Role::Bad)
+    } else if spent >= budget.limit_nano_usd {
+        let words = if budget.warns {
+            "passed, only told"
+        } else {
+            "used up"
+        };
+        styled(words, Role::Bad)
+    } else if budget.warns {
+        styled("open, only told", Role::Good)
+    } else {
+        styled("open", Role::Good)
     }
 }
 
@@ -122,31 +334,20 @@ fn print(
     context: &mut Context,
 ) -> Result<(), Failure> {
     let table = Table {
-        headers: vec!["window", "limit", "used", "held", "until", "state"],
+        headers: vec!["of", "window", "limit", "used", "held", "until", "state"],
         rows: listed
             .budgets
             .iter()
             .map(|budget| {
-                let spent = budget
-                    .posted_nano_usd
-                    .saturating_add(budget.pending_nano_usd);
+                let default = if budget.chosen { "" } else { " (default)" };
                 vec![
+                    cell(whose(budget)),
                     styled(budget.window.as_str(), Role::Strong),
-                    cell(format!(
-                        "{}{}",
-                        money::shown(budget.limit_nano_usd),
-                        if budget.chosen { "" } else { " (default)" }
-                    )),
+                    cell(format!("{}{default}", money::shown(budget.limit_nano_usd))),
                     cell(money::shown(budget.posted_nano_usd)),
                     cell(money::shown(budget.pending_nano_usd)),
-                    cell(local_time(budget.resets_ms)),
-                    if budget.frozen {
-                        styled("frozen: billed more than was held", Role::Bad)
-                    } else if spent >= budget.limit_nano_usd {
-                        styled("used up", Role::Bad)
-                    } else {
-                        styled("open", Role::Good)
-                    },
+                    cell(until(budget)),
+                    state(budget),
                 ]
             })
             .collect(),
@@ -160,22 +361,190 @@ fn print(
     )
 }
 
+/// What a question would hold.
+#[derive(Serialize)]
+struct Previewed {
+    /// What would be sent.
+    preview: Preview,
+    /// Where that would count; none where it costs nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budgets: Option<BudgetPreviewResponse>,
+}
+
+fn preview(
+    prompt: &str,
+    model: Option<String>,
+    max_output: Option<u32>,
+    format: Format,
+    context: &mut Context,
+) -> Result<Exit, Failure> {
+    let (_, root) = latest::root(context)?;
+    let mut params = RunStartParams {
+        run_id: Uuid::now_v7(),
+        input: vec![Input {
+            kind: InputKind::Prompt,
+            name: None,
+            text: prompt.to_owned(),
+        }],
+        root,
+        session: SessionUse::default(),
+        system: None,
+        template: None,
+        variables: std::collections::BTreeMap::new(),
+        output_schema: None,
+        options: RunOptions {
+            model,
+            max_output,
+            ephemeral: true,
+            keys: keys::exported(),
+            ..RunOptions::default()
+        },
+    };
+    let previewed = daemon::call(
+        context,
+        Start::IfNeeded,
+        "asking what it would hold",
+        |client: Client| async move {
+            let mut mended = false;
+            let preview = loop {
+                let asked = client.call::<RunPreview>(&params).await;
+                if mended || !keys::add_missing(&asked, &mut params.options.keys) {
+                    break asked?;
+                }
+                mended = true;
+            };
+            let provider = preview
+                .model
+                .as_deref()
+                .and_then(|name| name.split_once('/'));
+            let budgets = match (provider, preview.cost_max_nano_usd) {
+                (Some((provider, _)), Some(hold_nano_usd)) if !preview.local => {
+                    let params = BudgetPreviewParams {
+                        provider: provider.to_owned(),
+                        hold_nano_usd,
+                        agent: None,
+                    };
+                    Some(client.call::<BudgetPreview>(&params).await?)
+                }
+                _ => None,
+            };
+            Ok(Previewed { preview, budgets })
+        },
+    )?;
+    show(
+        &mut context.answer,
+        format,
+        &room(&previewed),
+        &previewed,
+        None,
+    )?;
+    match (&previewed.preview.refusal, &previewed.budgets) {
+        (Some(refusal), _) => {
+            context.error_form = crate::context::ErrorForm::Notes;
+            Err(refusal.clone().into())
+        }
+        (None, Some(budgets)) if !budgets.fits => {
+            context.error_form = crate::context::ErrorForm::Notes;
+            Err(Failure::new(
+                Kind::Rpc(convergio_contract::ErrorCode::BudgetExceeded),
+                "A budget has no room for the whole hold",
+                "the answer would be cut to what fits, a cheaper model be asked, or the call refused",
+                Hint::BUDGETS,
+            ))
+        }
+        _ => Ok(Exit::Ok),
+    }
+}
+
+fn room(previewed: &Previewed) -> Table {
+    let preview = &previewed.preview;
+    let row = |name: String, text: String| vec![styled(name, Role::Dim), cell(text)];
+    let mut rows = Vec::new();
+    if let Some(why) = &preview.nothing_sent {
+        rows.push(row("Sends".to_owned(), format!("nothing: {why}")));
+    }
+    if let Some(model) = &preview.model {
+        rows.push(row("Model".to_owned(), model.clone()));
+    }
+    if preview.local {
+        let free = "nothing: it runs on this machine".to_owned();
+        rows.push(row("Holds".to_owned(), free));
+    } else if let Some(hold) = preview.cost_max_nano_usd {
+        let likely = preview.cost_expected_nano_usd;
+        let likely = likely.map_or_else(String::new, |nano| {
+            format!(", likely to cost {}", money::shown(nano))
+        });
+        rows.push(row(
+            "Holds".to_owned(),
+            format!("{}{likely}", money::shown(hold)),
+        ));
+    }
+    for room in previewed.budgets.iter().flat_map(|found| &found.counts_in) {
+        let BudgetRoom { budget, fits, .. } = room;
+        let fits = match (fits, budget.warns) {
+            (true, _) => "fits",
+            (false, true) => "passes it, only told",
+            (false, false) => "does not fit",
+        };
+        rows.push(row(
+            format!("{} {}", whose(budget), budget.window),
+            format!(
+                "{fits}: {} of {} left",
+                money::shown(room.room_nano_usd),
+                money::shown(budget.limit_nano_usd)
+            ),
+        ));
+    }
+    Table {
+        headers: Vec::new(),
+        rows,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_is_in_force_is_said_and_not_what_was_wished() {
-        let budget = BudgetInfo {
+    fn day() -> BudgetInfo {
+        BudgetInfo {
+            scope: "tenant".to_owned(),
             window: "day".to_owned(),
             limit_nano_usd: 500_000_000,
-            posted_nano_usd: 0,
-            pending_nano_usd: 0,
-            resets_ms: 0,
             chosen: true,
-            frozen: false,
+            ..BudgetInfo::default()
+        }
+    }
+
+    #[test]
+    fn what_is_in_force_is_said_and_not_what_was_wished() {
+        let budget = day();
+        let told = |wanted| set(Some(&budget), Window::Daily, None, wanted);
+        assert!(told(2_000_000_000).starts_with("Daily cap: $0.50 (written: $2.00"));
+        assert_eq!(told(500_000_000), "Daily cap: $0.50");
+        let agent = BudgetOf::Agent("rex".to_owned());
+        let warns = BudgetInfo {
+            warns: true,
+            ..day()
         };
-        assert!(set(Some(&budget), 2_000_000_000).starts_with("Daily cap: $0.50 (written: $2.00"));
-        assert_eq!(set(Some(&budget), 500_000_000), "Daily cap: $0.50");
+        assert_eq!(
+            set(Some(&warns), Window::Run, Some(&agent), 500_000_000),
+            "Cap of each run of agent rex: $0.50, only told"
+        );
+    }
+
+    #[test]
+    fn a_budget_is_found_by_whose_it_is() {
+        let mock = BudgetInfo {
+            scope: "provider".to_owned(),
+            scope_key: "mock".to_owned(),
+            ..day()
+        };
+        let budgets = [day(), mock.clone()];
+        let of = BudgetOf::Provider("mock".to_owned());
+        assert_eq!(find(&budgets, Window::Daily, Some(&of)), Some(&mock));
+        assert_eq!(find(&budgets, Window::Daily, None), Some(&day()));
+        assert_eq!(find(&budgets, Window::Monthly, None), None);
+        assert_eq!(whose(&mock), "provider mock");
+        assert_eq!(until(&mock), "never anew");
     }
 }

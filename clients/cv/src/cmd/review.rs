@@ -376,6 +376,8 @@ fn params(args: &Args, change: Selected, run_id: Uuid) -> Result<ReviewStartPara
             policy: args.local_only.then_some(Policy::LocalOnly),
             max_output: args.max_output,
             max_cost_nano_usd: args.max_cost,
+            cost_token: None,
+            cache: false,
             can_ask: !args.no_model
                 && matches!(args.format, ReviewFormat::Text | ReviewFormat::Md)
                 && terminal::can_ask(),

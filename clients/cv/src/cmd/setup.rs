@@ -333,6 +333,7 @@ fn write(
     let cap = plan.daily_nano_usd.map(|nano| BudgetSetParams {
         window: "day".to_owned(),
         limit_usd: money::dollars(nano),
+        ..BudgetSetParams::default()
     });
     daemon::call(
         context,
@@ -413,9 +414,8 @@ mod tests {
                 limit_nano_usd: 1_000_000_000,
                 posted_nano_usd: 0,
                 pending_nano_usd: 0,
-                resets_ms: 0,
                 chosen,
-                frozen: false,
+                ..BudgetInfo::default()
             }],
             files: gguf::Found::default(),
         }

@@ -1,8 +1,11 @@
 //! Limits on what may be spent: shown, set and taken away.
 
-use convergio_config::{ConfigError, Editor, LimitScope, LimitWindow, PlannedEdit, ScopedLimit, Settings, Value, nano_usd};
+use convergio_config::{
+    ConfigError, Editor, LimitScope, LimitWindow, PlannedEdit, ScopedLimit, Settings, Value,
+    nano_usd,
+};
 use convergio_contract::{
-    ErrorCode, RpcError,
+    ErrorCode, RpcError, Uuid,
     method::Empty,
     usage::{
         BudgetInfo, BudgetList, BudgetListResponse, BudgetOf, BudgetPreview, BudgetPreviewParams,
@@ -10,7 +13,9 @@ use convergio_contract::{
         BudgetSetParams,
     },
 };
-use convergio_ledger::{BudgetSpec, BudgetState, LedgerError, Mode, Now, Scope, Window};
+use convergio_ledger::{
+    BudgetName, BudgetSpec, BudgetState, LedgerError, Mode, Now, Scope, Window,
+};
 
 use crate::{
     daemon::Daemon,
@@ -54,23 +59,45 @@ fn place(spec: &BudgetSpec) -> (Scope, &str, Window) {
     (spec.scope, &spec.scope_key, spec.window)
 }
 
+fn listed_window(window: Window) -> bool {
+    matches!(window, Window::Day | Window::Month | Window::Total)
+}
+
+fn unopened(spec: &BudgetSpec) -> BudgetState {
+    BudgetState {
+        name: BudgetName {
+            id: Uuid::nil(),
+            scope: spec.scope,
+            scope_key: spec.scope_key.clone(),
+            window: spec.window,
+        },
+        limit_nano: spec.limit_nano,
+        posted_nano: 0,
+        pending_nano: 0,
+        frozen: false,
+        stops: spec.mode == Mode::Stop,
+        asked: false,
+        starts_at_ms: None,
+        resets_at_ms: None,
+        crossed_percent: None,
+    }
+}
+
 /// Whether the books have just these limits of the settings, as far as they are listed.
 fn in_force(states: &[BudgetState], specs: &[BudgetSpec]) -> bool {
-    let listed = |window| matches!(window, Window::Day | Window::Month | Window::Total);
     let kept = specs.iter().all(|spec| {
         let same = |state: &&BudgetState| {
             let name = &state.name;
             place(spec) == (name.scope, name.scope_key.as_str(), name.window)
         };
         let known = states.iter().find(same);
-        !listed(spec.window)
+        !listed_window(spec.window)
             || known.is_some_and(|known| {
                 known.limit_nano == spec.limit_nano && known.stops == (spec.mode == Mode::Stop)
             })
     });
-    let everybodys_day = |state: &BudgetState| {
-        (state.name.scope, state.name.window) == (Scope::Tenant, Window::Day)
-    };
+    let everybodys_day =
+        |state: &BudgetState| (state.name.scope, state.name.window) == (Scope::Tenant, Window::Day);
     kept && states
         .iter()
         .filter(|state| state.name.scope != Scope::Token && !everybodys_day(state))
@@ -104,6 +131,9 @@ impl Daemon {
         let limit_nano = settings.budget().effective_daily_nano_usd();
         let tenant = self.runs().tenant().id();
         let specs = specs(settings);
+        // Each run and each conversation has a window of its own; here they are but their limits.
+        let of_each = specs.iter().filter(|spec| !listed_window(spec.window));
+        let of_each: Vec<BudgetState> = of_each.map(unopened).collect();
         let read = || {
             self.store.read("read the budgets", move |conn| {
                 convergio_ledger::budgets(conn, tenant, Now::system())
@@ -139,6 +169,7 @@ impl Daemon {
                 states.insert(0, day.map_err(|error| ledger_error(&error))?);
             }
         }
+        states.extend(of_each);
         Ok(states)
     }
 
@@ -206,9 +237,11 @@ fn find_place(of: Option<BudgetOf>, word: &str, warns: bool) -> Result<Place, Rp
                 .hint("cv budget list"));
         }
         None if window == Window::Day && warns => {
-            return Err(failure::invalid("the daily limit of everybody always stops")
-                .why("a limit that is only told can be set beside it")
-                .hint("cv budget set monthly 20.00 --mode warn"));
+            return Err(
+                failure::invalid("the daily limit of everybody always stops")
+                    .why("a limit that is only told can be set beside it")
+                    .hint("cv budget set monthly 20.00 --mode warn"),
+            );
         }
         None if window == Window::Day => return Ok(Place::Key(DAILY)),
         None if window == Window::Month && !warns => return Ok(Place::Key(MONTHLY)),
@@ -284,7 +317,13 @@ impl Handle<BudgetSet> for Daemon {
                 .hint("cv budget set daily 2.00"));
         };
         let settings = self.settings_of(&call)?;
-        let label = label("set", &params.window, amount, params.of.as_ref(), params.warns);
+        let label = label(
+            "set",
+            &params.window,
+            amount,
+            params.of.as_ref(),
+            params.warns,
+        );
         let plan = match find_place(params.of, &params.window, params.warns)? {
             Place::Key(key) => self.editor().set(key, amount, None),
             Place::Listed(mut limit) => {
@@ -384,7 +423,9 @@ impl Handle<BudgetRemove> for Daemon {
             }
             Place::Token(..) => {
                 return Err(failure::invalid("a token keeps its limit")
-                    .why("without one it could spend all that everybody may; set another, or end it")
+                    .why(
+                        "without one it could spend all that everybody may; set another, or end it",
+                    )
                     .hint("cv token list"));
             }
         };
@@ -440,8 +481,14 @@ mod tests {
     #[test]
     fn every_limit_has_one_place() {
         let of = |name: &str| Some(BudgetOf::Provider(name.to_owned()));
-        assert!(matches!(find_place(None, "day", false), Ok(Place::Key(DAILY))));
-        assert!(matches!(find_place(None, "month", false), Ok(Place::Key(MONTHLY))));
+        assert!(matches!(
+            find_place(None, "day", false),
+            Ok(Place::Key(DAILY))
+        ));
+        assert!(matches!(
+            find_place(None, "month", false),
+            Ok(Place::Key(MONTHLY))
+        ));
         assert!(find_place(None, "day", true).is_err());
         assert!(find_place(None, "week", false).is_err());
         for (of, word, warns, text) in [

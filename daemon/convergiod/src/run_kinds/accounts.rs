@@ -9,7 +9,8 @@ use std::{
 use convergio_contract::{EventBody, Uuid, model::UsageReport, usage::BudgetInfo};
 use convergio_engine::{Ending, Settlement};
 use convergio_ledger::{
-    AttemptDetail, AttemptEnding, BudgetState, LedgerError, Now, Scope, Settled, UsageSource, Window,
+    AttemptDetail, AttemptEnding, BudgetState, LedgerError, Now, Scope, Settled, UsageSource,
+    Window,
 };
 use convergio_models_api::{ErrorClass, Usage};
 use convergio_store::Tx;
@@ -299,8 +300,7 @@ fn ending(ending: Ending, input_ceiling: u64) -> AttemptEnding {
 /// A budget as it travels.
 pub(crate) fn budget_info(budget: &BudgetState, chosen: bool) -> BudgetInfo {
     // Only everybody's day has a limit that nobody chose.
-    let everybodys_day =
-        (budget.name.scope, budget.name.window) == (Scope::Tenant, Window::Day);
+    let everybodys_day = (budget.name.scope, budget.name.window) == (Scope::Tenant, Window::Day);
     BudgetInfo {
         scope: budget.name.scope.as_str().to_owned(),
         scope_key: budget.name.scope_key.clone(),

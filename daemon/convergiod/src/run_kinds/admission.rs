@@ -154,7 +154,10 @@ impl<'a> Port<'a> {
             return Ok(());
         };
         let mut max_output = self.request.max_output;
-        if let Some(most) = prepared.max_output.and_then(|most| u32::try_from(most).ok()) {
+        if let Some(most) = prepared
+            .max_output
+            .and_then(|most| u32::try_from(most).ok())
+        {
             max_output = max_output.min(most);
         }
         let money = |error| ledger_error(&LedgerError::Money(error));
@@ -470,7 +473,12 @@ impl Admission for Port<'_> {
         let visit = match prepared.local {
             // What runs here is back as soon as somebody starts it.
             true => None,
-            false => match calls.daemon.models.breakers.enter(&route.target, &calls.context.settings) {
+            false => match calls
+                .daemon
+                .models
+                .breakers
+                .enter(&route.target, &calls.context.settings)
+            {
                 Ok(visit) => Some(visit),
                 Err(cooling) => {
                     let cause = Cause::of(cooling.class).unwrap_or(Cause::Unusable);

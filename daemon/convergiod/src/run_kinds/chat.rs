@@ -429,7 +429,11 @@ pub(crate) async fn replayed(
         }
     });
     let run = read.await.ok()??;
-    let what = if run.id == id { "run id" } else { "idempotency key" };
+    let what = if run.id == id {
+        "run id"
+    } else {
+        "idempotency key"
+    };
     Some(match run.request_hash == hash {
         true => Ok(RunAccepted {
             run_id: run.id,

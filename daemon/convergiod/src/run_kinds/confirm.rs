@@ -149,7 +149,11 @@ fn unconfirmed(expected: &Expected, doubt: &Doubt, cost: CostToConfirm) -> RpcEr
     let cents = expected.ceiling_nano.saturating_add(9_999_999) / 10_000_000;
     let mut error = RpcError::new(ErrorCode::ConfirmationRequired, what)
         .why(why)
-        .hint(format!("repeat it with --max-cost {}.{:02}", cents / 100, cents % 100));
+        .hint(format!(
+            "repeat it with --max-cost {}.{:02}",
+            cents / 100,
+            cents % 100
+        ));
     if let Some(data) = &mut error.data {
         data.cost = Some(cost);
     }

@@ -263,9 +263,13 @@ async fn confirm_cost(
     };
     // Before it is cut: so many pieces, each with its instructions, and a second look at most.
     let pieces = diff.bytes.div_ceil(PIECE_BYTES).max(1);
-    let input = diff.bytes.saturating_add(pieces.saturating_mul(INSTRUCTION_BYTES));
+    let input = diff
+        .bytes
+        .saturating_add(pieces.saturating_mul(INSTRUCTION_BYTES));
     let wanted = asked.options.max_output.unwrap_or(REVIEW_OUTPUT);
-    let most = looks.max_output.map_or(u64::from(wanted), |most| most.min(wanted.into()));
+    let most = looks
+        .max_output
+        .map_or(u64::from(wanted), |most| most.min(wanted.into()));
     let output = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
     let money = |error| providers::failure::ledger(&LedgerError::Money(error));
     let expected = Expected {
@@ -275,7 +279,10 @@ async fn confirm_cost(
         expected_nano: expected_cost(&rates, input, output(pieces.saturating_mul(most) / 2), None)
             .map_err(money)?,
         ceiling_nano: rates
-            .hold(input.saturating_mul(2), output(pieces.saturating_mul(2 * most)))
+            .hold(
+                input.saturating_mul(2),
+                output(pieces.saturating_mul(2 * most)),
+            )
             .map_err(money)?,
         request_hash: diff.request_hash,
         price_sha256: sheet.sha256(),
