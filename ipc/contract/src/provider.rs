@@ -65,7 +65,7 @@ pub enum KeyState {
 pub struct ProviderInfo {
     /// The name in `provider/model`.
     pub name: String,
-    /// `anthropic`, `openai`, `azure`, `gemini`, `ollama`.
+    /// `anthropic`, `openai`, `openai-responses`, `azure`, `gemini`, `ollama`.
     pub kind: String,
     /// Where it is.
     pub base_url: String,

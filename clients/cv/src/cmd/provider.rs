@@ -83,7 +83,8 @@ pub struct AddArgs {
     /// The name in `provider/model`.
     #[arg(value_hint = clap::ValueHint::Other)]
     pub name: String,
-    /// Its dialect: anthropic, openai (and whatever is compatible) or ollama.
+    /// Its wire: anthropic, openai (and whatever is compatible), openai-responses, azure, gemini or
+    /// ollama.
     #[arg(long, value_hint = clap::ValueHint::Other)]
     pub kind: Option<String>,
     /// Where it is, for instance `http://127.0.0.1:8080/v1`.

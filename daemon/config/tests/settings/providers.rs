@@ -17,7 +17,7 @@ policy = "cloud-first"
 allowed_providers = ["mock", "ollama"]
 
 [provider.mock]
-kind = "openai"                 # anthropic | openai | azure | gemini | ollama
+kind = "openai"                 # anthropic | openai | openai-responses | azure | gemini | ollama
 base_url = "http://127.0.0.1:9000/v1"
 key_env = "MOCK_KEY"            # or key_cmd; or the keychain
 key_cmd = "pass show mock"
