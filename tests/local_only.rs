@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::harness::{
     diffs,
     home::{Home, Ran},
+    http,
     process::{finish, run},
     root, skip,
     wire::Wire,
@@ -69,7 +70,7 @@ impl House {
         let settings = format!(
             "[models]\npolicy = \"local-only\"\ndefault = \"{default}\"\n\
              fallback = [\"cloud/gpt-test\", \"here/llama\"]\n[budget]\ndaily_usd = \"2.00\"\n\
-             [provider.here]\nkind = \"ollama\"\nbase_url = \"{}\"\n\
+             [gateway]\nenabled = true\n[provider.here]\nkind = \"ollama\"\nbase_url = \"{}\"\n\
              [provider.cloud]\nkind = \"openai\"\nbase_url = \"{}\"\nkey_env = \"MOCK_KEY\"\n\
              local = false\n[provider.cloud.model.\"gpt-test\"]\n\
              price = {{ input = \"3.00\", output = \"15.00\" }}\ncontext = 128000\n",
@@ -256,6 +257,7 @@ fn the_whole_suite() {
     }
     assert!(house.here.calls().len() >= prompts.len());
     every_way_to_ask(&house);
+    through_the_gateway(&house);
     reviews(&house);
     house.nothing_left();
 }
@@ -296,6 +298,35 @@ fn every_way_to_ask(house: &House) {
     }
     for arguments in [&["models"] as &[&str], &["provider", "list"], &["doctor"]] {
         house.cv(arguments);
+    }
+    assert_eq!(house.cloud.connections(), 0);
+}
+
+fn through_the_gateway(house: &House) {
+    let mut wire = Wire::open(&house.home);
+    let keys = json!({"MOCK_KEY": "sk-nobody", "OPENAI_API_KEY": "sk-nobody"});
+    let params = json!({"name": "tool", "max_usd": "1.00", "keys": keys});
+    let made = wire.result("token.create", params);
+    let base = made["gateway"]["url"].as_str().expect("it listens");
+    let bearer = format!("Bearer {}", made["secret"].as_str().expect("a secret"));
+    let ask = |path: &str, model: &str, stream: bool| {
+        let body = json!({
+            "model": model, "max_tokens": 100, "stream": stream,
+            "messages": [{"role": "user", "content": "who are you?"}],
+        });
+        let headers = [("authorization", bearer.as_str())];
+        http::post(base, path, &headers, &body).expect("an answer")
+    };
+    for path in ["/v1/chat/completions", "/v1/messages"] {
+        for stream in [false, true] {
+            let answer = ask(path, "here/llama", stream);
+            assert_eq!(answer.status, 200, "{path}: {answer:?}");
+            assert!(answer.body.contains("Hello"), "{path}: {answer:?}");
+            for model in ["cloud/gpt-test", "openai/gpt-5-mini"] {
+                let answer = ask(path, model, stream);
+                assert!(answer.status >= 400, "{path} {model}: {answer:?}");
+            }
+        }
     }
     assert_eq!(house.cloud.connections(), 0);
 }

@@ -33,6 +33,7 @@ impl Gateway {
         let home = Home::new(binaries);
         let mut text = format!(
             "[models]\ndefault = \"mock/gpt-test\"\n[budget]\ndaily_usd = \"1000000.00\"\n\
+             [gateway]\nenabled = true\n\
              [provider.mock]\nkind = \"openai\"\nbase_url = \"http://{}/v1\"\nkey_env = \"{}\"\n",
             upstream.addr, KEY.0
         );
@@ -54,9 +55,13 @@ impl Gateway {
             "token", "create", "bench", "--max", "1000000", "--format", "json",
         ];
         let made = gateway.cv(&arguments)?;
-        let of = |name: &str| made[name].as_str().ok_or_else(|| made.to_string());
-        of("secret")?.clone_into(&mut gateway.token);
-        let authority = of("base_url")?.trim_start_matches("http://");
+        let of = |value: &serde_json::Value| {
+            let text = value.as_str().map(str::to_owned);
+            text.ok_or_else(|| format!("cv token create said {made}"))
+        };
+        gateway.token = of(&made["secret"])?;
+        let url = of(&made["gateway"]["url"])?;
+        let authority = url.trim_start_matches("http://");
         let authority = authority.split('/').next().unwrap_or_default();
         gateway.addr = authority
             .parse()

@@ -6,8 +6,11 @@ use std::fs;
 use convergio_fake_provider::{Dialect, FakeProvider, Reply, Script};
 use serde_json::{Value, json};
 
-use super::{House, three_lines};
-use crate::harness::wire::Wire;
+use super::{House, KEY, three_lines};
+use crate::harness::{
+    http::{self, Answered},
+    wire::Wire,
+};
 
 /// Of the right form; nobody's.
 const AWS: &str = "AKIAQ3EGZ7L2MWXK9TPV";
@@ -140,4 +143,65 @@ fn a_model_on_this_machine_reads_what_no_other_may() {
     assert_eq!(house.provider.connections(), 0);
     let read: String = here.calls().iter().map(|call| call.prompt()).collect();
     assert!(read.contains(AWS) && read.contains(GITHUB), "{read}");
+}
+
+/// Asks through the gateway with a secret in a tool's result and one in what the tool was called
+/// with.
+fn with_tools(house: &House) -> Answered {
+    let mut wire = Wire::open(&house.home);
+    let keys = json!({"MOCK_KEY": KEY});
+    let made = wire.result("token.create", json!({"name": "tool", "keys": keys}));
+    let base = made["gateway"]["url"].as_str().expect("it listens");
+    let secret = made["secret"].as_str().expect("a secret");
+    let body = json!({
+        "model": "mock/gpt-test", "max_tokens": 100,
+        "tools": [{"name": "read", "input_schema": {"type": "object"}}],
+        "messages": [
+            {"role": "user", "content": "what is in it?"},
+            {"role": "assistant", "content": [
+                {"type": "tool_use", "id": "toolu_1", "name": "read", "input": {"with": GITHUB}}]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "toolu_1",
+                 "content": [{"type": "text", "text": format!("one\nAWS_KEY={AWS}\n")}]}]},
+        ],
+    });
+    let headers = [("x-api-key", secret), ("anthropic-version", "2023-06-01")];
+    http::post(base, "/v1/messages", &headers, &body).expect("an answer")
+}
+
+/// A house whose gateway listens.
+fn with_gateway(house: House) -> House {
+    let file = house.home.convergio().join("config/config.toml");
+    let text = fs::read_to_string(&file).expect("a file");
+    house.configure(&format!("[gateway]\nenabled = true\n{text}"));
+    assert_eq!(house.cv(&["status"]).code, Some(0));
+    house
+}
+
+#[test]
+fn what_tools_said_leaves_the_gateway_without_its_secrets() {
+    let house = with_gateway(House::new(script()));
+    let answer = with_tools(&house);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let sent = bodies(&house);
+    assert!(sent.contains("[redacted]"), "{sent}");
+    assert!(!sent.contains(AWS) && !sent.contains(GITHUB), "{sent}");
+    let left = Wire::open(&house.home).result("privacy.egress", json!({}));
+    assert_eq!(left["rows"][0]["redactions"], 2, "{left}");
+}
+
+#[test]
+fn a_secret_that_a_tool_said_is_refused_at_the_gateway_where_secrets_are() {
+    let house = with_gateway(strict(""));
+    let answer = with_tools(&house);
+    assert_eq!(answer.status, 403, "{answer:?}");
+    for told in [
+        "AWS access key in line 2 of a tool's result",
+        "GitHub token",
+    ] {
+        assert!(answer.body.contains(told), "{told}: {answer:?}");
+    }
+    let body = &answer.body;
+    assert!(!body.contains(AWS) && !body.contains(GITHUB), "{body}");
+    assert_eq!(house.provider.connections(), 0);
 }
