@@ -203,7 +203,7 @@ mod tests {
         };
         let (me, policy) = (Uuid::nil(), Policy::LocalFirst);
         let name = key(&request, me, policy).unwrap();
-        assert_eq!(key(&request.clone(), me, policy), Some(name));
+        assert_eq!(key(&request, me, policy), Some(name));
         let others = [
             ModelRequest {
                 max_output: 10,
