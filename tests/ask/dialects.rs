@@ -7,7 +7,13 @@ use super::{House, KEY, file, json_of};
 
 #[test]
 fn every_dialect_answers_and_is_paid_by_its_own_count() {
-    for dialect in [Dialect::OpenAi, Dialect::Anthropic, Dialect::Ollama] {
+    for dialect in [
+        Dialect::OpenAi,
+        Dialect::Responses,
+        Dialect::Anthropic,
+        Dialect::Gemini,
+        Dialect::Ollama,
+    ] {
         let reply = Reply::text("Hello there.").usage(1_000, 100);
         let house = House::speaking(dialect, Script::always(reply));
         let ran = house.cv(&["ask", "hi", "--system", "Be brief."]);
@@ -29,6 +35,43 @@ fn every_dialect_answers_and_is_paid_by_its_own_count() {
             assert_eq!(total["amount_nano_usd"], 4_500_000, "{dialect:?}: {total}");
         }
     }
+}
+
+#[test]
+fn azure_is_asked_for_a_deployment_with_either_kind_of_key() {
+    let reply = Reply::text("Hello there.").usage(1_000, 100);
+    let house = House::new(Script::always(reply));
+    let ask = |provider: &str, model: &str| {
+        let base = house.provider.url();
+        house.configure(&format!(
+            "[models]\ndefault = \"az/gpt-test\"\n[budget]\ndaily_usd = \"2.00\"\n\
+             [provider.az]\nkind = \"azure\"\nbase_url = \"{base}\"\n{provider}\n\
+             [provider.az.model.\"gpt-test\"]\n\
+             price = {{ input = \"3.00\", output = \"15.00\" }}\ncontext = 128000\n{model}\n"
+        ));
+        let ran = house.cv(&["ask", "hi"]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert_eq!(ran.out.trim_end(), "Hello there.");
+        house.provider.calls().pop().expect("a call")
+    };
+    let call = ask("key_env = \"MOCK_KEY\"", "");
+    assert_eq!(call.path, "/openai/v1/chat/completions");
+    assert_eq!(call.header("api-key"), Some(KEY));
+    assert_eq!(call.model().as_deref(), Some("gpt-test"));
+    let call = ask(
+        "key_cmd = \"echo tok-entra-77aa\"\nauth = \"entra\"\napi_version = \"2024-10-21\"",
+        "deployment = \"mine\"",
+    );
+    assert_eq!(
+        call.path,
+        "/openai/deployments/mine/chat/completions?api-version=2024-10-21"
+    );
+    assert_eq!(call.header("authorization"), Some("Bearer tok-entra-77aa"));
+    assert_eq!(call.header("api-key"), None);
+    let call = ask("key_env = \"MOCK_KEY\"", "api = \"responses\"");
+    assert_eq!(call.path, "/openai/v1/responses");
+    let total = house.settled();
+    assert_eq!(total["amount_nano_usd"], 3 * 4_500_000, "{total}");
 }
 
 #[test]
@@ -55,7 +98,7 @@ fn an_answer_can_have_a_schema() {
         "additionalProperties": false,
     });
     let answer = json!({ "city": "Zürich" });
-    for dialect in [Dialect::OpenAi, Dialect::Ollama] {
+    for dialect in [Dialect::OpenAi, Dialect::Responses, Dialect::Ollama] {
         let script = Script::always(Reply::json(&answer));
         let house = House::speaking(dialect, script);
         let path = file(&house, "schema.json", &schema.to_string());
