@@ -91,9 +91,9 @@ campaign-kill-ask cycles="1000" seed="1":
 campaign-budget rounds="100" callers="1000" seed="1":
     CONVERGIO_ROUNDS={{rounds}} CONVERGIO_CALLERS={{callers}} CONVERGIO_SEED={{seed}} cargo test -p convergio-tests -- --nocapture callers_at_once
 
-# 2,000 kills of a daemon at every named step of a call, inside its commits too; needs strace.
+# 2,000 kills of a daemon at every named step of a call, inside its commits too (needs strace), and 2,000 behind its gateway.
 campaign-kill-money cycles="2000" seed="1":
-    CONVERGIO_CYCLES={{cycles}} CONVERGIO_SEED={{seed}} cargo test -p convergio-tests -- --nocapture killed_at_any_step_of_a_call
+    CONVERGIO_CYCLES={{cycles}} CONVERGIO_SEED={{seed}} cargo test -p convergio-tests -- --nocapture killed_at_any_step_of_a_call killed_behind_its_gateway
 
 # A client that sends a byte a second.
 campaign-slow:

@@ -53,6 +53,17 @@ impl Books {
             .unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
+    /// A single text; there is no other row.
+    pub fn text(&self, sql: &str) -> String {
+        let mut statement = self.conn.prepare(sql).expect("a query");
+        let rows = statement.query_map([], |row| row.get(0));
+        let rows: Vec<String> = rows.and_then(Iterator::collect).expect("texts");
+        let [text] = rows.as_slice() else {
+            panic!("{sql}: {rows:?}");
+        };
+        text.clone()
+    }
+
     /// Rows of a query, each column as SQL would write it.
     pub fn rows(&self, sql: &str) -> Vec<String> {
         let mut statement = self.conn.prepare(sql).expect("a query");

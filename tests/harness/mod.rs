@@ -4,6 +4,7 @@ pub mod books;
 pub mod daemon;
 pub mod diffs;
 pub mod home;
+pub mod http;
 pub mod process;
 pub mod repository;
 pub mod scripted;

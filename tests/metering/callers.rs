@@ -25,7 +25,7 @@ const WANTED: u32 = 300;
 /// What a round may cost: a few dozen of its callers' holds.
 const ROUND_NANO_USD: u64 = 2_000_000_000;
 
-fn from_environment(name: &str, default: usize) -> usize {
+pub(super) fn from_environment(name: &str, default: usize) -> usize {
     std::env::var(name).map_or(default, |text| {
         text.parse()
             .unwrap_or_else(|_| panic!("{name} is a number"))

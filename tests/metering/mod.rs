@@ -1,10 +1,17 @@
 //! What metering promises, each promise from the outside: the real programs before a provider that
 //! keeps its own count, and the books read by somebody else.
 
+mod agents;
+mod audit;
 mod callers;
 mod caps;
 mod ends;
+mod faults;
+mod gateway;
 mod kills;
+mod limits;
+mod sdks;
+mod sealed;
 
 use convergio_fake_provider::{Billed, Dialect, FakeProvider, Script};
 use serde_json::{Value, json};
