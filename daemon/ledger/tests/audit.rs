@@ -1,6 +1,6 @@
 //! What can be looked up afterwards: the chain, the reasons, the rows, the invoices.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod support;
 
