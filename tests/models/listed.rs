@@ -46,6 +46,7 @@ fn filters_take_what_is_known_and_settings_have_the_last_word() {
          [provider.mock.model.seeing]\nvision = true\ntools = true\ncontext = 1000\n\
          price = {{ input = \"1.00\", output = \"2.00\", cache_read = \"0.10\", cache_write_1h = \"4.00\" }}\n\
          [provider.mock.model.blind]\nvision = false\n\
+         [provider.groq]\nkind = \"openai\"\n\
          [provider.groq.model.\"openai/gpt-oss-20b\"]\ntools = false\n"
     ));
     let of = |arguments: &[&str]| {

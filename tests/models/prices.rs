@@ -33,8 +33,8 @@ fn signature(pair: &KeyPair, text: &str) -> String {
 fn list(second: u32, input: &str) -> String {
     format!(
         "format = 1\nissued = \"2026-11-21T00:00:{second:02}Z\"\npublisher = \"the tests\"\n\
-         [[provider]]\nname = \"mistral\"\n\
-         [[provider.model]]\nid = \"ministral-8b-2512\"\ncontext = 262144\nmax_output = 8192\n\
+         [[provider]]\nname = \"deepseek\"\n\
+         [[provider.model]]\nid = \"deepseek-flash\"\ncontext = 262144\nmax_output = 8192\n\
          capabilities = [\"tools\"]\n\
          price = {{ input = \"{input}\", output = \"20.00\", source = \"https://a.test/prices\", as_of = \"2026-11-21\" }}\n\
          [[provider.model]]\nid = \"brand-new\"\ncontext = 1000\nmax_output = 100\n\
@@ -43,18 +43,18 @@ fn list(second: u32, input: &str) -> String {
     )
 }
 
-/// A house whose Mistral is the fake, and that trusts these keys.
+/// A house whose DeepSeek is the fake, and that trusts these keys.
 fn house(script: Script, more: &str, keys: &[&str]) -> House {
     let house = House::new(script);
     let base = house.provider.base_url(Dialect::OpenAi);
-    let mut text = String::from("[models]\ndefault = \"mistral/ministral-8b-2512\"\n");
+    let mut text = String::from("[models]\ndefault = \"deepseek/deepseek-flash\"\n");
     writeln!(text, "{more}\n[budget]\ndaily_usd = \"900.00\"").expect("text");
     if !keys.is_empty() {
         writeln!(text, "[prices]\ntrusted_keys = {keys:?}").expect("text");
     }
     writeln!(
         text,
-        "[provider.mistral]\nkind = \"openai\"\nbase_url = \"{base}\"\nkey_env = \"MOCK_KEY\""
+        "[provider.deepseek]\nkind = \"openai\"\nbase_url = \"{base}\"\nkey_env = \"MOCK_KEY\""
     )
     .expect("text");
     house.configure(&text);
@@ -68,6 +68,11 @@ fn files(house: &House, name: &str, text: &str, pair: &KeyPair) -> String {
     path.to_str().expect("a path").to_owned()
 }
 
+/// Asks with more bytes than the fake counts tokens, so that the hold covers what it bills.
+fn ask(house: &House) -> crate::harness::home::Ran {
+    house.cv(&["ask", &"word ".repeat(400)])
+}
+
 fn spent(house: &House) -> i64 {
     let total = house.usage()["total"].clone();
     total["amount_nano_usd"].as_i64().expect("an amount")
@@ -76,18 +81,18 @@ fn spent(house: &House) -> i64 {
 #[test]
 fn a_list_that_is_signed_holds_from_the_next_admission_on_and_history_stays() {
     let (pair, name) = key();
-    let script = Script::always(Reply::text("Hello.").usage(1_000_000, 0));
+    let script = Script::always(Reply::text("Hello.").usage(1_000, 0));
     let house = house(script, "", &[&name]);
-    assert_eq!(house.cv(&["ask", "one"]).code, Some(0));
-    // Of the catalogue: $0.15 for a million.
-    assert_eq!(spent(&house), 150_000_000);
+    assert_eq!(ask(&house).code, Some(0));
+    // Of the catalogue: $0.30 for a million.
+    assert_eq!(spent(&house), 300_000);
     let before = house.cv(&["usage", "--format", "json"]).out;
 
     let path = files(&house, "first.toml", &list(1, "10.00"), &pair);
     let ran = house.cv(&["models", "prices", "update", &path]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(
-        ran.out.contains("mistral/ministral-8b-2512") && ran.out.contains("10 / 20"),
+        ran.out.contains("deepseek/deepseek-flash") && ran.out.contains("10 / 20"),
         "{ran:?}"
     );
     let after = house.cv(&["usage", "--format", "json"]).out;
@@ -97,13 +102,13 @@ fn a_list_that_is_signed_holds_from_the_next_admission_on_and_history_stays() {
     };
     assert_eq!(runs(&before), runs(&after));
 
-    assert_eq!(house.cv(&["ask", "two"]).code, Some(0));
-    assert_eq!(spent(&house), 150_000_000 + 10_000_000_000);
+    assert_eq!(ask(&house).code, Some(0));
+    assert_eq!(spent(&house), 300_000 + 10_000_000);
     let shown = json_of(&house.cv(&["models", "prices", "--format", "json"]));
     assert_eq!(shown["origin"], "list");
     assert_eq!(shown["publisher"], "the tests");
     assert_eq!(shown["key_trusted"], true);
-    let card = house.cv(&["models", "show", "mistral/brand-new"]);
+    let card = house.cv(&["models", "show", "deepseek/brand-new"]);
     assert!(
         card.out.contains("$1.00 per million") && card.out.contains("the tests"),
         "{card:?}"
@@ -111,8 +116,8 @@ fn a_list_that_is_signed_holds_from_the_next_admission_on_and_history_stays() {
 
     // It outlives the daemon.
     assert_eq!(house.cv(&["stop"]).code, Some(0));
-    assert_eq!(house.cv(&["ask", "three"]).code, Some(0));
-    assert_eq!(spent(&house), 150_000_000 + 20_000_000_000);
+    assert_eq!(ask(&house).code, Some(0));
+    assert_eq!(spent(&house), 300_000 + 20_000_000);
 
     // Nothing older, nothing as old.
     for second in [0, 1] {
@@ -125,12 +130,12 @@ fn a_list_that_is_signed_holds_from_the_next_admission_on_and_history_stays() {
         Some(0)
     );
     let input = || {
-        let models = ["models", "--provider", "mistral", "--format", "json"];
+        let models = ["models", "--provider", "deepseek", "--format", "json"];
         let models = json_of(&house.cv(&models));
         let models = models["models"].as_array().expect("models").clone();
         let one = models
             .iter()
-            .find(|model| model["model"] == "ministral-8b-2512")
+            .find(|model| model["model"] == "deepseek-flash")
             .expect("it is known");
         one["price_nano_usd_per_million"]["in_uncached"].clone()
     };
@@ -138,9 +143,9 @@ fn a_list_that_is_signed_holds_from_the_next_admission_on_and_history_stays() {
     assert_eq!(house.cv(&["models", "prices", "rollback"]).code, Some(0));
     assert_eq!(input(), 10_000_000_000_i64);
     assert_eq!(house.cv(&["models", "prices", "rollback"]).code, Some(0));
-    assert_eq!(input(), 150_000_000);
+    assert_eq!(input(), 300_000_000);
     three_lines(&house.cv(&["models", "prices", "rollback"]), 2);
-    assert_eq!(spent(&house), 150_000_000 + 20_000_000_000);
+    assert_eq!(spent(&house), 300_000 + 20_000_000);
 }
 
 #[test]
@@ -181,15 +186,15 @@ fn what_nobody_trusted_signed_is_not_taken() {
     let ran = update(&path);
     assert!(ran.err.contains("form 2"), "{ran:?}");
     let elsewhere = list(1, "1.00").replace(
-        "name = \"mistral\"",
-        "name = \"mistral\"\nbase_url = \"https://evil.test\"",
+        "name = \"deepseek\"",
+        "name = \"deepseek\"\nbase_url = \"https://evil.test\"",
     );
     let path = files(&house, "elsewhere.toml", &elsewhere, &pair);
     assert_ne!(update(&path).code, Some(0));
     let long = format!("{}# {}", list(1, "1.00"), "x".repeat(1 << 20));
     let path = files(&house, "long.toml", &long, &pair);
     three_lines(&update(&path), 2);
-    three_lines(&update("/nowhere/prices.toml"), 1);
+    three_lines(&update("/nowhere/prices.toml"), 2);
     let shown = json_of(&house.cv(&["models", "prices", "--format", "json"]));
     assert_eq!(shown["origin"], "release");
 }
@@ -214,7 +219,7 @@ fn a_list_is_fetched_through_the_gate_and_not_where_nothing_may_leave() {
     let fetched = rows.iter().filter(|row| row["purpose"] == "prices");
     assert_eq!(fetched.count(), 2);
     let missing = format!("{}/other.toml", house.provider.url());
-    three_lines(&house.cv(&["models", "prices", "update", &missing]), 5);
+    three_lines(&house.cv(&["models", "prices", "update", &missing]), 3);
 
     let strict = self::house(Script::new(), "policy = \"local-only\"", &[&name]);
     let away = "https://prices.example.org/prices.toml";

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::Read as _,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -98,7 +98,16 @@ fn params(from: &str) -> Result<PricesUpdateParams, Failure> {
 }
 
 fn read(path: &Path, max: usize) -> Result<String, Failure> {
-    let failed = |error| Failure::io("read", path, &error, Hint::PRICES_HELP);
+    let failed = |error: io::Error| {
+        let failed = Failure::io("read", path, &error, Hint::PRICES_HELP);
+        match error.kind() {
+            io::ErrorKind::NotFound => Failure {
+                kind: Kind::NotFound,
+                ..failed
+            },
+            _ => failed,
+        }
+    };
     let file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     file.take(max as u64 + 1)
