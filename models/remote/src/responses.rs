@@ -260,6 +260,10 @@ fn items(message: &Message) -> Vec<Item<'_>> {
             }),
         }
     }
+    // Reasoning that led to nothing, because something cut the answer, is refused.
+    while matches!(items.last(), Some(Item::Reasoning { .. })) {
+        items.pop();
+    }
     items
 }
 

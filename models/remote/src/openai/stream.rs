@@ -91,7 +91,11 @@ impl Decoder {
         out: &mut Vec<ModelEvent>,
     ) -> Result<(), DecodeError> {
         let name = function["name"].as_str().filter(|name| !name.is_empty());
-        let same_id = |known: &Option<String>| id.is_none() || known.as_deref() == id;
+        // An id may come behind the name.
+        let same_id = |known: &Option<String>| match known {
+            None => id.is_none() || name.is_none(),
+            known => id.is_none() || known.as_deref() == id,
+        };
         let found = self
             .known
             .iter()

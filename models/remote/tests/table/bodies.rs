@@ -61,6 +61,8 @@ fn everything(request: &mut ModelRequest) {
                 text("Ich sehe nach."),
                 call("call.1", r#"{"z": 1.00, "a": "Zürich"}"#),
                 call("call_2", "{}"),
+                // It led to nothing.
+                reasoning("", Some("openai:rs_2:gBBBB=="), false),
             ],
         },
         Message {
