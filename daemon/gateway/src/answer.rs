@@ -8,6 +8,7 @@ use crate::{
     chat::answer::ChatWriter,
     fault::Fault,
     messages::answer::MessagesWriter,
+    responses::answer::ResponsesWriter,
 };
 
 /// Tokens, as wires tell of them.
@@ -187,6 +188,7 @@ pub struct Writer(Inner);
 enum Inner {
     Chat(ChatWriter),
     Messages(MessagesWriter),
+    Responses(ResponsesWriter),
 }
 
 impl Writer {
@@ -201,6 +203,10 @@ impl Writer {
         Self(match asked.wire {
             Wire::Chat => Inner::Chat(ChatWriter::new(name, asked.include_usage, asked.stream)),
             Wire::Messages => Inner::Messages(MessagesWriter::new(name, asked.stream)),
+            Wire::Responses => {
+                let free = asked.free_text_tools.clone();
+                Inner::Responses(ResponsesWriter::new(name, asked.stream, free))
+            }
         })
     }
 
@@ -210,6 +216,7 @@ impl Writer {
         match &mut self.0 {
             Inner::Chat(writer) => writer.event(event, out),
             Inner::Messages(writer) => writer.event(event, out),
+            Inner::Responses(writer) => writer.event(event, out),
         }
     }
 
@@ -218,6 +225,10 @@ impl Writer {
         match &mut self.0 {
             Inner::Chat(_) => out.extend_from_slice(b": still working\n\n"),
             Inner::Messages(writer) => writer.ping(out),
+            Inner::Responses(writer) => {
+                writer.begin(out);
+                out.extend_from_slice(b": still working\n\n");
+            }
         }
     }
 
@@ -226,6 +237,7 @@ impl Writer {
         match &mut self.0 {
             Inner::Chat(writer) => writer.finish(end, out),
             Inner::Messages(writer) => writer.finish(end, out),
+            Inner::Responses(writer) => writer.finish(end, out),
         }
     }
 
@@ -234,14 +246,16 @@ impl Writer {
         match &mut self.0 {
             Inner::Chat(_) => crate::sse::data(out, &fault.body(Wire::Chat)),
             Inner::Messages(_) => crate::sse::event(out, "error", &fault.body(Wire::Messages)),
+            Inner::Responses(writer) => writer.fail(fault, out),
         }
     }
 
     /// The whole answer, where no stream was wanted.
-    pub fn body(&self, end: &End) -> Value {
-        match &self.0 {
+    pub fn body(&mut self, end: &End) -> Value {
+        match &mut self.0 {
             Inner::Chat(writer) => writer.body(end),
             Inner::Messages(writer) => writer.body(end),
+            Inner::Responses(writer) => writer.body(end),
         }
     }
 }

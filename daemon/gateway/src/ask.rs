@@ -24,6 +24,8 @@ pub enum Wire {
     Chat,
     /// Anthropic's Messages.
     Messages,
+    /// OpenAI's Responses.
+    Responses,
 }
 
 /// What a program asks.
@@ -41,6 +43,8 @@ pub struct Asked {
     pub include_usage: bool,
     /// Fields that were not used, for the program to hear of.
     pub ignored: Vec<String>,
+    /// Tools that take any text instead of JSON, by name.
+    pub free_text_tools: Vec<String>,
 }
 
 /// Reads the body of a request.
@@ -60,6 +64,7 @@ fn read(wire: Wire, value: Value) -> Result<Asked, Fault> {
     match wire {
         Wire::Chat => crate::chat::request::read(value),
         Wire::Messages => crate::messages::request::read(value),
+        Wire::Responses => crate::responses::request::read(value),
     }
 }
 

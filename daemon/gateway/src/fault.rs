@@ -129,11 +129,11 @@ impl Fault {
                 "type": "error",
                 "error": {"type": self.anthropic_type(), "message": self.message},
             }),
-            Wire::Chat => json!({"error": self.openai()}),
+            Wire::Chat | Wire::Responses => json!({"error": self.openai()}),
         }
     }
 
-    pub(crate) fn openai(&self) -> Value {
+    fn openai(&self) -> Value {
         let (kind, code) = self.openai_names();
         json!({
             "message": self.message,
@@ -141,6 +141,18 @@ impl Fault {
             "param": self.param,
             "code": self.code.as_deref().or(code),
         })
+    }
+
+    /// As the last event of a stream of Responses has it.
+    pub(crate) fn responses(&self) -> Value {
+        let (kind, code) = self.openai_names();
+        let code = match self.kind {
+            // What programs know that nothing helps against.
+            FaultKind::Billing => "insufficient_quota",
+            FaultKind::RateLimited => "rate_limit_exceeded",
+            _ => code.unwrap_or(kind),
+        };
+        json!({"code": code, "message": self.message})
     }
 
     fn anthropic_type(&self) -> &'static str {
@@ -184,7 +196,7 @@ mod tests {
         let repeated = |status: u16| matches!(status, 408 | 409 | 429) || status >= 500;
         for &kind in FaultKind::ALL {
             let fault = Fault::new(kind, "why");
-            for wire in [Wire::Chat, Wire::Messages] {
+            for wire in [Wire::Chat, Wire::Messages, Wire::Responses] {
                 let again = repeated(fault.status(wire));
                 assert_eq!(
                     again,

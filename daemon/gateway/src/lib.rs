@@ -10,6 +10,7 @@ pub mod fault;
 pub mod listing;
 pub mod messages;
 mod read;
+pub mod responses;
 mod sse;
 pub mod token;
 

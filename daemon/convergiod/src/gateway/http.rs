@@ -97,6 +97,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/v1/models", get(list))
         .route("/v1/models/{*id}", get(one))
         .route("/v1/chat/completions", post(chat))
+        .route("/v1/responses", post(responses))
         .route("/v1/messages", post(messages))
         .route("/v1/messages/count_tokens", post(count_tokens))
         .fallback(nothing_here)
@@ -161,7 +162,7 @@ async fn nothing_here(State(app): State<Arc<App>>, request: Request) -> Response
     if let Err(fault) = app.token(request.uri(), request.headers()).await {
         return problem(fault.status(Wire::Chat), "unauthorized", &fault.message);
     }
-    let why = "this gateway has /v1/models, /v1/chat/completions, /v1/messages and \
+    let why = "this gateway has /v1/models, /v1/chat/completions, /v1/responses, /v1/messages and \
                /v1/messages/count_tokens";
     problem(404, "not_found", why)
 }
@@ -222,6 +223,10 @@ async fn one(State(app): State<Arc<App>>, request: Request) -> Response {
 
 async fn chat(State(app): State<Arc<App>>, request: Request) -> Response {
     wire::answer(&app, Wire::Chat, request).await
+}
+
+async fn responses(State(app): State<Arc<App>>, request: Request) -> Response {
+    wire::answer(&app, Wire::Responses, request).await
 }
 
 async fn messages(State(app): State<Arc<App>>, request: Request) -> Response {

@@ -5,7 +5,10 @@ use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -38,19 +41,25 @@ const WRITE_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Places for connections.
-pub(super) struct Places(Arc<Semaphore>);
+pub(super) struct Places {
+    free: Arc<Semaphore>,
+    /// Connections that are open: a place is taken before anybody has come.
+    open: AtomicU32,
+}
 
 impl Default for Places {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(CONNECTIONS_MAX)))
+        Self {
+            free: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            open: AtomicU32::new(0),
+        }
     }
 }
 
 impl Places {
-    /// How many are taken.
+    /// How many are open.
     pub(super) fn taken(&self) -> u32 {
-        let taken = CONNECTIONS_MAX.saturating_sub(self.0.available_permits());
-        u32::try_from(taken).unwrap_or(u32::MAX)
+        self.open.load(Ordering::Relaxed)
     }
 }
 
@@ -107,7 +116,7 @@ pub(super) async fn serve(
 ) {
     loop {
         let next = async {
-            let place = Arc::clone(&places.0).acquire_owned().await.ok()?;
+            let place = Arc::clone(&places.free).acquire_owned().await.ok()?;
             Some((listener.accept().await, place))
         };
         let next = tokio::select! {
@@ -125,8 +134,11 @@ pub(super) async fn serve(
             }
         };
         let (router, stopped) = (router.clone(), stopped.clone());
+        let places = Arc::clone(&places);
         tokio::spawn(async move {
+            places.open.fetch_add(1, Ordering::Relaxed);
             talk(stream, router, stopped).await;
+            places.open.fetch_sub(1, Ordering::Relaxed);
             drop(place);
         });
     }

@@ -99,7 +99,6 @@ pub(crate) struct Answer {
     /// The text, in parts.
     pub(crate) parts: Vec<String>,
     /// The tools that the model wants, whole, in the order in which it began to call them.
-    #[expect(dead_code, reason = "the gateway gives them to its caller")]
     pub(crate) tool_calls: Vec<ToolCall>,
     /// Why it ended.
     pub(crate) stop: StopReason,
@@ -144,6 +143,8 @@ pub(super) struct Prepared {
     pub(super) rates: Option<Rates>,
     pub(super) max_output: Option<u64>,
     pub(super) context: Option<u64>,
+    /// It is known to reason.
+    pub(super) reasons: bool,
     /// The provider takes only so many calls at once.
     pub(super) places: Arc<Semaphore>,
     /// Keeps the key known to the redactor while the run lives.
@@ -216,7 +217,10 @@ impl Calls {
             model: left.target.to_string(),
             why: left.why.to_string(),
         });
-        let failed = match self.along(&self.leg, &wanted, &mut acceptance, instead).await {
+        let failed = match self
+            .along(&self.leg, &wanted, &mut acceptance, instead)
+            .await
+        {
             Ok(mut answer) => {
                 if wanted.cache {
                     answer.keep = self.to_keep(&wanted, &answer).await;
@@ -412,6 +416,7 @@ impl Calls {
             rates,
             max_output: facts.max_output,
             context: facts.context,
+            reasons: facts.capabilities.is_some_and(|known| known.reasoning),
             places: self.daemon.models.places(&configured),
             _key: key,
         }))

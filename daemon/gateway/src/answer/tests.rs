@@ -14,6 +14,7 @@ fn asked(wire: Wire, stream: bool) -> Asked {
         stream,
         include_usage: true,
         ignored: Vec::new(),
+        free_text_tools: vec!["tool_1".into()],
     }
 }
 
@@ -167,6 +168,67 @@ fn read_messages(stream: &[u8]) -> Read {
     read
 }
 
+/// Reads as agents do, which act on whole items, and checks them against the pieces.
+fn read_responses(stream: &[u8]) -> Read {
+    let mut read = Read::default();
+    let (mut pieces, mut thoughts) = (String::new(), String::new());
+    let mut open = std::collections::BTreeSet::new();
+    let lines = lines(stream);
+    assert_eq!(lines[0].0, "response.created");
+    for (sequence, (name, data)) in lines.iter().enumerate() {
+        let value: Value = serde_json::from_str(data).unwrap();
+        assert_eq!(&value["type"], name);
+        assert_eq!(value["sequence_number"], sequence);
+        let place = value["output_index"].as_u64();
+        let item = &value["item"];
+        match name.as_str() {
+            "response.output_item.added" => assert!(open.insert(place.unwrap())),
+            "response.output_item.done" => {
+                assert!(open.remove(&place.unwrap()));
+                let text = |value: &Value| value.as_str().unwrap().to_owned();
+                match item["type"].as_str().unwrap() {
+                    "message" => read.text.push_str(&text(&item["content"][0]["text"])),
+                    "reasoning" => {
+                        let summary = item["summary"][0]["text"].as_str();
+                        read.reasoning.push_str(summary.unwrap_or_default());
+                    }
+                    "function_call" => {
+                        let call = (text(&item["name"]), text(&item["arguments"]));
+                        read.calls.insert(text(&item["call_id"]), call);
+                    }
+                    "custom_tool_call" => {
+                        let call = (text(&item["name"]), text(&item["input"]));
+                        read.calls.insert(text(&item["call_id"]), call);
+                    }
+                    other => panic!("{other}"),
+                }
+            }
+            "response.output_text.delta" => pieces.push_str(value["delta"].as_str().unwrap()),
+            "response.reasoning_summary_text.delta" => {
+                thoughts.push_str(value["delta"].as_str().unwrap());
+            }
+            "response.completed" => {
+                assert!(open.is_empty(), "an item stays open");
+                assert_eq!(sequence + 1, lines.len());
+                let response = &value["response"];
+                assert!(
+                    response["output"]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .all(Value::is_object)
+                );
+                read.stop = response["status"].as_str().unwrap().to_owned();
+                read.output = response["usage"]["output_tokens"].as_u64().unwrap();
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(pieces, read.text);
+    assert_eq!(thoughts, read.reasoning);
+    read
+}
+
 fn call(index: u32) -> ModelEvent {
     ModelEvent::ToolCall {
         index,
@@ -264,12 +326,33 @@ fn one_body_holds_what_a_stream_would() {
 }
 
 #[test]
+fn a_tool_that_takes_any_text_is_called_with_it() {
+    let call = ModelEvent::ToolCall {
+        index: 0,
+        id: "c".into(),
+        name: "tool_1".into(),
+        signature: None,
+    };
+    let events = [
+        call,
+        more(0, "{\"input\":\"*** Begin"),
+        more(0, " Patch\"}"),
+    ];
+    let out = streamed(Wire::Responses, &events, &end(StopReason::ToolUse));
+    assert_eq!(
+        read_responses(&out).calls["c"],
+        ("tool_1".to_owned(), "*** Begin Patch".to_owned())
+    );
+}
+
+#[test]
 fn an_empty_answer_is_an_answer() {
-    for wire in [Wire::Chat, Wire::Messages] {
+    for wire in [Wire::Chat, Wire::Messages, Wire::Responses] {
         let out = streamed(wire, &[], &end(StopReason::End));
         let read = match wire {
             Wire::Chat => read_chat(&out),
             Wire::Messages => read_messages(&out),
+            Wire::Responses => read_responses(&out),
         };
         assert_eq!(read.text, "");
         let body = Writer::new(&asked(wire, false), "id", 1).body(&end(StopReason::End));
@@ -283,6 +366,10 @@ fn an_error_in_the_middle_is_the_wires_own() {
     let mut out = Vec::new();
     Writer::new(&asked(Wire::Messages, true), "id", 1).fail(&fault, &mut out);
     assert!(out.starts_with(b"event: error\ndata: {"));
+    let mut out = Vec::new();
+    Writer::new(&asked(Wire::Responses, true), "id", 1).fail(&fault, &mut out);
+    let lines = lines(&out);
+    assert_eq!(lines.last().unwrap().0, "response.failed");
     let mut out = Vec::new();
     Writer::new(&asked(Wire::Chat, true), "id", 1).fail(&fault, &mut out);
     assert!(out.starts_with(b"data: {\"error\":{"));
@@ -356,5 +443,11 @@ proptest! {
         prop_assert_eq!(&read_chat(&streamed(Wire::Chat, &events, &end)), &expected);
         expected.stop = if expected.calls.is_empty() { "end_turn" } else { "tool_use" }.into();
         prop_assert_eq!(&read_messages(&streamed(Wire::Messages, &events, &end)), &expected);
+        expected.stop = "completed".into();
+        // The second tool takes any text: nothing is in the argument that would be it.
+        if let Some(free) = expected.calls.get_mut("call_1") {
+            free.1.clear();
+        }
+        prop_assert_eq!(&read_responses(&streamed(Wire::Responses, &events, &end)), &expected);
     }
 }

@@ -249,6 +249,77 @@ fn what_would_change_the_answer_is_refused_by_name() {
     }
 }
 
+fn responses(value: Value) -> Result<Asked, Fault> {
+    parse(Wire::Responses, value.to_string().as_bytes())
+}
+
+#[test]
+fn a_whole_conversation_of_responses_is_understood() {
+    let asked = responses(json!({
+        "model": "m", "stream": true, "store": false, "instructions": "be short",
+        "include": ["reasoning.encrypted_content"], "prompt_cache_key": "k",
+        "reasoning": {"effort": "medium", "summary": "auto"}, "parallel_tool_calls": false,
+        "text": {"verbosity": "low"}, "tool_choice": "auto",
+        "tools": [
+            {"type": "function", "name": "shell", "strict": false, "parameters": {"type": "object"}},
+            {"type": "custom", "name": "apply_patch", "description": "patches",
+             "format": {"type": "grammar", "syntax": "lark", "definition": "start: x"}},
+            {"type": "web_search", "external_web_access": false}],
+        "input": [
+            {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "d"}]},
+            {"role": "user", "content": "hello"},
+            {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "hm"}],
+             "encrypted_content": "sealed"},
+            {"type": "function_call", "id": "fc", "call_id": "c1", "name": "shell", "arguments": "{}"},
+            {"type": "custom_tool_call", "call_id": "c2", "name": "apply_patch", "input": "*** x"},
+            {"type": "function_call_output", "call_id": "c1", "output": "done"},
+            {"type": "custom_tool_call_output", "call_id": "c2", "output": [
+                {"type": "input_text", "text": "ok"}]},
+        ],
+    }))
+    .unwrap();
+    let request = &asked.request;
+    assert_eq!(request.system.as_deref(), Some("be short\n\nd"));
+    assert_eq!(request.reasoning, ReasoningEffort::Medium);
+    assert_eq!(request.tools.len(), 2);
+    assert!(
+        request.tools[1]
+            .description
+            .as_ref()
+            .unwrap()
+            .contains("start: x")
+    );
+    assert_eq!(asked.free_text_tools, ["apply_patch"]);
+    assert_eq!(
+        asked.ignored,
+        [
+            "include",
+            "prompt_cache_key",
+            "store",
+            "tools[2](web_search)"
+        ]
+    );
+    let roles: Vec<Role> = request.messages.iter().map(|turn| turn.role).collect();
+    assert_eq!(roles, [Role::User, Role::Assistant, Role::User]);
+    assert!(
+        matches!(&request.messages[1].parts[2], Part::ToolCall(call) if call.arguments == "{\"input\":\"*** x\"}")
+    );
+    assert_eq!(request.messages[2].parts.len(), 2);
+    for (field, value) in [
+        ("previous_response_id", json!("resp_1")),
+        ("conversation", json!("c")),
+        ("background", json!(true)),
+        ("tools", json!([{"type": "web_search"}])),
+        ("input", json!([{"type": "item_reference", "id": "x"}])),
+        ("input", json!([])),
+    ] {
+        let base = json!({"model": "m", "input": "x"});
+        let fault = responses(with(&base, field, value)).unwrap_err();
+        assert!(fault.param.unwrap().starts_with(field), "{field}");
+    }
+    assert!(responses(json!({"model": "m", "input": "x"})).is_ok());
+}
+
 #[test]
 fn no_json_is_said_to_be_none() {
     for body in ["", "{", "[1]", "\u{0}", "nul"] {
@@ -314,9 +385,10 @@ proptest! {
         if put && value.is_object() {
             value["model"] = json!("m");
             value["max_tokens"] = json!(9);
+            value["input"] = json!([messages.clone()]);
             value["messages"] = json!([messages]);
         }
-        for wire in [Wire::Chat, Wire::Messages] {
+        for wire in [Wire::Chat, Wire::Messages, Wire::Responses] {
             if let Ok(asked) = parse(wire, value.to_string().as_bytes()) {
                 let last = asked.request.messages.last().unwrap();
                 prop_assert_eq!(last.role, Role::User);

@@ -77,6 +77,7 @@ pub(crate) fn read(value: Value) -> Read<Asked> {
         stream,
         include_usage,
         ignored: ignored(fields.left()),
+        free_text_tools: Vec::new(),
     })
 }
 

@@ -58,6 +58,7 @@ pub(crate) fn read(value: Value) -> Read<Asked> {
         stream,
         include_usage: true,
         ignored: ignored(fields.left()),
+        free_text_tools: Vec::new(),
     })
 }
 
