@@ -72,6 +72,21 @@ fn azure_is_asked_for_a_deployment_with_either_kind_of_key() {
     assert_eq!(call.path, "/openai/v1/responses");
     let total = house.settled();
     assert_eq!(total["amount_nano_usd"], 3 * 4_500_000, "{total}");
+
+    // The built-in one knows what its models cost and how they are asked; the address is one's own.
+    house.configure(&format!(
+        "[models]\ndefault = \"azure/gpt-6.1-sol\"\n[budget]\ndaily_usd = \"2.00\"\n\
+         [provider.azure]\nbase_url = \"{}\"\nkey_env = \"MOCK_KEY\"\n\
+         [provider.azure.model.\"gpt-6.1-sol\"]\ndeployment = \"mine\"\n",
+        house.provider.url()
+    ));
+    let ran = house.cv(&["ask", "hi"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let call = house.provider.calls().pop().expect("a call");
+    assert_eq!(call.path, "/openai/v1/responses");
+    assert_eq!(call.model().as_deref(), Some("mine"));
+    let total = house.settled();
+    assert_eq!(total["amount_nano_usd"], 3 * 4_500_000 + 3_000_000, "{total}");
 }
 
 #[test]
