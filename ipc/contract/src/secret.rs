@@ -39,6 +39,9 @@ impl fmt::Debug for SecretText {
 pub const KEY_VARIABLES: &[&str] = &[
     "ANTHROPIC_API_KEY",
     "OPENAI_API_KEY",
+    "AZURE_OPENAI_API_KEY",
+    "GEMINI_API_KEY",
+    "GOOGLE_API_KEY",
     "OPENROUTER_API_KEY",
     "MISTRAL_API_KEY",
     "GROQ_API_KEY",
