@@ -13,8 +13,6 @@ use super::process::LIMIT;
 #[derive(Debug)]
 pub struct Answered {
     pub status: u16,
-    /// Names in lower case.
-    pub headers: Vec<(String, String)>,
     /// Without its framing.
     pub body: String,
     /// Its framing says that this is all.
@@ -30,11 +28,6 @@ impl Answered {
             .filter_map(|line| line.strip_prefix("data: "));
         data.map(|data| serde_json::from_str(data).unwrap_or_else(|_| data.into()))
             .collect()
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str())
     }
 }
 
@@ -100,7 +93,6 @@ fn read(bytes: &[u8]) -> Option<Answered> {
     };
     Some(Answered {
         status,
-        headers,
         body: String::from_utf8_lossy(&body).into_owned(),
         whole,
     })

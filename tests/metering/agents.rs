@@ -66,31 +66,26 @@ impl Agent {
     }
 
     fn guarded(&self, house: &House, max_usd: &str) -> Ran {
-        let program = agent(self.name);
-        let program = program.to_str().expect("a plain path");
-        let mut arguments = vec![
-            "guard",
-            "--max",
-            max_usd,
-            "--model",
-            "mock/gpt-test",
-            "--",
-            program,
-        ];
+        let program = agent(self.name).display().to_string();
+        // Codex takes the address from its settings alone.
+        let codex = format!(
+            "exec {program} exec --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox \
+             -c model_provider=convergio -c model_providers.convergio.name=convergio \
+             -c model_providers.convergio.base_url=\"$OPENAI_BASE_URL\" \
+             -c model_providers.convergio.env_key=OPENAI_API_KEY \
+             -c model_providers.convergio.wire_api=responses 'Read the file marker.'"
+        );
+        let mut arguments = vec!["guard", "--max", max_usd, "--model", "mock/gpt-test", "--"];
         match self.name {
             "claude" => arguments.extend([
+                program.as_str(),
+                "--model",
+                "claude-sonnet-4-5",
                 "-p",
                 "Read the file marker.",
                 "--dangerously-skip-permissions",
-                "--allowedTools",
-                "Bash",
             ]),
-            _ => arguments.extend([
-                "exec",
-                "--skip-git-repo-check",
-                "--dangerously-bypass-approvals-and-sandbox",
-                "Read the file marker.",
-            ]),
+            _ => arguments.extend(["sh", "-c", codex.as_str()]),
         }
         let mut command = house.command(&arguments);
         command
@@ -113,16 +108,16 @@ impl Agent {
         assert_eq!(total["attempts"], house.provider.calls().len(), "{total}");
 
         let house = self.house(true);
-        let ran = self.guarded(&house, "20");
+        let ran = self.guarded(&house, "1");
         let said = format!("{}{}", ran.out, ran.err);
         assert!(
-            said.contains("budget") && said.contains("$20"),
+            said.contains("budget") && said.contains("$1.00"),
             "{}: {ran:?}",
             self.name
         );
         let billed = DEAR.of(house.provider.billed());
         assert!(
-            billed > 0 && billed <= 20 * DOLLAR,
+            billed > 0 && billed <= DOLLAR,
             "{}: {billed}",
             self.name
         );

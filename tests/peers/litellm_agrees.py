@@ -136,7 +136,7 @@ def main():
             wait_for(f"http://127.0.0.1:{port}/health/liveliness", process, folder / "litellm.log")
             return compare(folder, cv, home, port, seen)
         finally:
-            subprocess.run([cv, "shutdown"], env=home, capture_output=True, check=False)
+            subprocess.run([cv, "stop"], env=home, capture_output=True, check=False)
             process.send_signal(signal.SIGTERM)
             try:
                 process.wait(20)
