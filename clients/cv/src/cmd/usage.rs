@@ -313,8 +313,8 @@ pub fn budget_line(budget: &BudgetInfo) -> String {
         .posted_nano_usd
         .saturating_add(budget.pending_nano_usd);
     let mut text = format!(
-        "budget of this {}: {} of {}{}",
-        crate::output::escape::line(&budget.window),
+        "{}: {} of {}{}",
+        super::budget::title(budget),
         money::shown(used),
         money::shown(budget.limit_nano_usd),
         if budget.chosen { "" } else { " (default)" }
@@ -328,7 +328,12 @@ pub fn budget_line(budget: &BudgetInfo) -> String {
     if budget.frozen {
         text.push_str(", frozen: a provider billed more than was held");
     }
-    text.push_str(&format!(" · until {}", local_time(budget.resets_ms)));
+    if budget.warns {
+        text.push_str(", only told");
+    }
+    if budget.resets_ms > 0 {
+        text.push_str(&format!(" · until {}", local_time(budget.resets_ms)));
+    }
     text
 }
 

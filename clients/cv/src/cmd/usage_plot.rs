@@ -16,7 +16,7 @@ const COLUMNS_DEFAULT: usize = 80;
 /// The widest bar.
 const BAR_MAX_COLUMNS: usize = 40;
 /// The narrowest.
-const BAR_MIN_COLUMNS: usize = 4;
+const BAR_MIN_COLUMNS: usize = 3;
 /// The widest name in front of a bar.
 const NAME_MAX_COLUMNS: usize = 28;
 
@@ -152,9 +152,9 @@ mod tests {
         };
         assert_eq!(
             plot(&rows, narrow),
-            "2026-11-20     $1.23  ███████████████████\n\
+            "2026-11-20     $1.23  ██████████████████\n\
              2026-11-19  <$0.0001  ▏\n\
-             2026-11-18   $0.6173  █████████▌\n"
+             2026-11-18   $0.6173  █████████\n"
         );
         let models = [
             row("a/very-long-name-of-a-model-that-goes-on", 5),
