@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::endpoint::JsonSupport;
 
-/// Tools of one request; the smallest bound of any provider.
-const MAX_TOOLS: usize = 128;
+/// Tools of one request. Providers have bounds of their own, from 128 on, and say so.
+const MAX_TOOLS: usize = 1024;
 
 /// The body as bytes. Fails only for a request that JSON cannot hold, such as a temperature that
 /// is no number.
