@@ -33,6 +33,9 @@ pub enum AttemptEnding {
         /// Input tokens at most.
         input_ceiling: u64,
     },
+    /// It broke off before it said what it wrote, and may have reasoned where nobody sees it: what
+    /// was held is taken.
+    Unseen(Usage),
     /// No byte of the request was sent.
     NothingSent,
     /// The provider answered with an error before any output: it bills nothing.
@@ -94,6 +97,10 @@ pub fn settle(tx: &Tx<'_>, settlement: &Settlement, now: Now) -> Result<Settled,
             let (usage, _) = whole(usage, *input_ceiling, *counted_output);
             (at_least(usage, *counted_output), UsageSource::Estimate)
         }
+        AttemptEnding::Unseen(usage) => {
+            let (usage, _) = whole(usage, attempt.input_ceiling, attempt.max_output);
+            (usage, UsageSource::EstimateCeiling)
+        }
         AttemptEnding::NothingSent | AttemptEnding::RefusedWhole => {
             (Usage::default(), UsageSource::Nothing)
         }
@@ -103,6 +110,8 @@ pub fn settle(tx: &Tx<'_>, settlement: &Settlement, now: Now) -> Result<Settled,
         (AttemptState::Voided, nothing())
     } else if attempt.local {
         (AttemptState::Settled, nothing())
+    } else if source == UsageSource::EstimateCeiling {
+        (AttemptState::Settled, held(&attempt))
     } else {
         let cost = rates(tx, &attempt)?.cost(&usage);
         match cost {
@@ -111,11 +120,7 @@ pub fn settle(tx: &Tx<'_>, settlement: &Settlement, now: Now) -> Result<Settled,
             _ => {
                 usage.inconsistent = true;
                 source = UsageSource::EstimateCeiling;
-                let held = Cost {
-                    total_nano: attempt.hold_nano,
-                    ..nothing()
-                };
-                (AttemptState::Settled, held)
+                (AttemptState::Settled, held(&attempt))
             }
         }
     };
@@ -217,6 +222,13 @@ fn crossed(before: i64, posted: i64, limit: i64) -> Option<u8> {
     [100, 95, 80]
         .into_iter()
         .find(|&percent| !reached(before, percent) && reached(posted, percent))
+}
+
+fn held(attempt: &Attempt) -> Cost {
+    Cost {
+        total_nano: attempt.hold_nano,
+        ..nothing()
+    }
 }
 
 fn nothing() -> Cost {

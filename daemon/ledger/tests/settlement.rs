@@ -504,3 +504,23 @@ async fn an_attempt_keeps_the_prices_that_it_was_admitted_by() {
     let settled = books.settle(id, reported(100, 100), NOON_MS).await.unwrap();
     assert_eq!(settled.amount_nano, 11_000_000);
 }
+
+/// Reasoning that nobody saw is billed all the same: what was held is taken, and said to be a guess.
+#[tokio::test]
+async fn what_may_have_been_reasoned_out_of_sight_is_taken_for_the_most() {
+    let books = Books::with_limit(DOLLAR).await;
+    let mut call = books.call(1_000);
+    call.input_ceiling = 1_000;
+    let permitted = books.admit(call, NOON_MS).await.unwrap();
+    let said = Usage::default().with(Resource::InUncached, 10);
+    let id = permitted.permit().attempt_id;
+    let settled = books
+        .settle(id, AttemptEnding::Unseen(said), NOON_MS)
+        .await
+        .unwrap();
+    assert_eq!(settled.amount_nano, settled.hold_nano);
+    assert_eq!(settled.amount_nano, 11 * CENT);
+    assert_eq!(settled.source, UsageSource::EstimateCeiling);
+    assert_eq!(settled.usage, said.with(Resource::OutText, 1_000));
+    assert_eq!((settled.overage_nano, settled.budgets[0].frozen), (0, false));
+}

@@ -105,14 +105,14 @@ pub fn instead(attempt: &Attempt) -> Option<String> {
 /// A budget is nearly used up.
 pub fn nearly_used(budget: &BudgetInfo) -> String {
     format!(
-        "budget: {} of {} used this {}",
+        "{}: {} of {} used",
+        crate::cmd::budget::title(budget),
         money::shown(
             budget
                 .posted_nano_usd
                 .saturating_add(budget.pending_nano_usd)
         ),
         money::shown(budget.limit_nano_usd),
-        escape::line(&budget.window)
     )
 }
 

@@ -23,7 +23,7 @@ use crate::{
     exit::Exit,
     hint::Hint,
     keys, local_time, money,
-    output::paint::Role,
+    output::{escape, paint::Role},
     table::{Cell, Format, Table, cell, show, styled},
 };
 
@@ -293,6 +293,30 @@ fn set(
     }
 }
 
+/// Which budget it is, in the middle of a sentence: `budget of this day`, `budget of token claude`.
+pub fn title(budget: &BudgetInfo) -> String {
+    let window = escape::line(&budget.window);
+    let stretch = match budget.window.as_str() {
+        "total" => String::new(),
+        "run" | "session" => format!(" of each {window}"),
+        _ => format!(" of this {window}"),
+    };
+    let whose = match budget.scope.as_str() {
+        "tenant" => String::new(),
+        scope => format!(
+            " of {} {}",
+            escape::line(scope),
+            escape::line(&budget.scope_key)
+        ),
+    };
+    let all = if stretch.is_empty() && whose.is_empty() {
+        " of all time"
+    } else {
+        ""
+    };
+    format!("budget{stretch}{whose}{all}")
+}
+
 fn whose(budget: &BudgetInfo) -> String {
     match (budget.scope.as_str(), budget.scope_key.as_str()) {
         ("tenant", _) => "everybody".to_owned(),
@@ -544,6 +568,15 @@ mod tests {
         assert_eq!(find(&budgets, Window::Daily, Some(&of)), Some(&mock));
         assert_eq!(find(&budgets, Window::Daily, None), Some(&day()));
         assert_eq!(find(&budgets, Window::Monthly, None), None);
+        assert_eq!(title(&mock), "budget of this day of provider mock");
+        assert_eq!(title(&day()), "budget of this day");
+        let token = BudgetInfo {
+            scope: "token".to_owned(),
+            scope_key: "claude".to_owned(),
+            window: "total".to_owned(),
+            ..day()
+        };
+        assert_eq!(title(&token), "budget of token claude");
         assert_eq!(whose(&mock), "provider mock");
         assert_eq!(until(&mock), "never anew");
     }

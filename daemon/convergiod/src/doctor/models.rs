@@ -81,11 +81,19 @@ fn budget(budget: &BudgetInfo) -> Check {
     let used = budget
         .posted_nano_usd
         .saturating_add(budget.pending_nano_usd);
+    let whose = match budget.scope.as_str() {
+        "tenant" => String::new(),
+        scope => format!(" by {scope} {}", budget.scope_key),
+    };
+    let when = match budget.window.as_str() {
+        "total" => "in all".to_owned(),
+        window @ ("run" | "session") => format!("by each {window}"),
+        window => format!("this {window}"),
+    };
     let of = format!(
-        "{} of {} are used this {}",
+        "{} of {} are used {when}{whose}",
         usd(used),
         usd(budget.limit_nano_usd),
-        budget.window
     );
     if budget.frozen {
         return note(

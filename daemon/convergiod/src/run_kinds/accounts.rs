@@ -30,6 +30,8 @@ pub(crate) struct Attempt {
     pub(crate) input_ceiling: u64,
     /// Bytes of the request.
     pub(crate) bytes: u64,
+    /// It may reason where nobody sees it.
+    pub(crate) may_reason: bool,
 }
 
 /// What the settled attempts of a run came to.
@@ -128,7 +130,7 @@ impl Accounts {
         };
         let settlement = convergio_ledger::Settlement {
             attempt_id: settlement.attempt_id,
-            ending: ending(settlement.ending, attempt.input_ceiling),
+            ending: ending(settlement.ending, &attempt),
             provider_req_id: settlement.request_id,
             model: settlement.model,
             stop: Some(match settlement.stop {
@@ -281,16 +283,21 @@ pub(crate) fn left_behind(attempt: AttemptDetail) -> EventBody {
     }))
 }
 
-fn ending(ending: Ending, input_ceiling: u64) -> AttemptEnding {
+fn ending(ending: Ending, attempt: &Attempt) -> AttemptEnding {
     match ending {
         Ending::Reported(usage) => AttemptEnding::Reported(usage),
+        Ending::Partial { usage, .. }
+            if attempt.may_reason && !attempt.local && usage.output_tokens().is_none() =>
+        {
+            AttemptEnding::Unseen(usage)
+        }
         Ending::Partial {
             usage,
             counted_output,
         } => AttemptEnding::Partial {
             usage,
             counted_output,
-            input_ceiling,
+            input_ceiling: attempt.input_ceiling,
         },
         Ending::NothingSent => AttemptEnding::NothingSent,
         Ending::RefusedWhole => AttemptEnding::RefusedWhole,

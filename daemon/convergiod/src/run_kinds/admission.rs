@@ -19,7 +19,7 @@ use convergio_engine::{
     health::Outcome,
 };
 use convergio_ledger::{LedgerError, Now, SHOCK_FLOOR_NANO, expected_cost};
-use convergio_models_api::{ModelRequest, Policy};
+use convergio_models_api::{ModelRequest, Policy, ReasoningEffort};
 use convergio_runs::NewEgress;
 use convergio_store::Tx;
 use tokio::{
@@ -331,6 +331,8 @@ impl Entry {
             }
             _ => None,
         };
+        let may_reason =
+            self.prepared.reasons && self.request.reasoning != ReasoningEffort::Off;
         let (wanted, ceiling) = (self.request.max_output, input_ceiling(&self.request));
         let (provider, model) = (self.request.provider.clone(), self.request.model.clone());
         let destination = self.prepared.provider.destination();
@@ -384,6 +386,7 @@ impl Entry {
             local,
             input_ceiling: ceiling,
             bytes,
+            may_reason,
         });
         if max_output < wanted {
             bodies.push(EventBody::Downgraded {
@@ -465,7 +468,7 @@ impl Admission for Port<'_> {
             return Err(stop(providers::failure::confirm_cap(&name, cap)));
         }
         if !prepared.local && self.acceptance().is_some() {
-            self.confirm(route, &prepared).await.map_err(stop)?;
+            self.confirm(route, prepared).await.map_err(stop)?;
         }
         if !prepared.local && !keeps(calls.daemon.runs().store()) {
             return Err(stop(uncounted()));
