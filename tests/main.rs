@@ -15,6 +15,7 @@ mod cli;
 mod crash;
 mod daemon_life;
 mod frames;
+mod gateway;
 mod harness;
 mod idle;
 mod local_only;

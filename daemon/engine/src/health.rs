@@ -15,6 +15,9 @@ use crate::router::Target;
 pub struct BreakerLimits {
     /// So many failures in a row open a model's breaker; 0 never does.
     pub failures: u32,
+    /// But only once they have gone on for so long: many calls at once may fail together, and quick
+    /// failures come before slow answers.
+    pub streak_ms: u64,
     /// So many failed connections in a row open a provider's; 0 never does.
     pub connect_failures: u32,
     /// The first cooldown; doubled with each probe that fails.
@@ -33,6 +36,7 @@ impl Default for BreakerLimits {
     fn default() -> Self {
         Self {
             failures: 5,
+            streak_ms: 2_000,
             connect_failures: 3,
             cooldown_ms: 5_000,
             cooldown_max_ms: 60_000,
@@ -76,6 +80,8 @@ struct Breaker {
     failures: u32,
     /// Times that it opened without an answer in between.
     opened: u32,
+    /// When the first of them was, and the last.
+    first_ms: u64,
     last_ms: u64,
     class: Option<ErrorClass>,
     /// Not asked before.
@@ -109,12 +115,15 @@ impl Breaker {
         class: ErrorClass,
         now_ms: u64,
         retry_after_ms: Option<u64>,
-        threshold: u32,
+        (threshold, streak_ms): (u32, u64),
         limits: &BreakerLimits,
     ) {
         if now_ms.saturating_sub(self.last_ms) > limits.forget_ms && self.until_ms.is_none() {
             self.failures = 0;
             self.opened = 0;
+        }
+        if self.failures == 0 {
+            self.first_ms = now_ms;
         }
         self.failures = self.failures.saturating_add(1);
         self.last_ms = now_ms;
@@ -124,7 +133,10 @@ impl Breaker {
         if let Some(asked) = patience {
             self.patience = true;
             self.until_ms = Some(now_ms + asked.min(limits.patience_max_ms));
-        } else if threshold > 0 && (probed || self.failures >= threshold) {
+        } else if threshold > 0
+            && (probed
+                || self.failures >= threshold && now_ms.saturating_sub(self.first_ms) >= streak_ms)
+        {
             // Calls that were on their way when it opened do not open it again.
             let is_open = self.until_ms.is_some_and(|until| until > now_ms);
             if probed || !is_open {
@@ -248,7 +260,7 @@ impl Health {
             } if is_connection(class) => {
                 self.free(&model);
                 let breaker = self.breaker(provider);
-                let threshold = limits.connect_failures;
+                let threshold = (limits.connect_failures, 0);
                 breaker.failed(class, now_ms, retry_after_ms, threshold, limits);
             }
             Outcome::Failed {
@@ -258,7 +270,8 @@ impl Health {
                 // Something is there and speaks.
                 self.breakers.remove(&provider);
                 let breaker = self.breaker(model);
-                breaker.failed(class, now_ms, retry_after_ms, limits.failures, limits);
+                let threshold = (limits.failures, limits.streak_ms);
+                breaker.failed(class, now_ms, retry_after_ms, threshold, limits);
             }
             // The request's own fault, or the answer's: it was there.
             Outcome::Failed { .. } => {

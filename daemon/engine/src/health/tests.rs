@@ -9,6 +9,14 @@ fn target() -> Target {
     }
 }
 
+/// Without regard to how long they go on.
+fn limits() -> BreakerLimits {
+    BreakerLimits {
+        streak_ms: 0,
+        ..BreakerLimits::default()
+    }
+}
+
 fn failed(class: ErrorClass) -> Outcome {
     Outcome::Failed {
         class,
@@ -18,7 +26,7 @@ fn failed(class: ErrorClass) -> Outcome {
 
 fn fail(health: &mut Health, now_ms: u64, class: ErrorClass, times: u32) {
     for _ in 0..times {
-        health.ended(&target(), now_ms, failed(class), &BreakerLimits::default());
+        health.ended(&target(), now_ms, failed(class), &limits());
     }
 }
 
@@ -47,12 +55,7 @@ fn it_opens_after_so_many_failures_and_lets_one_probe_through() {
     fail(&mut health, 6_500, ErrorClass::Overloaded, 1);
     assert_eq!(health.enter(&target(), 6_500).unwrap_err().for_ms, 10_000);
     health.enter(&target(), 16_500).unwrap();
-    health.ended(
-        &target(),
-        16_600,
-        Outcome::Answered,
-        &BreakerLimits::default(),
-    );
+    health.ended(&target(), 16_600, Outcome::Answered, &limits());
     assert_eq!(health.state(&target(), 16_600), State::Ready);
     assert!(health.of_provider("p", 16_600).is_empty());
 }
@@ -62,12 +65,7 @@ fn a_probe_that_was_cancelled_leaves_its_turn_to_the_next() {
     let mut health = Health::default();
     fail(&mut health, 0, ErrorClass::Server, 5);
     health.enter(&target(), 5_000).unwrap();
-    health.ended(
-        &target(),
-        5_001,
-        Outcome::Unknown,
-        &BreakerLimits::default(),
-    );
+    health.ended(&target(), 5_001, Outcome::Unknown, &limits());
     health.enter(&target(), 5_002).unwrap();
 }
 
@@ -84,12 +82,7 @@ fn connections_are_the_providers_affair_and_an_error_of_the_request_proves_it_we
     };
     assert_eq!(cooling.who, "p");
     health.enter(&other, 5_000).unwrap();
-    health.ended(
-        &other,
-        5_000,
-        failed(ErrorClass::BadRequest),
-        &BreakerLimits::default(),
-    );
+    health.ended(&other, 5_000, failed(ErrorClass::BadRequest), &limits());
     assert_eq!(health.state(&target(), 5_000), State::Ready);
 }
 
@@ -105,7 +98,7 @@ fn long_patience_is_kept_up_to_a_bound_and_short_patience_is_the_callers_affair(
             class: ErrorClass::RateLimited,
             retry_after_ms: Some(asked),
         };
-        health.ended(&target(), 0, outcome, &BreakerLimits::default());
+        health.ended(&target(), 0, outcome, &limits());
         let told = health.enter(&target(), 0).err();
         assert_eq!(told.map(|cooling| cooling.for_ms), expected, "{asked}");
     }
@@ -114,7 +107,7 @@ fn long_patience_is_kept_up_to_a_bound_and_short_patience_is_the_callers_affair(
         class: ErrorClass::RateLimited,
         retry_after_ms: Some(90_000),
     };
-    health.ended(&target(), 0, asked, &BreakerLimits::default());
+    health.ended(&target(), 0, asked, &limits());
     health.clear("p");
     assert_eq!(health.state(&target(), 0), State::Ready);
 }
@@ -128,7 +121,7 @@ fn old_failures_count_no_more_and_none_ever_where_it_is_switched_off() {
     let never = BreakerLimits {
         failures: 0,
         connect_failures: 0,
-        ..BreakerLimits::default()
+        ..limits()
     };
     for class in [ErrorClass::Server, ErrorClass::Connect] {
         for _ in 0..50 {
@@ -158,7 +151,7 @@ proptest! {
         )
     ) {
         let (mut health, limits, mut now, mut open) =
-            (Health::default(), BreakerLimits::default(), 0, 0);
+            (Health::default(), limits(), 0, 0);
         for step in steps {
             match step {
                 Step::Pass(ms) => now += ms,
@@ -194,4 +187,23 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn many_calls_that_fail_together_open_nothing_before_the_streak_goes_on() {
+    let usual = BreakerLimits::default();
+    let mut health = Health::default();
+    for _ in 0..100 {
+        health.ended(&target(), 1_000, failed(ErrorClass::Server), &usual);
+    }
+    assert_eq!(health.state(&target(), 1_000), State::Ready);
+    health.ended(&target(), 3_000, failed(ErrorClass::Server), &usual);
+    assert!(health.enter(&target(), 3_000).is_err());
+    let mut health = Health::default();
+    for at in [1_000, 2_000, 2_500, 2_600, 3_500] {
+        health.ended(&target(), at, failed(ErrorClass::Server), &usual);
+        let outcome = Outcome::Answered;
+        health.ended(&target(), at + 1, outcome, &usual);
+    }
+    assert_eq!(health.state(&target(), 4_000), State::Ready);
 }

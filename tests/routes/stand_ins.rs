@@ -1,0 +1,132 @@
+//! A model that does not answer, and who stands in for it.
+
+use convergio_fake_provider::{Dialect, Reply, Script};
+
+use super::{DAILY, Other, house};
+use crate::ask::{json_of, lines_of, three_lines};
+
+/// Fails at once and for good: no retry makes it better, and nothing is waited for.
+fn overloaded() -> Script {
+    Script::always(Reply::error(503, "overloaded", "try later").retry_after(30))
+}
+
+#[test]
+fn another_model_stands_in_and_that_is_said_where_people_and_programs_look() {
+    let models = "[models]\ndefault = \"mock/gpt-test\"\nfallback = [\"spare/m\"]\n";
+    let spare = Other::answering("spare", "m");
+    let (house, fakes) = house(overloaded(), "", models, DAILY, vec![spare]);
+    let ran = house.cv(&["ask", "hi"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(ran.out.trim(), "spare answers.");
+    let said = "mock/gpt-test: overloaded; asking spare/m instead";
+    assert_eq!(ran.err.matches(said).count(), 1, "{ran:?}");
+    assert_eq!(fakes[0].calls().len(), 1);
+    let ran = house.cv(&["ask", "hi", "--format", "ndjson"]);
+    let lines = lines_of(&ran);
+    let plan = lines
+        .iter()
+        .filter(|line| line["type"] == "plan")
+        .next_back()
+        .expect("a plan");
+    assert_eq!(plan["instead_of"]["model"], "mock/gpt-test", "{plan}");
+    assert_eq!(plan["instead_of"]["why"], "overloaded");
+    assert_eq!(plan["provider"], "spare");
+}
+
+#[test]
+fn each_kind_of_failure_has_the_stand_ins_that_the_settings_give_it() {
+    let models = "[models]\ndefault = \"mock/gpt-test\"\nfallback = [\"spare/m\"]\n\
+                  [models.fallback_on]\nrate_limit = [\"limits/m\"]\nauth = []\n";
+    let script = Script::replies([
+        Reply::error(429, "rate_limit_exceeded", "slow down").retry_after(30),
+        Reply::error(401, "invalid_api_key", "no"),
+        Reply::error(404, "model_not_found", "no such model").code("model_not_found"),
+        Reply::error(400, "invalid_request_error", "bad"),
+    ]);
+    let others = vec![
+        Other::answering("spare", "m"),
+        Other::answering("limits", "m"),
+    ];
+    let (house, _fakes) = house(script, "", models, DAILY, others);
+    let limited = house.cv(&["ask", "hi"]);
+    assert_eq!(limited.out.trim(), "limits answers.", "{limited:?}");
+    // A key that is not accepted is told: nobody stands in for it here.
+    three_lines(&house.cv(&["ask", "hi"]), 3);
+    let unknown = house.cv(&["ask", "hi"]);
+    assert_eq!(unknown.out.trim(), "spare answers.", "{unknown:?}");
+    // A request that is wrong is wrong everywhere.
+    three_lines(&house.cv(&["ask", "hi"]), 3);
+    assert_eq!(house.provider.calls().len(), 4);
+}
+
+#[test]
+fn where_money_is_short_a_cheaper_model_or_this_machine_answers_and_that_is_said() {
+    let models = "[models]\ndefault = \"mock/gpt-test\"\nfallback = [\"cheap/m\"]\n";
+    let budget = "[budget]\ndaily_usd = \"0.002\"\n";
+    let cheap = Other::answering("cheap", "m");
+    let (house, _fakes) = house(Script::new(), "", models, budget, vec![cheap]);
+    let ran = house.cv(&["ask", "hi"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(ran.out.trim(), "cheap answers.");
+    assert!(ran.err.contains("asking cheap/m instead"), "{ran:?}");
+    assert!(house.provider.calls().is_empty(), "nothing was sent there");
+    let shown = house.cv(&["ask", "hi", "--format", "ndjson"]);
+    let lines = lines_of(&shown);
+    let less = lines.iter().find(|line| line["type"] == "downgraded");
+    let less = less.unwrap_or_else(|| panic!("{shown:?}"));
+    assert_eq!(less["from"], "mock/gpt-test");
+    assert_eq!(less["to"], "cheap/m");
+}
+
+#[test]
+fn what_runs_here_goes_on_where_nothing_else_can_be_reached() {
+    // Nobody listens there.
+    let gone = "[provider.gone]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:9/v1\"\n\
+                key_env = \"MOCK_KEY\"\n[provider.gone.model.\"m\"]\n\
+                price = { input = \"3.00\", output = \"15.00\" }\n";
+    let here = || Other {
+        name: "here",
+        dialect: Dialect::Ollama,
+        script: Script::always(Reply::text("this machine answers.")),
+        more: "",
+        model: "llama",
+    };
+    let models = "[models]\ndefault = \"gone/m\"\n";
+    let top = format!("{DAILY}{gone}");
+    let (house, fakes) = house(Script::new(), "", models, &top, vec![here()]);
+    for said in [
+        "gone/m: no connection; asking here/llama instead",
+        // By now it is left alone: this machine answers at once.
+        "it is asked again in",
+    ] {
+        let ran = house.cv(&["ask", "hi"]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert_eq!(ran.out.trim(), "this machine answers.");
+        assert!(ran.err.contains(said), "{ran:?}");
+    }
+    assert_eq!(fakes[0].calls().len(), 2);
+    // Who names a model gets that one or an error.
+    three_lines(&house.cv(&["ask", "--model", "gone/m", "hi"]), 3);
+}
+
+#[test]
+fn who_fails_again_and_again_is_left_alone_and_asked_again_once_it_was_seen() {
+    let models = "[models]\ndefault = \"mock/gpt-test\"\ncooldown_after = 2\n";
+    let script = Script::replies([Reply::error(503, "overloaded", "try later").retry_after(70)])
+        .otherwise(Reply::text("Back."));
+    let (house, _) = house(script, "", models, DAILY, Vec::new());
+    three_lines(&house.cv(&["ask", "hi"]), 3);
+    // It asked for more patience than anybody has: nothing is sent meanwhile.
+    let told = house.cv(&["ask", "hi"]);
+    three_lines(&told, 3);
+    assert!(told.err.contains("nothing was sent"), "{told:?}");
+    assert!(told.err.contains("wants to be left alone for"), "{told:?}");
+    assert_eq!(house.provider.calls().len(), 1);
+    let listed = house.cv(&["provider", "list"]);
+    assert!(listed.out.contains("wants to be left alone"), "{listed:?}");
+    // The way out works.
+    assert_eq!(house.cv(&["provider", "test", "mock"]).code, Some(0));
+    assert_eq!(house.cv(&["ask", "hi"]).out.trim(), "Back.");
+    let usage = json_of(&house.cv(&["usage", "--format", "json"]));
+    assert_eq!(usage["total"]["attempts"], 2, "{usage}");
+}
