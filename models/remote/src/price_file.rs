@@ -274,6 +274,8 @@ impl PriceFile {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
@@ -357,5 +359,28 @@ mod tests {
         assert!(refused(signature, std::slice::from_ref(&key)));
         let read = PriceFile::verified("test", signature, &[key], now());
         assert!(matches!(read, Err(PriceFileError::Form(_))), "{read:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_read_is_whole_and_nothing_else_is(
+            at in 0_usize..600,
+            cut in 0_usize..40,
+            put in "[ -~\\n]{0,40}",
+        ) {
+            let valid = list("");
+            let at = at.min(valid.len());
+            let end = (at + cut).min(valid.len());
+            let changed = format!("{}{put}{}", &valid[..at], &valid[end..]);
+            if let Ok(read) = PriceFile::parse(&changed, now()) {
+                for (provider, row) in read.all() {
+                    let known = Catalog::builtin().provider(provider);
+                    prop_assert!(known.is_some_and(|known| !known.local));
+                    prop_assert!(row.max_output > 0 && row.max_output <= row.context);
+                    let priced = row.price.as_ref().is_none_or(|price| price.fault().is_none());
+                    prop_assert!(priced);
+                }
+            }
+        }
     }
 }
