@@ -15,7 +15,13 @@ use crate::harness::process::status_field;
 /// Half of these are more than one byte long.
 const ODD: &str = "Grüße aus 東京 🎈 und zurück.";
 
-const ALL: [Dialect; 3] = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Ollama];
+const ALL: [Dialect; 5] = [
+    Dialect::OpenAi,
+    Dialect::Responses,
+    Dialect::Anthropic,
+    Dialect::Gemini,
+    Dialect::Ollama,
+];
 
 /// Clients at once: each may wait for its retries.
 const CLIENTS: usize = 16;

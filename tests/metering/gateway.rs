@@ -232,7 +232,7 @@ fn callers_of_one_token_never_pass_its_budget_by_the_providers_own_count() {
         let reply = Reply::deltas([third.clone(), third.clone(), third])
             .usage(8, tokens)
             .ignoring_max_output();
-        match dice.roll(10) {
+        match dice.roll(30) {
             0 => reply.reset_after(At::Delta(2)),
             1 => Reply::text("nobody counted this").no_usage(),
             _ => reply,
