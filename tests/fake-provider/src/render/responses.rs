@@ -58,6 +58,8 @@ fn response(facts: &Facts, status: &str, output: Vec<Value>) -> Value {
         "output": output,
         "parallel_tool_calls": true,
         "store": false,
+        "tool_choice": "auto",
+        "tools": [],
         "usage": null,
     })
 }
