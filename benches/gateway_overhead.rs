@@ -21,7 +21,7 @@ use convergio_benches::{
     gateway::Gateway,
     load::{Answered, Asking, Load, Target, saturate},
     median,
-    memory::proportional_set_bytes,
+    memory::{processor_time, proportional_set_bytes},
     percentile, sync_of,
     upstream::Upstream,
 };
@@ -183,9 +183,14 @@ async fn latencies(direct: &Target, peers: &[Peer], stream: bool, sync: Duration
 async fn throughputs(direct: &Target, peers: &[Peer], stream: bool) {
     let mut loads: Vec<(&str, Load)> = Vec::new();
     for target in answering(direct, peers, stream).await {
+        let peer = peers.iter().find(|peer| peer.target.name == target.name);
+        let used = || peer.map_or(Duration::ZERO, |peer| processor_time(peer.pid));
+        let before = used();
         let mut load = saturate(target, stream, WIDTH, SATURATED).await;
+        let each = (used() - before).as_secs_f64() * 1e3 / load.answered.max(1) as f64;
         println!(
-            "{:<8} {:<12} {WIDTH} at once: {:>8.0} a second   p50 {:>8.1?}   p99 {:>8.1?}   failed {}",
+            "{:<8} {:<12} {WIDTH} at once: {:>8.0} a second   p50 {:>8.1?}   p99 {:>8.1?}   \
+             processor {each:.2} ms each   failed {}",
             how(stream),
             target.name,
             load.per_second(),

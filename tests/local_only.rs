@@ -292,6 +292,12 @@ fn every_way_to_ask(house: &House) {
         &["ask", "-m", "anthropic/claude-sonnet-4-5", "hi there"],
         &["provider", "test", "cloud"],
         &["provider", "test", "openai"],
+        &[
+            "models",
+            "prices",
+            "update",
+            "https://192.0.2.1/prices.toml",
+        ],
     ] {
         let ran = house.cv(arguments);
         assert_eq!(ran.code, Some(8), "{arguments:?}: {ran:?}");
