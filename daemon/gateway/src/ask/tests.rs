@@ -385,8 +385,8 @@ proptest! {
         if put && value.is_object() {
             value["model"] = json!("m");
             value["max_tokens"] = json!(9);
-            value["input"] = json!([messages.clone()]);
-            value["messages"] = json!([messages]);
+            value["input"] = json!([messages]);
+            value["messages"] = value["input"].clone();
         }
         for wire in [Wire::Chat, Wire::Messages, Wire::Responses] {
             if let Ok(asked) = parse(wire, value.to_string().as_bytes()) {
