@@ -172,6 +172,8 @@ pub enum Outcome {
 #[derive(Clone, Debug, Default)]
 pub struct Health {
     breakers: BTreeMap<String, Breaker>,
+    /// When somebody last said something.
+    heard_ms: Option<u64>,
 }
 
 /// What failed: the way there.
@@ -222,6 +224,19 @@ impl Health {
             .collect()
     }
 
+    /// Nobody can be reached: two providers at least could not a moment ago, and none was heard
+    /// since.
+    pub fn is_offline(&self, now_ms: u64) -> bool {
+        const MOMENT_MS: u64 = 60_000;
+        let unreached = self.breakers.iter().filter(|(who, breaker)| {
+            !who.contains('/')
+                && breaker.failures > 0
+                && now_ms.saturating_sub(breaker.last_ms) <= MOMENT_MS
+                && self.heard_ms.is_none_or(|heard| heard < breaker.last_ms)
+        });
+        unreached.count() >= 2
+    }
+
     /// Begins a call; where the cooldown is over this one is the probe.
     ///
     /// # Errors
@@ -249,6 +264,11 @@ impl Health {
         limits: &BreakerLimits,
     ) {
         let (provider, model) = (target.provider.clone(), target.to_string());
+        if let Outcome::Answered | Outcome::Failed { .. } = outcome
+            && !matches!(outcome, Outcome::Failed { class, .. } if is_connection(class))
+        {
+            self.heard_ms = Some(now_ms);
+        }
         match outcome {
             Outcome::Answered => {
                 self.breakers.remove(&provider);

@@ -73,6 +73,11 @@ impl Breakers {
         })
     }
 
+    /// Nobody could be reached a moment ago.
+    pub(crate) fn is_offline(&self) -> bool {
+        self.health().is_offline(self.now_ms())
+    }
+
     /// Somebody saw the provider answer.
     pub(crate) fn clear(&self, provider: &str) {
         self.health().clear(provider);

@@ -341,6 +341,12 @@ impl Calls {
                 if nobody_there && broken.first_token.is_none() {
                     stays_here = Some(words(error.class).to_owned());
                 }
+                let mut error = error;
+                if nobody_there && self.daemon.models.breakers.is_offline() {
+                    error
+                        .message
+                        .push_str("; nobody else was reached either: this machine seems offline");
+                }
                 let told = providers::failure::model(&error, &name.unwrap_or_default());
                 WriteError::Told(Box::new(self.redacted(told)))
             }

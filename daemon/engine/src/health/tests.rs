@@ -207,3 +207,20 @@ fn many_calls_that_fail_together_open_nothing_before_the_streak_goes_on() {
     }
     assert_eq!(health.state(&target(), 4_000), State::Ready);
 }
+
+#[test]
+fn offline_is_where_several_cannot_be_reached_and_nobody_was_heard_since() {
+    let provider = |name: &str| Target {
+        provider: name.into(),
+        model: "m".into(),
+    };
+    let mut health = Health::default();
+    let unreached = failed(ErrorClass::Connect);
+    health.ended(&provider("a"), 10, unreached, &limits());
+    assert!(!health.is_offline(10), "it may be a's own fault");
+    health.ended(&provider("b"), 20, unreached, &limits());
+    assert!(health.is_offline(20));
+    assert!(!health.is_offline(100_000));
+    health.ended(&provider("c"), 30, failed(ErrorClass::Auth), &limits());
+    assert!(!health.is_offline(30), "somebody answered");
+}
