@@ -116,11 +116,7 @@ impl Agent {
             self.name
         );
         let billed = DEAR.of(house.provider.billed());
-        assert!(
-            billed > 0 && billed <= DOLLAR,
-            "{}: {billed}",
-            self.name
-        );
+        assert!(billed > 0 && billed <= DOLLAR, "{}: {billed}", self.name);
         let total = is_sound(&house, self.name);
         assert_eq!(total["amount_nano_usd"], billed, "{}: {total}", self.name);
         eprintln!(

@@ -93,11 +93,15 @@ fn two_errors_and_an_answer_are_three_attempts_with_three_resolutions() {
 }
 
 /// Twenty callers at once with one key: the runs that they are told.
-fn twenty_at_once(house: &House, key: &str, own_ids: bool) -> Vec<String> {
+fn twenty_at_once(house: &House, key: &str, own_ids: fn(usize) -> bool) -> Vec<String> {
     let together = Barrier::new(20);
-    let one = || {
+    let one = &|number| {
         let mut wire = Wire::open(&house.home);
-        let id = if own_ids { new_id() } else { key.to_owned() };
+        let id = if own_ids(number) {
+            new_id()
+        } else {
+            key.to_owned()
+        };
         let mut params = question(house, &id, "Why?", 1_000);
         params["idempotency_key"] = key.into();
         together.wait();
@@ -109,22 +113,29 @@ fn twenty_at_once(house: &House, key: &str, own_ids: bool) -> Vec<String> {
         run
     };
     std::thread::scope(|scope| {
-        let callers: Vec<_> = (0..20).map(|_| scope.spawn(one)).collect();
+        let callers: Vec<_> = (0..20)
+            .map(|number| scope.spawn(move || one(number)))
+            .collect();
         let ends = callers.into_iter().map(|one| one.join().expect("an end"));
         ends.collect()
     })
 }
 
-/// Check 4, of callers that keep the run's id and of such that make one each time.
+/// Check 4, of callers that keep the run's id, of such that make one each time, and of both.
 #[test]
 fn one_idempotency_key_twenty_times_is_one_call() {
-    for own_ids in [false, true] {
+    let kinds: [(&str, fn(usize) -> bool); 3] = [
+        ("the run's id", |_| false),
+        ("own ids", |_| true),
+        ("both", |number| number % 2 == 0),
+    ];
+    for (kind, own_ids) in kinds {
         let house = capped(Script::always(Reply::text("Once.")), DOLLAR);
         let daemon = Daemon::start(&house.home);
         let key = new_id();
         let runs = twenty_at_once(&house, &key, own_ids);
         assert!(runs.iter().all(|run| *run == runs[0]), "{runs:?}");
-        assert_eq!(house.provider.calls().len(), 1, "own ids: {own_ids}");
+        assert_eq!(house.provider.calls().len(), 1, "{kind}");
         let total = is_sound(&house, "after twenty");
         assert_eq!(total["attempts"], 1, "{total}");
         // A daemon that was not there when the key was first used knows it too.
@@ -139,7 +150,7 @@ fn one_idempotency_key_twenty_times_is_one_call() {
         params["input"][0]["text"] = "Why else?".into();
         params["run_id"] = new_id().into();
         assert_eq!(wire.error_code("run.start", params), -32025, "a conflict");
-        assert_eq!(house.provider.calls().len(), 1, "own ids: {own_ids}");
+        assert_eq!(house.provider.calls().len(), 1, "{kind}");
     }
 }
 
