@@ -80,27 +80,47 @@ fn finished(answer: &Answer, facts: &Facts, output: Vec<Value>) -> Value {
 struct Item {
     empty: Value,
     full: Value,
+    /// Opens the part that the deltas fill.
+    before: Option<Value>,
     deltas: Vec<Value>,
+    /// Says all of it once more.
+    after: Vec<Value>,
+}
+
+/// An event about the one part of an item.
+fn about_part(kind: &str, id: &str, place: usize, more: Value) -> Value {
+    let mut event = json!({
+        "type": kind, "item_id": id, "output_index": place, "content_index": 0, "summary_index": 0,
+    });
+    if let (Some(event), Value::Object(more)) = (event.as_object_mut(), more) {
+        event.extend(more);
+    }
+    event
 }
 
 fn item(part: &Part, place: usize) -> Item {
     let id = |prefix: &str| format!("{prefix}_fake{place:08}");
+    let about = |kind: &str, id: &str, more: Value| about_part(kind, id, place, more);
     let texts = |kind: &str, id: &str, deltas: &[String]| -> Vec<Value> {
-        let delta = |text: &String| {
-            json!({
-                "type": kind, "item_id": id, "output_index": place, "content_index": 0,
-                "summary_index": 0, "delta": text,
-            })
-        };
+        let delta = |text: &String| about(kind, id, json!({ "delta": text, "logprobs": [] }));
         deltas.iter().map(delta).collect()
     };
+    let part_of = |kind: &str, id: &str, part: &Value| about(kind, id, json!({ "part": part }));
     let message = |status: &str, content: Vec<Value>| json!({ "id": id("msg"), "type": "message", "status": status, "role": "assistant", "content": content });
     match part {
         Part::Text(deltas) => {
             let text = json!({
                 "type": "output_text", "text": deltas.concat(), "annotations": [], "logprobs": [],
             });
+            let none =
+                json!({ "type": "output_text", "text": "", "annotations": [], "logprobs": [] });
+            let done = json!({ "text": deltas.concat(), "logprobs": [] });
             Item {
+                before: Some(part_of("response.content_part.added", &id("msg"), &none)),
+                after: vec![
+                    about("response.output_text.done", &id("msg"), done),
+                    part_of("response.content_part.done", &id("msg"), &text),
+                ],
                 empty: message("in_progress", Vec::new()),
                 full: message("completed", vec![text]),
                 deltas: texts("response.output_text.delta", &id("msg"), deltas),
@@ -108,7 +128,14 @@ fn item(part: &Part, place: usize) -> Item {
         }
         Part::Refusal(deltas) => {
             let refusal = json!({ "type": "refusal", "refusal": deltas.concat() });
+            let none = json!({ "type": "refusal", "refusal": "" });
+            let done = json!({ "refusal": deltas.concat() });
             Item {
+                before: Some(part_of("response.content_part.added", &id("msg"), &none)),
+                after: vec![
+                    about("response.refusal.done", &id("msg"), done),
+                    part_of("response.content_part.done", &id("msg"), &refusal),
+                ],
                 empty: message("in_progress", Vec::new()),
                 full: message("completed", vec![refusal]),
                 deltas: texts("response.refusal.delta", &id("msg"), deltas),
@@ -116,8 +143,20 @@ fn item(part: &Part, place: usize) -> Item {
         }
         Part::Reasoning(deltas) => {
             let reasoning = |summary: Value, encrypted: Value| json!({ "id": id("rs"), "type": "reasoning", "summary": summary, "encrypted_content": encrypted });
-            let summary = json!([{ "type": "summary_text", "text": deltas.concat() }]);
+            let part = json!({ "type": "summary_text", "text": deltas.concat() });
+            let none = json!({ "type": "summary_text", "text": "" });
+            let summary = json!([part]);
+            let added = "response.reasoning_summary_part.added";
             Item {
+                before: Some(part_of(added, &id("rs"), &none)),
+                after: vec![
+                    about(
+                        "response.reasoning_summary_text.done",
+                        &id("rs"),
+                        json!({ "text": deltas.concat() }),
+                    ),
+                    part_of("response.reasoning_summary_part.done", &id("rs"), &part),
+                ],
                 empty: reasoning(json!([]), Value::Null),
                 full: reasoning(summary, "ZmFrZQ==".into()),
                 deltas: texts("response.reasoning_summary_text.delta", &id("rs"), deltas),
@@ -134,7 +173,14 @@ fn item(part: &Part, place: usize) -> Item {
             let middle = text.chars().count() / 2;
             let first: String = text.chars().take(middle).collect();
             let last: String = text.chars().skip(middle).collect();
+            let done = json!({ "name": name, "arguments": text });
             Item {
+                before: None,
+                after: vec![about(
+                    "response.function_call_arguments.done",
+                    &id("fc"),
+                    done,
+                )],
                 empty: call("in_progress", ""),
                 full: call("completed", &text),
                 deltas: texts(
@@ -175,6 +221,9 @@ fn stream(answer: &Answer, facts: &Facts) -> Vec<Span> {
         let about =
             |kind: &str, item: &Value| json!({ "type": kind, "output_index": place, "item": item });
         events.push(about("response.output_item.added", &item.empty), false);
+        if let Some(before) = item.before {
+            events.push(before, false);
+        }
         for (number, delta) in item.deltas.into_iter().enumerate() {
             // One token for the whole call, however many pieces.
             let token = !call || number == 0;
@@ -187,6 +236,9 @@ fn stream(answer: &Answer, facts: &Facts) -> Vec<Span> {
             }
             tokens += usize::from(token);
             events.push(delta, token);
+        }
+        for after in item.after {
+            events.push(after, false);
         }
         events.push(about("response.output_item.done", &item.full), false);
         output.push(item.full);
