@@ -8,6 +8,7 @@ pub(crate) mod calls;
 pub(crate) mod chat;
 pub(crate) mod confirm;
 mod convert;
+mod entry;
 pub(crate) mod gateway;
 mod kept;
 mod ledger;
