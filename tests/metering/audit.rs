@@ -131,7 +131,14 @@ fn an_export_is_whole_and_safe_in_a_spreadsheet() {
         (&3.into(), &true.into())
     );
     assert_eq!(json["rows"].as_array().map(Vec::len), Some(3));
-    let transfers = ["usage", "export", "--what", "transfers", "--format", "ndjson"];
+    let transfers = [
+        "usage",
+        "export",
+        "--what",
+        "transfers",
+        "--format",
+        "ndjson",
+    ];
     let transfers = lines_of(&house.cv(&transfers));
     assert_eq!(transfers.len(), 7);
     assert_eq!(transfers[1]["prev_hash"], transfers[0]["hash"]);
@@ -144,10 +151,20 @@ fn an_export_is_whole_and_safe_in_a_spreadsheet() {
     let over = ["usage", "export", "--force", "-o", "books.csv"];
     assert_eq!(house.cv(&over).code, Some(0));
     three_lines(&house.cv(&["usage", "export", "-o", "."]), 2);
-    three_lines(&house.cv(&["usage", "export", "-o", "nowhere/books.csv"]), 2);
+    three_lines(
+        &house.cv(&["usage", "export", "-o", "nowhere/books.csv"]),
+        2,
+    );
     let left: Vec<_> = fs::read_dir(&house.folder).expect("a folder").collect();
     assert_eq!(left.len(), 1, "{left:?}");
-    let later = ["usage", "export", "--since", "2099-01-01", "--format", "json"];
+    let later = [
+        "usage",
+        "export",
+        "--since",
+        "2099-01-01",
+        "--format",
+        "json",
+    ];
     assert_eq!(json_of(&house.cv(&later))["rows_total"], 0);
 }
 
@@ -225,14 +242,7 @@ fn a_dispute_is_marked_listed_and_taken_back() {
     let marked = json_of(&ran);
     assert_eq!(marked["dispute"]["note"], "billed twice", "{marked}");
     let evidence = &marked["evidence"];
-    for part in [
-        "attempt",
-        "transfers",
-        "prices",
-        "egress",
-        "lines",
-        "hold",
-    ] {
+    for part in ["attempt", "transfers", "prices", "egress", "lines", "hold"] {
         assert!(!evidence[part].is_null(), "{part}: {marked}");
     }
     assert!(!ran.out.contains("Hello."), "no answer is in the evidence");

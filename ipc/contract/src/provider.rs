@@ -202,4 +202,7 @@ pub struct ProviderRemoveResponse {
     pub removed: bool,
     /// A stored key went with it.
     pub key_removed: bool,
+    /// `models.default`, where it still names a model of the provider that is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_left: Option<String>,
 }

@@ -116,6 +116,43 @@ pub fn nearly_used(budget: &BudgetInfo) -> String {
     )
 }
 
+/// The least that a budget of everybody's leaves, and for how long.
+fn tightest(budgets: &[BudgetInfo]) -> Option<(i64, &'static str)> {
+    let left = |budget: &BudgetInfo| {
+        let used = budget
+            .posted_nano_usd
+            .saturating_add(budget.pending_nano_usd);
+        budget.limit_nano_usd.saturating_sub(used).max(0)
+    };
+    budgets
+        .iter()
+        .filter(|budget| budget.scope == "tenant" && !budget.warns && !budget.frozen)
+        .filter_map(|budget| match budget.window.as_str() {
+            "day" => Some((left(budget), "today")),
+            "month" => Some((left(budget), "this month")),
+            _ => None,
+        })
+        .min_by_key(|(left, _)| *left)
+}
+
+/// What is left of the day's budget, or of the month's where that is less.
+pub fn left(budgets: &[BudgetInfo]) -> Option<String> {
+    let (left, until) = tightest(budgets)?;
+    Some(format!("{} left {until}", money::shown(left)))
+}
+
+/// That a preview's most is more than the budgets leave.
+pub fn beyond(budgets: &[BudgetInfo], most_nano_usd: i64) -> Option<String> {
+    let (left, until) = tightest(budgets)?;
+    (most_nano_usd > left).then(|| {
+        format!(
+            "It may cost more than the {} left {until}: what no longer fits is not asked then. \
+             Limits: cv budget list",
+            money::shown(left)
+        )
+    })
+}
+
 /// The cap that nobody chose, where money was spent under it.
 pub fn unchosen_cap(budgets: &[BudgetInfo]) -> Option<String> {
     let day = budgets
@@ -157,6 +194,30 @@ mod tests {
 
     fn shown(reply: &Reply) -> String {
         Layout::default().pieces(&cost(reply, 2_100), 0)
+    }
+
+    #[test]
+    fn the_tightest_budget_says_what_is_left() {
+        let budget = |window: &str, limit: i64, posted: i64| BudgetInfo {
+            scope: "tenant".to_owned(),
+            window: window.to_owned(),
+            limit_nano_usd: limit,
+            posted_nano_usd: posted,
+            ..BudgetInfo::default()
+        };
+        let day = budget("day", 2_000_000_000, 500_000_000);
+        assert_eq!(left(&[day.clone()]).as_deref(), Some("$1.50 left today"));
+        let month = budget("month", 5_000_000_000, 4_990_000_000);
+        let told = left(&[day.clone(), month]);
+        assert_eq!(told.as_deref(), Some("$0.01 left this month"));
+        assert_eq!(beyond(&[day.clone()], 1_500_000_000), None);
+        let told = beyond(&[day.clone()], 4_370_000_000).expect("a remark");
+        assert!(told.contains("$1.50 left today"), "{told}");
+        let frozen = BudgetInfo {
+            frozen: true,
+            ..day
+        };
+        assert_eq!(left(&[frozen]), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use convergio_contract::{
     EventBody, Uuid,
     method::Empty,
     run::{RunCancel, RunCancelParams},
-    usage::{BudgetList, UsageQuery, UsageQueryParams},
+    usage::{BudgetInfo, BudgetList, UsageQuery, UsageQueryParams},
 };
 use tokio::sync::oneshot;
 
@@ -191,27 +191,40 @@ async fn tell_cost(client: &Client, took_ms: u64, context: &mut Context, printer
     for remark in words::remarks(&printer.reply) {
         context.notes.note(&remark);
     }
-    let line = words::cost(&printer.reply, took_ms);
+    let budgets = if printer.reply.amount_nano_usd().is_some_and(|nano| nano > 0) {
+        budgets(client).await
+    } else {
+        Vec::new()
+    };
+    let mut line = words::cost(&printer.reply, took_ms);
     if !line.is_empty() {
+        let left = words::left(&budgets).into_iter();
+        line.extend(left.map(|left| Piece::new(" · ", left, Role::Dim)));
         context.notes.pieces(&line, 2);
     }
-    if printer.reply.amount_nano_usd().is_some_and(|nano| nano > 0) {
-        tell_cap(client, context).await;
+    caps(&budgets, context);
+}
+
+/// The budgets as they stand. A remark: whoever cannot have it misses nothing of the answer.
+pub async fn budgets(client: &Client) -> Vec<BudgetInfo> {
+    let found = client.call::<BudgetList>(&Empty {}).await;
+    found.map(|found| found.budgets).unwrap_or_default()
+}
+
+fn caps(budgets: &[BudgetInfo], context: &mut Context) {
+    let lines = [words::frozen(budgets), words::unchosen_cap(budgets)];
+    for line in lines.into_iter().flatten() {
+        context.notes.note(&line);
     }
 }
 
-/// Names the daily cap where it is frozen or nobody's choice.
+/// Says what is left of the day, and names the daily cap where it is frozen or nobody's choice.
 pub async fn tell_cap(client: &Client, context: &mut Context) {
-    // A remark: whoever cannot have it misses nothing of the answer.
-    if let Ok(found) = client.call::<BudgetList>(&Empty {}).await {
-        let lines = [
-            words::frozen(&found.budgets),
-            words::unchosen_cap(&found.budgets),
-        ];
-        for line in lines.into_iter().flatten() {
-            context.notes.note(&line);
-        }
+    let budgets = budgets(client).await;
+    if let Some(left) = words::left(&budgets) {
+        context.notes.pieces(&words::line(vec![left]), 2);
     }
+    caps(&budgets, context);
 }
 
 /// Ends the run. It ends by itself soon after its last reader went, so nothing hangs on this.

@@ -8,6 +8,7 @@ use convergio_contract::{
     review::{ReviewPreview, ReviewStartParams},
 };
 
+use super::answer;
 use crate::{
     ask::words,
     context::Context,
@@ -43,7 +44,20 @@ pub async fn ask(
     };
     let asking = spinner::during(&mut context.notes, "Asking what would be sent", asking);
     let preview = asking.await?;
+    tell_budget(client, &preview, context).await;
     print(&preview, format, context)
+}
+
+/// Says where the most that it may cost is more than a budget leaves.
+async fn tell_budget(client: &Client, preview: &Preview, context: &mut Context) {
+    let most = preview.cost_max_nano_usd.unwrap_or(0);
+    if preview.local || most == 0 || preview.refusal.is_some() || context.notes.quiet {
+        return;
+    }
+    let budgets = answer::budgets(client).await;
+    if let Some(remark) = words::beyond(&budgets, most) {
+        context.notes.note(&remark);
+    }
 }
 
 /// What a review would send to a model.
@@ -70,6 +84,7 @@ pub async fn review(
     };
     let asking = spinner::during(&mut context.notes, "Asking what would be sent", asking);
     let preview = asking.await?;
+    tell_budget(client, &preview, context).await;
     let format = match format {
         ReviewFormat::Json => Format::Json,
         ReviewFormat::Ndjson => Format::Ndjson,

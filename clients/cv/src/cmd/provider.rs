@@ -444,6 +444,12 @@ fn remove(
         );
         context.answer.write(&text)?;
     }
+    if let Some(model) = &removed.default_left {
+        context.notes.note(&format!(
+            "models.default is still {}, which nobody serves now: cv config unset models.default",
+            escape::line(model)
+        ));
+    }
     Ok(Exit::Ok)
 }
 

@@ -146,7 +146,7 @@ fn what_is_left_out_silenced_resolved_and_unsaved_is_said() {
         &samples::full(),
     );
     for said in [
-        "3 of 5 files; 1 left out: lock file; 1 not reviewed",
+        "3 of 5 files; 1 left out: lock file; 1 part not reviewed",
         "not reviewed: big.py: longer than the limit",
         "silenced by this change: 1",
         "2 more of kinds listed above",

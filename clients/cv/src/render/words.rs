@@ -168,7 +168,9 @@ pub fn coverage(coverage: &Coverage) -> Option<String> {
         }
     }
     if !coverage.unreviewed.is_empty() {
-        text.push_str(&format!("; {} not reviewed", coverage.unreviewed.len()));
+        // A file of which a model saw nothing was read by the rules all the same.
+        let parts = count(coverage.unreviewed.len() as u64, "part", "parts");
+        text.push_str(&format!("; {parts} not reviewed"));
     }
     Some(text)
 }

@@ -165,23 +165,57 @@ pub(crate) fn denied(denied: &Denied) -> RpcError {
             "cv provider add {provider} --model {model} --input-price USD --output-price USD"
         )),
         Denied::Budget(budget) => {
-            let state = if budget.frozen { "frozen" } else { "used up" };
-            let error = RpcError::new(
+            let passing = held_by_others(budget);
+            let state = match (budget.frozen, passing) {
+                (true, _) => "frozen",
+                (false, true) => "held by calls in progress",
+                (false, false) => "used up",
+            };
+            let mut error = RpcError::new(
                 ErrorCode::BudgetExceeded,
                 format!("{} is {state}; nothing was sent", budget.which),
             )
-            .why(budget.to_string());
-            match budget.which.window {
-                convergio_ledger::Window::Day => {
-                    error.hint(format!("cv budget set daily {}", enough_usd(budget)))
-                }
-                _ => error.hint(format!(
-                    "cv ask --max-cost {}",
-                    usd(budget.needed_nano).trim_start_matches('$')
-                )),
+            .why(budget.to_string())
+            .hint(way_out(budget, passing));
+            if let Some(data) = &mut error.data {
+                data.retryable = passing;
             }
+            error
         }
         Denied::Ledger(error) => ledger(error),
+    }
+}
+
+/// There is room once the calls in progress have ended: most of what they hold comes back.
+fn held_by_others(budget: &BudgetDenied) -> bool {
+    let settled = budget.posted_nano.saturating_add(budget.needed_nano);
+    !budget.frozen && budget.pending_nano > 0 && settled <= budget.limit_nano
+}
+
+/// What gets a person on where a budget said no.
+fn way_out(budget: &BudgetDenied, passing: bool) -> String {
+    use convergio_ledger::{Scope, Window};
+    let window = match budget.which.window {
+        Window::Day => "daily",
+        Window::Month => "monthly",
+        Window::Run => {
+            let needed = usd(budget.needed_nano);
+            return format!("cv ask --max-cost {}", needed.trim_start_matches('$'));
+        }
+        _ => return "cv budget list".to_owned(),
+    };
+    let whose = match budget.which.scope {
+        Scope::Tenant => String::new(),
+        scope @ (Scope::Provider | Scope::Agent | Scope::Plugin | Scope::Token) => {
+            format!(" --{scope} {}", budget.which.scope_key)
+        }
+        _ => return "cv budget list".to_owned(),
+    };
+    let set = format!("cv budget set {window} {}{whose}", enough_usd(budget));
+    if passing {
+        format!("ask again when they have ended; to have more at once: `{set}`")
+    } else {
+        set
     }
 }
 
@@ -260,6 +294,24 @@ mod tests {
             frozen: false,
             resets_at_ms: None,
         }
+    }
+
+    #[test]
+    fn what_others_only_hold_is_not_called_used_up() {
+        const CENT: i64 = 10_000_000;
+        let mut budget = denied_with(100 * CENT, 2 * CENT, 6 * CENT);
+        budget.pending_nano = 98 * CENT;
+        let told = denied(&Denied::Budget(Box::new(budget.clone())));
+        assert!(told.message.contains("held by calls in progress"), "{told}");
+        assert!(told.data.as_ref().unwrap().retryable);
+        budget.posted_nano = 95 * CENT;
+        budget.which.window = Window::Month;
+        budget.which.scope = Scope::Provider;
+        budget.which.scope_key = "acme".to_owned();
+        let told = denied(&Denied::Budget(Box::new(budget)));
+        assert!(told.message.contains("used up"), "{told}");
+        let hint = told.data.unwrap().hint.unwrap();
+        assert_eq!(hint, "cv budget set monthly 2.00 --provider acme");
     }
 
     #[test]

@@ -301,7 +301,7 @@ impl Handle<ProviderTest> for Daemon {
 impl Handle<ProviderRemove> for Daemon {
     async fn handle(
         &self,
-        _call: Call,
+        call: Call,
         params: ProviderRemoveParams,
     ) -> Result<ProviderRemoveResponse, RpcError> {
         let name = key_name(&params.name)?;
@@ -334,9 +334,18 @@ impl Handle<ProviderRemove> for Daemon {
             let label = format!("cv provider remove {}", params.name);
             self.write_settings(&label, plan).await?;
         }
+        // One that the catalogue knows is still there, without what the settings said of it.
+        let settings = self.settings_of(&call)?;
+        let default_left = settings
+            .models()
+            .default
+            .filter(|model| removed && model.provider == params.name)
+            .filter(|_| self.provider(&settings, &params.name).is_err())
+            .map(|model| model.to_string());
         Ok(ProviderRemoveResponse {
             removed,
             key_removed,
+            default_left,
         })
     }
 }
