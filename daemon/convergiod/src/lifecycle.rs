@@ -261,9 +261,7 @@ async fn begin(opened: &Opened) -> Result<Begun, BootError> {
     let profile_id = profile.await?;
     // Set once, here.
     let _ = daemon.bound_runs.set((runs, profile_id));
-    if let Err(error) = daemon.sync_gateway().await {
-        tracing::warn!(%error, "the gateway is not there");
-    }
+    daemon.tend_gateway().await;
     Ok((Arc::new(listener), timer, signals))
 }
 
@@ -399,9 +397,7 @@ impl Life {
             memory::give_back();
         }
         // Somebody may have changed the settings, or let go of the port.
-        if let Err(error) = daemon.sync_gateway().await {
-            tracing::debug!(%error, "the gateway is not there");
-        }
+        daemon.tend_gateway().await;
         if ticks % RETENTION_TICKS == 1 {
             let runs = daemon.runs().clone();
             tokio::spawn(async move {

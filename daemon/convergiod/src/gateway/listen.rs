@@ -22,7 +22,7 @@ use hyper_util::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{Semaphore, watch},
     time::{Instant, Sleep, sleep},
 };
@@ -133,6 +133,10 @@ pub(super) async fn serve(
                 continue;
             }
         };
+        // Pieces of an answer leave as they come.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection of the gateway");
+        }
         let (router, stopped) = (router.clone(), stopped.clone());
         let places = Arc::clone(&places);
         tokio::spawn(async move {
@@ -150,11 +154,11 @@ async fn stop(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-async fn talk(stream: TcpStream, router: Router, mut stopped: watch::Receiver<bool>) {
-    // Pieces of an answer leave as they come.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection of the gateway");
-    }
+async fn talk(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) {
     let mut server = http1::Builder::new();
     server
         .timer(TokioTimer::new())
@@ -177,13 +181,13 @@ async fn talk(stream: TcpStream, router: Router, mut stopped: watch::Receiver<bo
 }
 
 /// A connection whose other end has to take what is written to it.
-struct Bounded {
-    stream: TcpStream,
+struct Bounded<S> {
+    stream: S,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
-impl Bounded {
-    fn new(stream: TcpStream) -> Self {
+impl<S> Bounded<S> {
+    fn new(stream: S) -> Self {
         Self {
             stream,
             waiting: None,
@@ -208,7 +212,7 @@ impl Bounded {
     }
 }
 
-impl AsyncRead for Bounded {
+impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -218,7 +222,7 @@ impl AsyncRead for Bounded {
     }
 }
 
-impl AsyncWrite for Bounded {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -172,8 +172,10 @@ impl Daemon {
             }
             Err(error) => {
                 let at = format!("port {}: {error}", settings.port);
-                tracing::warn!(error = %at, "the gateway does not listen");
-                state.error = Some(at.clone());
+                if state.error.as_ref() != Some(&at) {
+                    tracing::warn!(error = %at, "the gateway does not listen");
+                    state.error = Some(at.clone());
+                }
                 Err(
                     RpcError::new(ErrorCode::Conflict, "the gateway cannot listen")
                         .why(at)
@@ -181,6 +183,12 @@ impl Daemon {
                 )
             }
         }
+    }
+
+    /// As [`Self::sync_gateway`], for whoever cannot do anything about it: `gateway.status` and the
+    /// log tell why it is not there.
+    pub(crate) async fn tend_gateway(&self) {
+        let _ = self.sync_gateway().await;
     }
 
     /// Opens the gateway for a token, whatever the settings say.

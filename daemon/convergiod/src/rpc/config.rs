@@ -88,11 +88,8 @@ impl Daemon {
         let plan = plan.map_err(|error| self.configuration.error(&error))?;
         let (path, after_rev) = (plan.path.clone(), plan.after_rev.clone());
         let undo_id = self.write_settings(label, plan).await?;
-        if key.starts_with("gateway.")
-            && let Err(error) = self.sync_gateway().await
-        {
-            // The settings hold all the same; `gateway.status` tells why it is not there.
-            tracing::warn!(%error, "the gateway is not there");
+        if key.starts_with("gateway.") {
+            self.tend_gateway().await;
         }
         let value = match self.settings_of(call).map(|settings| settings.get(key)) {
             Ok(Ok(value)) => resolved(&value),

@@ -268,9 +268,7 @@ impl Daemon {
         });
         let revoked = write.await.map_err(WriteError::told)?;
         self.gateway.forget(name);
-        if let Err(error) = self.sync_gateway().await {
-            tracing::warn!(%error, "the gateway is not there");
-        }
+        self.tend_gateway().await;
         Ok(revoked)
     }
 }
