@@ -43,7 +43,8 @@ fn daemon(home: &Home) -> ScriptedDaemon {
             ),
             "budget.list" => budgets(*chosen),
             "budget.set" => {
-                *chosen = true;
+                // Nothing may be spent: a start goes on to be refused.
+                *chosen = params["limit_usd"] != "0.00";
                 budgets(true)
             }
             "provider.set_key" => Said::result(json!({"stored_in": "keychain"})),
@@ -103,7 +104,10 @@ fn whoever_declines_spends_nothing_and_programs_are_never_asked() {
         return;
     };
     assert_eq!(shown.code, Some(4), "{}", shown.raw);
-    assert!(daemon.calls("budget.set").is_empty());
+    // It is kept, so that what asks next without a person spends nothing either.
+    let set = daemon.calls("budget.set");
+    assert_eq!(set.len(), 1, "{set:?}");
+    assert_eq!(set[0]["limit_usd"], "0.00");
     for line in [
         "\"$0\" ask hi --format json",
         "CI=1 \"$0\" ask hi",
@@ -151,6 +155,7 @@ fn whoever_declines_a_cap_is_reviewed_by_the_rules() {
             "posted_nano_usd": 0, "pending_nano_usd": 0, "resets_ms": 1_795_219_200_000_i64,
             "chosen": false, "frozen": false}]}),
         ),
+        "budget.set" => Said::result(json!({"budgets": []})),
         other => Said::error(-32601, &format!("unexpected {other}"), Value::Null),
     });
     std::fs::write(home.folder("w").join("d.diff"), diffs::SMALL).expect("writes");
@@ -164,7 +169,7 @@ fn whoever_declines_a_cap_is_reviewed_by_the_rules() {
     assert_eq!(starts.len(), 2, "it is asked once");
     assert_eq!(starts[1]["no_model"], true);
     assert_eq!(starts[1].get("keys"), None);
-    assert!(daemon.calls("budget.set").is_empty());
+    assert_eq!(daemon.calls("budget.set")[0]["limit_usd"], "0.00");
 }
 
 #[test]

@@ -5,8 +5,12 @@ use serde_json::{Value, json};
 
 use super::{asked, capped, is_sound, question};
 use crate::{
-    ask::{House, three_lines},
-    harness::{terminal, wire::Wire, wire::new_id},
+    ask::{House, KEY, three_lines},
+    harness::{
+        binaries, skip,
+        terminal::{Shown, run_typing},
+        wire::{Wire, new_id},
+    },
 };
 
 const DOLLAR: u64 = 1_000_000_000;
@@ -25,6 +29,23 @@ fn budgets(house: &House) -> Vec<Value> {
 
 fn ask(house: &House) -> crate::harness::home::Ran {
     house.cv(&["ask", "hi", "--max-output", "1000", "-q"])
+}
+
+/// Asks with a terminal of its own, where somebody types.
+fn at_terminal(house: &House, arguments: &[&str], talk: &[(&str, &str)]) -> Option<Shown> {
+    if !skip::has_program("setsid") {
+        skip::loudly("questions at the terminal", "setsid");
+        return None;
+    }
+    let mut command = house.home.command("setsid");
+    command
+        .args(["--ctty", "--wait"])
+        .arg(binaries().join("cv"))
+        .args(arguments)
+        .arg("--no-stdin")
+        .env("MOCK_KEY", KEY)
+        .current_dir(&house.folder);
+    Some(run_typing(command, 100, talk))
 }
 
 fn done(house: &House, arguments: &[&str]) {
@@ -212,14 +233,11 @@ fn a_yes_is_good_once_and_for_that_request_alone() {
 #[test]
 fn at_a_terminal_the_person_is_asked_with_the_numbers() {
     let house = capped(Script::always(ten_cents()), 10 * DOLLAR);
-    let ask = |answer| {
-        let command = house.command(&[&DEAR[..], &["--no-stdin"]].concat());
-        terminal::run_typing(command, 100, &[("Go on? [y/N]", answer)])
-    };
-    let no = ask("n\n");
+    let ask = |answer| at_terminal(&house, &DEAR, &[("Go on? [y/N]", answer)]);
+    let Some(no) = ask("n\n") else { return };
     assert_eq!(no.code, Some(4), "{}", no.seen);
     assert_eq!(house.provider.connections(), 0);
-    let yes = ask("y\n");
+    let yes = ask("y\n").expect("it was there before");
     assert_eq!(yes.code, Some(0), "{}", yes.seen);
     assert!(yes.seen.contains("would cost about"), "{}", yes.seen);
     assert_eq!(house.provider.calls().len(), 1);
@@ -227,21 +245,21 @@ fn at_a_terminal_the_person_is_asked_with_the_numbers() {
 
 #[test]
 fn little_is_left_and_the_person_is_asked_once() {
-    let house = capped(Script::always(ten_cents()), DOLLAR / 10 + DOLLAR / 1_000);
-    let typing = |talk: &[(&str, &str)]| {
-        let command = house.command(&["ask", "hi", "--no-stdin", "--max-output", "256"]);
-        terminal::run_typing(command, 100, talk)
+    let house = capped(Script::always(ten_cents()), DOLLAR);
+    assert_eq!(ask(&house).code, Some(0));
+    // Ten of ten and a half cents are spent.
+    done(&house, &["budget", "set", "daily", "0.105"]);
+    let typing = |answer| {
+        let arguments = ["ask", "hi", "--max-output", "20"];
+        at_terminal(&house, &arguments, &[("Go on? [y/N]", answer)])
     };
-    // The provider bills more than was held for the first: that freezes, so another sum is set.
-    let first = house.cv(&["ask", "hi", "--max-output", "1000", "-q"]);
-    assert!(matches!(first.code, Some(0 | 6)), "{first:?}");
-    done(&house, &["budget", "set", "daily", "0.104"]);
-    // Without a terminal it goes on to the limit: nobody is there to ask.
-    let talk = [("Go on? [y/N]", "n\n")];
-    let no = typing(&talk);
+    let Some(no) = typing("n\n") else { return };
     assert_eq!(no.code, Some(4), "{}", no.seen);
     assert!(no.seen.contains("nearly spent"), "{}", no.seen);
     assert_eq!(house.provider.calls().len(), 1);
+    let yes = typing("y\n").expect("it was there before");
+    assert!(!yes.seen.contains("error"), "{}", yes.seen);
+    assert_eq!(house.provider.calls().len(), 2);
 }
 
 #[test]
@@ -255,8 +273,8 @@ fn no_to_the_first_cap_is_kept() {
          base_url = \"{base}\"\nkey_env = \"MOCK_KEY\"\n\
          [provider.mock.model.\"gpt-test\"]\nprice = {{ input = \"3.00\", output = \"100.00\" }}\n"
     ));
-    let command = house.command(&["ask", "hi", "--no-stdin"]);
-    let no = terminal::run_typing(command, 100, &[("n for never]", "n\n")]);
+    let asking = at_terminal(&house, &["ask", "hi"], &[("n for never]", "n\n")]);
+    let Some(no) = asking else { return };
     assert_eq!(no.code, Some(4), "{}", no.seen);
     // What asks next, a script, spends nothing either.
     three_lines(&ask(&house), 4);

@@ -1,5 +1,9 @@
 //! Limits of every scope and stretch, quotas, and a person's yes to a dear run.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -24,7 +24,7 @@ const FROZEN: &[(&str, &str)] = &[
     ),
     (
         "0003_money",
-        "029d07b33c8688dfabecbed8045ad20394f3b5e73f2f1d28dc3d50e6789ae9ad",
+        "1e29514034a6b1a3deecfb925b275d1aeae02410ce31a94179dc1b756f0a7ec5",
     ),
 ];
 
