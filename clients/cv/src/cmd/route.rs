@@ -113,13 +113,17 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
                 .await
         },
     )?;
-    show(
-        &mut context.answer,
-        format,
-        &table(&explained),
-        &explained,
-        None,
-    )?;
+    // Who reads tables learns more from the three lines than from an empty one.
+    let is_empty = explained.routes.is_empty() && matches!(format, Format::Text | Format::Md);
+    if !is_empty {
+        show(
+            &mut context.answer,
+            format,
+            &table(&explained),
+            &explained,
+            None,
+        )?;
+    }
     match explained.refusal {
         Some(refusal) => {
             // The document above says it already; only the three lines are missing.
