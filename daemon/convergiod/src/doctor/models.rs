@@ -14,6 +14,8 @@ pub(crate) struct Found {
     /// The settings allow the encrypted file.
     pub(crate) file_allowed: bool,
     pub(crate) budgets: Vec<BudgetInfo>,
+    /// Why the list of prices that was taken is not in force.
+    pub(crate) prices: Option<String>,
     /// Those that the settings name.
     pub(crate) providers: Vec<Seen>,
 }
@@ -23,6 +25,14 @@ pub(crate) fn judge(found: &Found) -> Vec<Check> {
     let mut checks = vec![keychain(found)];
     checks.extend(file(found));
     checks.extend(found.budgets.iter().map(budget));
+    checks.extend(found.prices.as_ref().map(|why| {
+        fault(
+            "prices",
+            why.clone(),
+            "the prices of this release hold",
+            "cv models prices rollback",
+        )
+    }));
     checks.extend(found.providers.iter().map(provider));
     checks
 }
@@ -153,6 +163,7 @@ mod tests {
             file,
             file_allowed,
             budgets: Vec::new(),
+            prices: None,
             providers: Vec::new(),
         });
         for check in &checks {

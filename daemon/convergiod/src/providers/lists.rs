@@ -102,7 +102,10 @@ impl PriceLists {
         let folder = data_dir.join(FOLDER);
         let (listed, problem) = match read(&folder.join(CURRENT), now) {
             Ok(listed) => (listed, None),
-            Err(error) => (None, Some(error.to_string())),
+            Err(error) => {
+                tracing::warn!(%error, "the prices of this release hold");
+                (None, Some(error.to_string()))
+            }
         };
         // A release may bring newer prices than the list that was taken before it.
         let listed = listed.filter(|listed| listed.file.replaces(Some(released())).is_ok());

@@ -102,6 +102,7 @@ impl Daemon {
             file,
             file_allowed: settings.secrets_file(),
             budgets,
+            prices: self.models.lists.problem(),
             providers,
         }));
         checks
