@@ -86,7 +86,11 @@ fn azure_is_asked_for_a_deployment_with_either_kind_of_key() {
     assert_eq!(call.path, "/openai/v1/responses");
     assert_eq!(call.model().as_deref(), Some("mine"));
     let total = house.settled();
-    assert_eq!(total["amount_nano_usd"], 3 * 4_500_000 + 3_000_000, "{total}");
+    assert_eq!(
+        total["amount_nano_usd"],
+        3 * 4_500_000 + 3_000_000,
+        "{total}"
+    );
 }
 
 #[test]
