@@ -283,3 +283,73 @@ fn sum(steps: &[Step]) -> i128 {
 fn up(millionths: i128) -> i128 {
     millionths.div_euclid(1_000_000) + i128::from(millionths.rem_euclid(1_000_000) != 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::price::Simple;
+
+    fn tiered(mode: TierMode) -> Rates {
+        let price = Simple {
+            input: 3_000_000_000,
+            output: 15_000_000_000,
+            cache_read: Some(300_000_000),
+            cache_write_5m: None,
+            cache_write_1h: None,
+        };
+        let mut sheet = PriceSheet::simple("test", 0, "p", "m", price);
+        let row = sheet.rows.first().cloned().unwrap();
+        sheet.rows.push(PriceRow {
+            tier_min_prompt: 200_000,
+            tier_mode: mode,
+            nano_per_million: 6_000_000_001,
+            quantum: 100,
+            ..row.clone()
+        });
+        sheet.rows[0].tier_mode = mode;
+        sheet
+            .rows
+            .retain(|row| row.resource != Resource::OutReasoning);
+        Rates::from_sheet(&sheet, "p", "m").unwrap()
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_explained_lines_are_the_cost(
+            input in 0_u64..1_000_000,
+            cached in 0_u64..1_000_000,
+            output in 0_u64..100_000,
+            hidden in 0_u64..100_000,
+            marginal: bool,
+        ) {
+            let mode = if marginal { TierMode::Marginal } else { TierMode::WholeRequest };
+            let rates = tiered(mode);
+            let usage = Usage::default()
+                .with(Resource::InUncached, input)
+                .with(Resource::InCacheRead, cached)
+                .with(Resource::OutText, output)
+                .with(Resource::OutReasoning, hidden);
+            let cost = rates.cost(&usage).unwrap();
+            let lines = rates.explain(&usage).unwrap();
+            let told: Vec<(Resource, i64)> =
+                lines.iter().map(|line| (line.resource, line.amount_nano)).collect();
+            proptest::prop_assert_eq!(&told, &cost.lines);
+            proptest::prop_assert_eq!(told.iter().map(|line| line.1).sum::<i64>(), cost.total_nano);
+            for line in &lines {
+                proptest::prop_assert_eq!(settle_up(sum(&line.steps)).unwrap(), line.amount_nano);
+                let units: u64 = line.steps.iter().map(|step| step.quantity).sum();
+                proptest::prop_assert!(units >= line.quantity && units < line.quantity + 100);
+            }
+            // Reasoning without a price of its own has that of text.
+            let of_hidden = lines.iter().find(|line| line.resource == Resource::OutReasoning);
+            proptest::prop_assert_eq!(of_hidden.map(|line| line.priced_as), Some(Resource::OutText));
+            let held: i128 = rates
+                .hold_steps(input, 500)
+                .into_iter()
+                .flatten()
+                .map(|step| up(step.millionths()))
+                .sum();
+            proptest::prop_assert_eq!(i128::from(rates.hold(input, 500).unwrap()), held);
+        }
+    }
+}
