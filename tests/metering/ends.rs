@@ -189,3 +189,51 @@ fn cached_input_is_billed_by_class_and_once() {
         0
     );
 }
+
+/// A model that thinks out of sight is paid for what it may have thought: a stream that breaks has
+/// no last word on it.
+#[test]
+fn what_may_have_been_thought_unseen_is_in_the_books_when_a_stream_breaks() {
+    for (dialect, name, model, key) in [
+        (
+            Dialect::Responses,
+            "openai",
+            "gpt-6.1-sol",
+            "OPENAI_API_KEY",
+        ),
+        (
+            Dialect::Gemini,
+            "gemini",
+            "gemini-4-argon",
+            "GEMINI_API_KEY",
+        ),
+    ] {
+        // Nine hundred tokens, of which a reader sees nine bytes.
+        let reply = Reply::deltas(["so ", "be ", "it "])
+            .usage(8, 900)
+            .ignoring_max_output()
+            .close_after(At::Delta(2));
+        let house = House::speaking(dialect, Script::always(reply));
+        let base = house.provider.base_url(dialect);
+        house.configure(&format!(
+            "[budget]\ndaily_usd = \"50.00\"\n[provider.{name}]\nbase_url = \"{base}\"\n\
+             [provider.{name}.model.\"{model}\"]\n\
+             price = {{ input = \"3.00\", output = \"100.00\" }}\n"
+        ));
+        let _daemon = Daemon::start(&house.home);
+        let mut wire = Wire::open(&house.home);
+        let mut params = question(&house, &new_id(), "Why?", 1_000);
+        params["model"] = format!("{name}/{model}").into();
+        params["keys"] = json!({key: "sk-test"});
+        let end = asked(&mut wire, &params).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(end["type"], "failed", "{name}: {end}");
+        let billed = house.provider.billed();
+        assert_eq!(billed.output_tokens, 600, "{name}");
+        let total = is_sound(&house, name);
+        let paid = total["amount_nano_usd"].as_u64().expect("an amount");
+        assert!(
+            paid >= DEAR.of(billed),
+            "{name}: {billed:?} is billed: {total}"
+        );
+    }
+}
