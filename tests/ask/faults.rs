@@ -41,13 +41,27 @@ fn a_reset_at_any_byte_is_said_and_settled_once() {
     let dialects = if every { &ALL[..] } else { &[Dialect::Ollama] };
     for dialect in dialects {
         let reply = Reply::text("Hé du");
-        let wire = reply.wire_len(*dialect, "gpt-test");
-        let head = reply.head_len(*dialect, "gpt-test");
+        let wire = reply.wire_len(*dialect, &model_of(0));
+        let head = reply.head_len(*dialect, &model_of(0));
         let script = Script::answer(move |request| reply.clone().reset_after(number_in(request)));
         let house = House::speaking(*dialect, script);
         let offsets: Vec<usize> = (0..=wire)
             .filter(|at| every || at % 11 == 0 || at.abs_diff(head) < 2 || wire - at < 12)
             .collect();
+        let base = house.provider.base_url(*dialect);
+        let kind = super::kind(*dialect);
+        let mut settings = format!(
+            "[budget]\ndaily_usd = \"90.00\"\n[provider.mock]\nkind = \"{kind}\"\n\
+             base_url = \"{base}\"\nkey_env = \"MOCK_KEY\"\n"
+        );
+        for at in &offsets {
+            settings.push_str(&format!(
+                "[provider.mock.model.\"{}\"]\n\
+                 price = {{ input = \"3.00\", output = \"15.00\" }}\ncontext = 128000\n",
+                model_of(*at)
+            ));
+        }
+        house.configure(&settings);
         let next = AtomicUsize::new(0);
         let clients = || {
             while let Some(at) = offsets.get(next.fetch_add(1, Ordering::SeqCst)) {
@@ -60,12 +74,26 @@ fn a_reset_at_any_byte_is_said_and_settled_once() {
             }
         });
         house.settled();
+        let calls = house.provider.calls();
+        let cut: std::collections::BTreeSet<usize> = calls.iter().map(number_in).collect();
+        assert_eq!(
+            cut.len(),
+            offsets.len(),
+            "{dialect:?}: each was asked and cut"
+        );
     }
+}
+
+/// Each cut has a model of its own: one that fails again and again is not asked for a while.
+fn model_of(at: usize) -> String {
+    format!("gpt-{at:05}")
 }
 
 /// Asks a provider that resets after `at` of `wire` bytes.
 fn reset_at(house: &House, at: usize, wire: usize) {
-    let ran = house.cv(&["ask", &format!("cut {at}"), "--format", "json"]);
+    let model = format!("mock/{}", model_of(at));
+    let question = format!("cut {at}");
+    let ran = house.cv(&["ask", &question, "--model", &model, "--format", "json"]);
     let document = json_of(&ran);
     let answer = document["answer"].as_str().unwrap_or_default();
     assert!("Hé du".starts_with(answer), "at {at}: {ran:?}");
