@@ -45,14 +45,20 @@ impl Daemon {
         policy: Policy,
         keys: &BTreeMap<String, SecretText>,
     ) -> Vec<Candidate> {
-        let mut found = Vec::new();
+        let mut found: Vec<Candidate> = Vec::new();
+        // What is there and cannot answer this is told, and nobody is kept from answering by it.
+        let fits = |found: &[Candidate]| {
+            found
+                .iter()
+                .any(|candidate| candidate.fits(policy, &view.what.needs))
+        };
         if policy != Policy::CloudFirst {
             found.extend(self.find_here(view).await);
         }
-        if policy != Policy::LocalOnly && found.is_empty() {
+        if policy != Policy::LocalOnly && !fits(&found) {
             found.extend(self.find_keys(view, settings, policy, keys).await);
         }
-        if policy == Policy::CloudFirst && found.is_empty() {
+        if policy == Policy::CloudFirst && !fits(&found) {
             found.extend(self.find_here(view).await);
         }
         found

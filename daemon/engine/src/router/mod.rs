@@ -265,28 +265,39 @@ fn drafts(selection: Selection) -> (Vec<Draft>, Vec<Candidate>) {
 
 /// Why a model is not tried; none where it is.
 fn unfit(draft: &Draft, policy: Policy, needs: &Needs) -> Option<Unfit> {
-    let Candidate { local, facts, .. } = &draft.candidate;
-    if policy == Policy::LocalOnly && !local {
-        return Some(Unfit::NotLocal);
+    draft.candidate.unfit(draft.named, policy, needs)
+}
+
+impl Candidate {
+    /// It would be tried although nobody named it.
+    pub fn fits(&self, policy: Policy, needs: &Needs) -> bool {
+        self.unfit(false, policy, needs).is_none()
     }
-    if let Some(has) = facts.capabilities {
-        let missing = Need::missing(has, needs.capabilities);
-        if !missing.is_empty() {
-            return Some(Unfit::Missing(missing));
+
+    fn unfit(&self, named: bool, policy: Policy, needs: &Needs) -> Option<Unfit> {
+        let Self { local, facts, .. } = self;
+        if policy == Policy::LocalOnly && !local {
+            return Some(Unfit::NotLocal);
         }
-    }
-    if let Some(context) = facts.context
-        && needs.tokens_at_least > context
-    {
-        let tokens = needs.tokens_at_least;
-        return Some(Unfit::TooLong { tokens, context });
-    }
-    if !draft.named && !local && facts.expected_nano_usd.is_none() {
-        return Some(Unfit::NoPrice);
-    }
-    match &facts.state {
-        State::Cooling(cooling) if !local => Some(Unfit::Cooling(cooling.clone())),
-        State::Cooling(_) | State::Ready | State::Probing => None,
+        if let Some(has) = facts.capabilities {
+            let missing = Need::missing(has, needs.capabilities);
+            if !missing.is_empty() {
+                return Some(Unfit::Missing(missing));
+            }
+        }
+        if let Some(context) = facts.context
+            && needs.tokens_at_least > context
+        {
+            let tokens = needs.tokens_at_least;
+            return Some(Unfit::TooLong { tokens, context });
+        }
+        if !named && !local && facts.expected_nano_usd.is_none() {
+            return Some(Unfit::NoPrice);
+        }
+        match &facts.state {
+            State::Cooling(cooling) if !local => Some(Unfit::Cooling(cooling.clone())),
+            State::Cooling(_) | State::Ready | State::Probing => None,
+        }
     }
 }
 

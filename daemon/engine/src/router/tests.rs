@@ -158,6 +158,8 @@ fn what_cannot_do_it_is_left_out_and_said() {
         },
         ..Selection::default()
     };
+    assert!(!blind.fits(selection.policy, &selection.needs));
+    assert!(candidate("d/good", false).fits(selection.policy, &selection.needs));
     let alone = Selection {
         explicit: Some(blind),
         fallback: Vec::new(),
