@@ -172,7 +172,7 @@ impl Fault {
     fn openai_names(&self) -> (&'static str, Option<&'static str>) {
         match self.kind {
             FaultKind::Invalid | FaultKind::TooLarge => ("invalid_request_error", None),
-            FaultKind::Authentication => ("invalid_request_error", Some("invalid_api_key")),
+            FaultKind::Authentication => ("invalid_request_error", Some("provider_key")),
             FaultKind::Billing => ("insufficient_quota", Some("budget_exceeded")),
             FaultKind::Permission => ("invalid_request_error", Some("not_allowed")),
             FaultKind::NotFound => ("invalid_request_error", Some("model_not_found")),

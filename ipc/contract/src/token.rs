@@ -80,6 +80,10 @@ pub struct TokenCreateResponse {
     pub secret: SecretText,
     /// The gateway.
     pub gateway: GatewayStatusResponse,
+    /// Variables that hold keys of the providers that may be asked: what a program that must not go
+    /// round the gateway had better not see.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub key_variables: Vec<String>,
 }
 
 /// A token, without its text.

@@ -107,7 +107,11 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
             ));
         };
         let mut command = Command::new(&args.program[0]);
+        command.args(own_arguments(&base, &url));
         command.args(&args.program[1..]);
+        for name in &made.key_variables {
+            command.env_remove(name);
+        }
         surround(&mut command, &base, &url, made.secret.expose());
         // Listened to before the program is there, so that none is lost.
         let mut signals = Signals::new()?;
@@ -177,6 +181,24 @@ fn surround(command: &mut Command, base: &str, url: &str, secret: &str) {
         };
         command.env(name, all);
     }
+}
+
+/// What a program has to be told on its command line, because it looks at no variable for it.
+fn own_arguments(base: &str, url: &str) -> Vec<String> {
+    if base != "codex" {
+        return Vec::new();
+    }
+    let settings = [
+        "model_provider=\"convergio\"".to_owned(),
+        "model_providers.convergio.name=\"Convergio\"".to_owned(),
+        format!("model_providers.convergio.base_url=\"{url}/v1\""),
+        "model_providers.convergio.env_key=\"OPENAI_API_KEY\"".to_owned(),
+        "model_providers.convergio.wire_api=\"responses\"".to_owned(),
+    ];
+    let pairs = settings.into_iter();
+    pairs
+        .flat_map(|setting| ["-c".to_owned(), setting])
+        .collect()
 }
 
 fn not_started(base: &str, error: &std::io::Error) -> Failure {
@@ -291,6 +313,17 @@ impl Signals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_program_that_needs_it_gets_arguments_of_ours() {
+        assert!(own_arguments("claude", "http://127.0.0.1:1").is_empty());
+        let codex = own_arguments("codex", "http://127.0.0.1:1");
+        assert!(
+            codex.contains(
+                &"model_providers.convergio.base_url=\"http://127.0.0.1:1/v1\"".to_owned()
+            )
+        );
+    }
 
     #[test]
     fn a_program_is_called_by_its_own_name() {

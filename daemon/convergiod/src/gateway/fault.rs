@@ -51,10 +51,14 @@ fn used_up(budget: &BudgetDenied) -> Fault {
             usd(budget.needed_nano)
         )
     };
+    let state = match used {
+        0 => "is too small for this request",
+        _ => "is used up",
+    };
     Fault::new(
         FaultKind::Billing,
         format!(
-            "Convergio: {window} of {name} is used up: {why}; nothing was sent. A new start with \
+            "Convergio: {window} of {name} {state}: {why}; nothing was sent. A new start with \
              more: `cv guard --max USD -- …` or `cv token create NAME --max USD`"
         ),
     )

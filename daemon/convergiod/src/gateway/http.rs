@@ -16,7 +16,7 @@ use convergio_gateway::{
     access::{self, Head, Refused},
     listing,
 };
-use convergio_runs::{NewToken, RunsError};
+use convergio_runs::NewToken;
 use serde_json::{Value, json};
 
 use super::{models, wire};
@@ -61,7 +61,7 @@ impl App {
         let hash = access::presented(&head).map_err(refused)?.hash();
         let (tenant, key) = (self.daemon.runs().tenant(), hash.0);
         let read = self.daemon.store.read("find a token", move |conn| {
-            Ok::<_, RunsError>(convergio_runs::find_token(conn, tenant, key)?)
+            convergio_runs::find_token(conn, tenant, key)
         });
         let found = read
             .await
@@ -82,8 +82,11 @@ fn refused(refused: Refused) -> Fault {
         403 => FaultKind::Permission,
         _ => FaultKind::Authentication,
     };
-    Fault::new(kind, format!("Convergio: {}", refused.message()))
+    Fault::new(kind, format!("Convergio: {}", refused.message())).code(TOKEN_FAULT)
 }
+
+/// The caller's own token is meant, and not a provider's key.
+const TOKEN_FAULT: &str = "invalid_api_key";
 
 fn all<'h>(headers: &'h HeaderMap, name: &str) -> Vec<&'h [u8]> {
     let values = headers.get_all(name).iter();
@@ -283,7 +286,9 @@ pub(super) fn fault_response(wire: Wire, fault: &Fault) -> Response {
         HeaderName::from_static("x-should-retry"),
         HeaderValue::from_static(if fault.retryable { "true" } else { "false" }),
     );
-    challenge(&mut response);
+    if fault.code.as_deref() == Some(TOKEN_FAULT) {
+        challenge(&mut response);
+    }
     response
 }
 

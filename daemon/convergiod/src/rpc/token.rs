@@ -308,6 +308,8 @@ impl Handle<TokenCreate> for Daemon {
         routes::policy_of(&settings, &options)?;
         let max = amount("max_usd", params.max_usd.as_ref())?;
         let daily = amount("daily_usd", params.daily_usd.as_ref())?;
+        let all = configured(&settings, &self.models.lists).into_values();
+        let key_variables: BTreeSet<String> = all.flat_map(|one| one.key_env).collect();
         let unasked = self.unasked(&settings, &params.keys);
         if !unasked.is_empty() {
             let mut error = RpcError::new(
@@ -364,6 +366,7 @@ impl Handle<TokenCreate> for Daemon {
         Ok(TokenCreateResponse {
             token: self.token_info(token, &spending),
             secret: SecretText::new(text.expose()),
+            key_variables: key_variables.into_iter().collect(),
             gateway: self
                 .gateway
                 .status(self.configuration.own().gateway().enabled),

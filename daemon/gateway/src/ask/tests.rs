@@ -119,6 +119,7 @@ fn a_whole_conversation_of_messages_is_understood() {
         "tool_choice": {"type": "any", "disable_parallel_tool_use": true},
         "messages": [
             {"role": "user", "content": "hello"},
+            {"role": "system", "content": [{"type": "text", "text": "three"}]},
             {"role": "assistant", "content": [
                 {"type": "thinking", "thinking": "hm", "signature": "s"},
                 {"type": "redacted_thinking", "data": "d"},
@@ -135,7 +136,7 @@ fn a_whole_conversation_of_messages_is_understood() {
     .unwrap();
     let request = &asked.request;
     assert_eq!(asked.ignored, ["metadata", "top_k"]);
-    assert_eq!(request.system.as_deref(), Some("one\n\ntwo"));
+    assert_eq!(request.system.as_deref(), Some("one\n\ntwo\n\nthree"));
     assert_eq!(request.reasoning, ReasoningEffort::BudgetTokens(1024));
     assert_eq!(request.tool_choice, ToolChoice::Required);
     assert_eq!(request.parallel_tools, Some(false));
@@ -228,7 +229,7 @@ fn what_would_change_the_answer_is_refused_by_name() {
         ("mcp_servers", json!([{"url": "https://a.example"}])),
         ("container", json!("c")),
         ("thinking", json!({"type": "enabled", "budget_tokens": 10})),
-        ("messages", json!([{"role": "system", "content": "x"}])),
+        ("messages", json!([{"role": "tool", "content": "x"}])),
         (
             "messages",
             json!([{"role": "user", "content": [{"type": "document"}]}]),

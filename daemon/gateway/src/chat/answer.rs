@@ -105,11 +105,12 @@ impl ChatWriter {
 
     fn reason(&self, stop: &StopReason) -> &'static str {
         match stop {
-            StopReason::MaxOutput | StopReason::ContextFull => "length",
+            // What nobody knows the meaning of is not whole.
+            StopReason::MaxOutput | StopReason::ContextFull | StopReason::Other(_) => "length",
             StopReason::Refusal | StopReason::ContentFilter => "content_filter",
             StopReason::ToolUse => "tool_calls",
             StopReason::End if self.calls => "tool_calls",
-            StopReason::End | StopReason::StopSequence | StopReason::Other(_) => "stop",
+            StopReason::End | StopReason::StopSequence => "stop",
         }
     }
 

@@ -207,8 +207,9 @@ impl MessagesWriter {
     fn reason(&self, stop: &StopReason) -> &'static str {
         match stop {
             StopReason::End if self.calls => "tool_use",
-            StopReason::End | StopReason::Other(_) => "end_turn",
-            StopReason::MaxOutput => "max_tokens",
+            StopReason::End => "end_turn",
+            // What nobody knows the meaning of is not whole.
+            StopReason::MaxOutput | StopReason::Other(_) => "max_tokens",
             StopReason::ContextFull => "model_context_window_exceeded",
             StopReason::StopSequence => "stop_sequence",
             StopReason::ToolUse => "tool_use",

@@ -255,6 +255,10 @@ fn turns(
         let role = match message.needed_text("role")?.as_str() {
             "user" => Role::User,
             "assistant" => Role::Assistant,
+            "system" => {
+                more_instructions(&mut message, request)?;
+                continue;
+            }
             other => {
                 return Err(Fault::unsupported(
                     message.at("role"),
@@ -274,6 +278,26 @@ fn turns(
         }
     }
     request.messages = turns.finish()?;
+    Ok(())
+}
+
+/// Instructions in the middle of a conversation stand with the others: a request has one place for
+/// them.
+fn more_instructions(message: &mut Object, request: &mut ModelRequest) -> Read<()> {
+    let (parts, _) = content(message, Role::User)?;
+    for part in parts {
+        let Part::Text { text } = part else {
+            return Err(Fault::unsupported(
+                message.at("content"),
+                "only text is taken here",
+            ));
+        };
+        let system = request.system.get_or_insert_default();
+        if !system.is_empty() {
+            system.push_str("\n\n");
+        }
+        system.push_str(&text);
+    }
     Ok(())
 }
 

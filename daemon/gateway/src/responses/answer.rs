@@ -338,13 +338,14 @@ impl ResponsesWriter {
 
     fn ended(&self, end: &End) -> (&'static str, Value) {
         let (status, reason) = match end.stop {
-            StopReason::MaxOutput | StopReason::ContextFull => {
+            // What nobody knows the meaning of is not whole.
+            StopReason::MaxOutput | StopReason::ContextFull | StopReason::Other(_) => {
                 ("incomplete", Some("max_output_tokens"))
             }
             StopReason::Refusal | StopReason::ContentFilter => {
                 ("incomplete", Some("content_filter"))
             }
-            _ => ("completed", None),
+            StopReason::End | StopReason::StopSequence | StopReason::ToolUse => ("completed", None),
         };
         let mut response = self.response(status, &self.items);
         if let Some(reason) = reason {
