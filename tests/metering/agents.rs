@@ -67,13 +67,14 @@ impl Agent {
 
     fn guarded(&self, house: &House, max_usd: &str) -> Ran {
         let program = agent(self.name).display().to_string();
-        // Codex takes the address from its settings alone.
+        // Codex takes the address from its settings alone. A model that it does not know is asked
+        // without what only its own models take.
         let codex = format!(
             "exec {program} exec --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox \
              -c model_provider=convergio -c model_providers.convergio.name=convergio \
              -c model_providers.convergio.base_url=\"$OPENAI_BASE_URL\" \
              -c model_providers.convergio.env_key=OPENAI_API_KEY \
-             -c model_providers.convergio.wire_api=responses 'Read the file marker.'"
+             -c model_providers.convergio.wire_api=responses -m gpt-test 'Read the file marker.'"
         );
         let mut arguments = vec!["guard", "--max", max_usd, "--model", "mock/gpt-test", "--"];
         match self.name {
