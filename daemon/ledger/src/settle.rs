@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::admit::HOLD_MAX_NANO;
 use crate::attempt::{self, Attempt, AttemptState, End, QUANTITY_MAX, UsageSource};
 use crate::budget::{self, BudgetState};
-use crate::clock::Now;
+use crate::clock::{self, Now};
 use crate::error::LedgerError;
 use crate::price;
 use crate::rates::{Cost, Rates};
@@ -99,7 +99,10 @@ pub fn settle(tx: &Tx<'_>, settlement: &Settlement, now: Now) -> Result<Settled,
         }
         AttemptEnding::Unseen(usage) => {
             let (usage, _) = whole(usage, attempt.input_ceiling, attempt.max_output);
-            (usage, UsageSource::EstimateCeiling)
+            (
+                at_least(usage, attempt.max_output),
+                UsageSource::EstimateCeiling,
+            )
         }
         AttemptEnding::NothingSent | AttemptEnding::RefusedWhole => {
             (Usage::default(), UsageSource::Nothing)
@@ -171,6 +174,8 @@ pub(crate) fn resolve(
         overage_nano: 0,
         budgets: Vec::new(),
     };
+    // The books' time never goes back, whatever the system's clock does.
+    let now = clock::advance(tx, attempt.tenant_id, now)?;
     let Some((hold_id, hold_nano)) = transfer::hold_of(tx, attempt.id)? else {
         if attempt.local {
             return Ok(paid);

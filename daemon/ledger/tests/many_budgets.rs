@@ -162,7 +162,7 @@ impl World {
         Self {
             books: Books::with_limit(100 * DOLLAR).await,
             clock_ms: NOON_MS,
-            high_ms: NOON_MS,
+            high_ms: i64::MIN,
             rate: 100_000,
             session: Uuid::now_v7(),
             runs: std::array::from_fn(|_| Uuid::now_v7()),
@@ -221,6 +221,10 @@ impl World {
                     .write(move |tx| recover(tx, tenant, at(clock_ms), 1_000))
                     .await
                     .map_err(failed)?;
+                // What it wrote is a moment that was acted on.
+                if self.known.values().any(|known| known.cost.is_none()) {
+                    self.high_ms = self.high_ms.max(clock_ms);
+                }
                 for known in self.known.values_mut() {
                     known.cost = Some(known.amount());
                 }
@@ -314,6 +318,7 @@ impl World {
             Ok(settled) => {
                 prop_assert_eq!((known.cost, settled.amount_nano), (None, cost));
                 known.cost = Some(cost);
+                self.high_ms = self.high_ms.max(self.clock_ms);
             }
             Err(LedgerError::AlreadyEnded { .. }) => prop_assert!(known.cost.is_some()),
             Err(other) => return Err(failed(other)),

@@ -10,8 +10,8 @@ mod support;
 use convergio_ledger::quota::{self, Quota, QuotaError, Reserved, Unit};
 use convergio_ledger::{
     Admission, BudgetSpec, CostOffer, Denied, Mode, OFFER_MS, PolicyReason, SHOCK_FLOOR_NANO,
-    Scope, Window, budgets, expected_cost, note_asked, offer_cost, recover, redeem_cost, remove_budget,
-    set_budget, shock_limit, sync_budgets, usual_output, verify,
+    Scope, Window, budgets, expected_cost, note_asked, offer_cost, recover, redeem_cost,
+    remove_budget, set_budget, shock_limit, sync_budgets, usual_output, verify,
 };
 use support::{Books, CENT, DOLLAR, HOUR_MS, NOON_MS, at, reported, sheet};
 use uuid::Uuid;

@@ -8,7 +8,7 @@ use convergio_contract::{
     ErrorCode, RpcError, Uuid,
     method::Empty,
     usage::{
-        BudgetInfo, BudgetList, BudgetListResponse, BudgetOf, BudgetPreview, BudgetPreviewParams,
+        BudgetInfo, BudgetList, BudgetListResponse, BudgetPreview, BudgetPreviewParams,
         BudgetPreviewResponse, BudgetRemove, BudgetRemoveParams, BudgetRoom, BudgetSet,
         BudgetSetParams,
     },
@@ -17,6 +17,7 @@ use convergio_ledger::{
     BudgetName, BudgetSpec, BudgetState, LedgerError, Mode, Now, Scope, Window,
 };
 
+use super::budget_place::{DAILY, MONTHLY, Place, find_place, label};
 use crate::{
     daemon::Daemon,
     dispatch::{Call, Handle},
@@ -25,9 +26,7 @@ use crate::{
     run_kinds::accounts::budget_info,
 };
 
-/// The settings behind the limits of everybody's day and month, and of all others.
-const DAILY: &str = "budget.daily_usd";
-const MONTHLY: &str = "budget.monthly_usd";
+/// The setting behind the limits that have none of their own.
 const LIMITS: &str = "budget.limits";
 
 /// The limits that the settings name, but for the day's of everybody.
@@ -198,89 +197,6 @@ impl Daemon {
             budgets: self.budgets(&settings).await?,
         })
     }
-}
-
-fn window(word: &str) -> Result<(LimitWindow, Window), RpcError> {
-    Ok(match word {
-        "day" => (LimitWindow::Daily, Window::Day),
-        "month" => (LimitWindow::Monthly, Window::Month),
-        "run" => (LimitWindow::Run, Window::Run),
-        "session" => (LimitWindow::Session, Window::Session),
-        "total" => (LimitWindow::Total, Window::Total),
-        other => {
-            return Err(
-                failure::invalid(format!("there is no budget of a {other:?}"))
-                    .why("`window` takes day, month, run, session and total")
-                    .hint("cv budget set daily 2.00"),
-            );
-        }
-    })
-}
-
-/// Where a limit is kept.
-enum Place {
-    /// A setting of its own.
-    Key(&'static str),
-    /// The list of the others, there as this one of no amount.
-    Listed(ScopedLimit),
-    /// The books: the limit of a token.
-    Token(String, Window),
-}
-
-fn find_place(of: Option<BudgetOf>, word: &str, warns: bool) -> Result<Place, RpcError> {
-    let (named, window) = window(word)?;
-    let (scope, name) = match of {
-        Some(BudgetOf::Token(name)) if !warns => return Ok(Place::Token(name, window)),
-        Some(BudgetOf::Token(_)) => {
-            return Err(failure::invalid("a token's limit always stops")
-                .why("a program that came in with it would not be told")
-                .hint("cv budget list"));
-        }
-        None if window == Window::Day && warns => {
-            return Err(
-                failure::invalid("the daily limit of everybody always stops")
-                    .why("a limit that is only told can be set beside it")
-                    .hint("cv budget set monthly 20.00 --mode warn"),
-            );
-        }
-        None if window == Window::Day => return Ok(Place::Key(DAILY)),
-        None if window == Window::Month && !warns => return Ok(Place::Key(MONTHLY)),
-        None => (LimitScope::All, String::new()),
-        Some(BudgetOf::Provider(name)) => (LimitScope::Provider, name),
-        Some(BudgetOf::Agent(name)) => (LimitScope::Agent, name),
-        Some(BudgetOf::Plugin(name)) => (LimitScope::Plugin, name),
-    };
-    Ok(Place::Listed(ScopedLimit {
-        scope,
-        name,
-        window: named,
-        limit_nano_usd: 0,
-        warns,
-    }))
-}
-
-/// The command that says the same, for the list of changes.
-fn label(verb: &str, word: &str, amount: &str, of: Option<&BudgetOf>, warns: bool) -> String {
-    let word = match word {
-        "day" => "daily",
-        "month" => "monthly",
-        other => other,
-    };
-    let mut label = format!("cv budget {verb} {word}");
-    if !amount.is_empty() {
-        label.push_str(&format!(" {amount}"));
-    }
-    match of {
-        Some(BudgetOf::Provider(name)) => label.push_str(&format!(" --provider {name}")),
-        Some(BudgetOf::Agent(name)) => label.push_str(&format!(" --agent {name}")),
-        Some(BudgetOf::Plugin(name)) => label.push_str(&format!(" --plugin {name}")),
-        Some(BudgetOf::Token(name)) => label.push_str(&format!(" --token {name}")),
-        None => {}
-    }
-    if warns {
-        label.push_str(" --mode warn");
-    }
-    label
 }
 
 /// Writes the list; an empty one goes.
@@ -471,52 +387,5 @@ impl Handle<BudgetPreview> for Daemon {
             fits: counts_in.iter().all(|room| room.fits || room.budget.warns),
             counts_in,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_limit_has_one_place() {
-        let of = |name: &str| Some(BudgetOf::Provider(name.to_owned()));
-        assert!(matches!(
-            find_place(None, "day", false),
-            Ok(Place::Key(DAILY))
-        ));
-        assert!(matches!(
-            find_place(None, "month", false),
-            Ok(Place::Key(MONTHLY))
-        ));
-        assert!(find_place(None, "day", true).is_err());
-        assert!(find_place(None, "week", false).is_err());
-        for (of, word, warns, text) in [
-            (None, "month", true, "all monthly 0.00 warn"),
-            (None, "session", false, "all session 0.00"),
-            (of("mock"), "day", false, "provider:mock daily 0.00"),
-            (of("mock"), "month", true, "provider:mock monthly 0.00 warn"),
-        ] {
-            match find_place(of, word, warns) {
-                Ok(Place::Listed(limit)) => assert_eq!(limit.to_string(), text),
-                _ => panic!("{text}"),
-            }
-        }
-        let token = Some(BudgetOf::Token("claude".to_owned()));
-        assert!(find_place(token.clone(), "total", true).is_err());
-        assert!(matches!(
-            find_place(token, "total", false),
-            Ok(Place::Token(_, Window::Total))
-        ));
-    }
-
-    #[test]
-    fn the_label_is_the_command() {
-        let agent = BudgetOf::Agent("rex".to_owned());
-        assert_eq!(
-            label("set", "month", "5.00", Some(&agent), true),
-            "cv budget set monthly 5.00 --agent rex --mode warn"
-        );
-        assert_eq!(label("rm", "day", "", None, false), "cv budget rm daily");
     }
 }

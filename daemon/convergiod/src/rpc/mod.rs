@@ -3,6 +3,7 @@
 mod audit;
 mod books;
 mod budget;
+mod budget_place;
 mod chat;
 mod config;
 mod daemon;

@@ -286,9 +286,8 @@ pub(crate) fn left_behind(attempt: AttemptDetail) -> EventBody {
 fn ending(ending: Ending, attempt: &Attempt) -> AttemptEnding {
     match ending {
         Ending::Reported(usage) => AttemptEnding::Reported(usage),
-        Ending::Partial { usage, .. }
-            if attempt.may_reason && !attempt.local && usage.output_tokens().is_none() =>
-        {
+        // What came so far says nothing of what was reasoned behind it.
+        Ending::Partial { usage, .. } if attempt.may_reason && !attempt.local => {
             AttemptEnding::Unseen(usage)
         }
         Ending::Partial {
