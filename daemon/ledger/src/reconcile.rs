@@ -288,11 +288,15 @@ fn local_days(
         }
         let model: String = row.get(1).map_err(&failed)?;
         let model = (by_model && !model.is_empty()).then_some(model);
-        let entry = days
-            .entry((day, provider.to_owned()))
-            .or_default()
-            .entry(model)
-            .or_default();
+        let models = days.entry((day, provider.to_owned())).or_default();
+        // It was corrected under the name that was asked for.
+        let known = model.as_ref().and_then(|name| {
+            let mut known = models.iter();
+            let found =
+                known.find(|(key, local)| key.as_ref() == Some(name) || local.asked.contains(name));
+            found.map(|(key, _)| key.clone())
+        });
+        let entry = models.entry(known.unwrap_or(model)).or_default();
         let nano: i64 = row.get(2).map_err(&failed)?;
         entry.nano = entry.nano.saturating_add(nano);
     }
@@ -421,6 +425,11 @@ fn one_day(
     for (model, remote, local) in pair(remote, local) {
         let no_remote = remote.is_none();
         let (remote, local) = (remote.unwrap_or_default(), local.unwrap_or_default());
+        let model = match local.asked.as_slice() {
+            // The name that other sums have.
+            [asked] if model.is_some() => Some(asked.clone()),
+            _ => model,
+        };
         let said = remote.nano.is_some() || (no_remote && money);
         let remote_nano = match remote.nano {
             Some(nano) => Some(nano),

@@ -236,6 +236,28 @@ async fn a_correction_is_a_row_of_the_chain_and_is_made_once() {
     assert_eq!(found.adjustments, [9]);
 }
 
+#[tokio::test]
+async fn a_model_that_answers_under_a_longer_name_is_one_model() {
+    let (books, _) = three_dollars().await;
+    books
+        .tamper("UPDATE attempt SET answered_by = 'large-2026-01-01' WHERE cost_nano > 0")
+        .await;
+    for name in ["large", "large-2026-01-01", "Large 2026-01-01"] {
+        let file = neutral(&[&format!("2026-11-20,mock,{name},,,3.09")]);
+        let found = compare(&books, &file).await;
+        let [one] = found.differences.as_slice() else {
+            unreachable!("{found:?}")
+        };
+        assert_eq!((one.model.as_deref(), one.attempts), (Some("large"), 3));
+    }
+    let more = neutral(&["2026-11-20,mock,large-2026-01-01,,,3.09"]);
+    assert_eq!(correct(&books, &more).await, 1);
+    assert_eq!(correct(&books, &more).await, 0);
+    let less = neutral(&["2026-11-20,mock,large,,,3.00"]);
+    assert_eq!(correct(&books, &less).await, 1);
+    assert_eq!(correct(&books, &less).await, 0);
+}
+
 fn all() -> ExportFilter {
     ExportFilter {
         limit: 500,

@@ -132,9 +132,9 @@ pub fn attempt(one: &WhyAttempt) -> Vec<Vec<Cell>> {
         rows.push(row(
             "  prices",
             format!(
-                "of {}, in force since {}, used since {}, version {}, sha256 {}",
+                "of {}{}, used since {}, version {}, sha256 {}",
                 prices.source,
-                day(prices.effective_from_ms),
+                in_force(prices.effective_from_ms),
                 local_time(prices.recorded_ms),
                 prices.version_id,
                 digits(&prices.sha256)
@@ -191,11 +191,17 @@ fn digits(hex: &str) -> &str {
     hex.get(..16).unwrap_or(hex)
 }
 
-/// A day in UTC, as price lists name it.
-fn day(ms: i64) -> String {
+/// Since when a price list holds, where it says so: a day in UTC.
+fn in_force(ms: i64) -> String {
+    if ms <= 0 {
+        return String::new();
+    }
     jiff::Timestamp::from_millisecond(ms).map_or_else(
-        |_| "an unknown day".to_owned(),
-        |at| at.to_zoned(jiff::tz::TimeZone::UTC).date().to_string(),
+        |_| String::new(),
+        |at| {
+            let day = at.to_zoned(jiff::tz::TimeZone::UTC).date();
+            format!(", in force since {day}")
+        },
     )
 }
 
