@@ -6,6 +6,7 @@ pub mod ask;
 pub mod attach;
 pub mod backup;
 pub mod budget;
+pub mod budget_preview;
 pub mod card;
 pub mod choices;
 pub mod completions;
