@@ -56,12 +56,19 @@ pub(crate) fn read(value: Value) -> Read<Asked> {
         format(&mut shape, &mut request)?;
     }
     let mut left_out = Vec::new();
-    let free_text_tools = tools(&mut fields, &mut request, &mut left_out)?;
+    let mut free_text_tools = tools(&mut fields, &mut request, &mut left_out)?;
     let system: Vec<String> = fields.text("instructions")?.into_iter().collect();
     let input = fields
         .take("input")
         .ok_or_else(|| fields.missing("input"))?;
-    turns(input, system, &mut request)?;
+    let told = (&mut free_text_tools, &mut left_out);
+    turns(input, system, &mut request, told)?;
+    if request.tools.is_empty() && !left_out.is_empty() {
+        return Err(Fault::unsupported(
+            "tools",
+            "tools that the provider runs are not offered",
+        ));
+    }
     left_out.extend(fields.left());
     Ok(Asked {
         wire: Wire::Responses,
@@ -107,7 +114,7 @@ fn tools(
     }
     let mut free = Vec::new();
     for (index, value) in list.into_iter().enumerate() {
-        let mut tool = Object::new(format!("tools[{index}]"), value)?;
+        let mut tool = Object::new(format!("{}[{index}]", fields.at("tools")), value)?;
         match tool.needed_text("type")?.as_str() {
             "function" => request.tools.push(function_tool(tool)?),
             "custom" => {
@@ -116,14 +123,8 @@ fn tools(
                 request.tools.push(made);
             }
             // A tool that the model is not told of changes no word of the conversation.
-            hosted => left_out.push(format!("tools[{index}]({hosted})")),
+            hosted => left_out.push(format!("{}({hosted})", tool.path)),
         }
-    }
-    if request.tools.is_empty() && !left_out.is_empty() {
-        return Err(Fault::unsupported(
-            "tools",
-            "tools that the provider runs are not offered",
-        ));
     }
     request.tool_choice = match fields.take("tool_choice") {
         None => ToolChoice::Auto,
@@ -179,7 +180,12 @@ fn free_text_tool(mut tool: Object) -> Read<Tool> {
     })
 }
 
-fn turns(input: Value, mut system: Vec<String>, request: &mut ModelRequest) -> Read<()> {
+fn turns(
+    input: Value,
+    mut system: Vec<String>,
+    request: &mut ModelRequest,
+    (free, left_out): (&mut Vec<String>, &mut Vec<String>),
+) -> Read<()> {
     let list = match input {
         Value::String(words) => vec![json!({"role": "user", "content": words})],
         Value::Array(list) => list,
@@ -217,6 +223,12 @@ fn turns(input: Value, mut system: Vec<String>, request: &mut ModelRequest) -> R
                     ));
                 }
             },
+            // Tools that are told of along the way count as those at the beginning.
+            "additional_tools" => {
+                let choice = request.tool_choice.clone();
+                free.extend(tools(&mut item, request, left_out)?);
+                request.tool_choice = choice;
+            }
             "reasoning" => turns.push(Role::Assistant, vec![reasoning(&mut item)?]),
             "function_call" => {
                 let arguments = item.text("arguments")?.unwrap_or_default();
