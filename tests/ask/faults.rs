@@ -43,45 +43,53 @@ fn a_reset_at_any_byte_is_said_and_settled_once() {
         let reply = Reply::text("Hé du");
         let wire = reply.wire_len(*dialect, &model_of(0));
         let head = reply.head_len(*dialect, &model_of(0));
-        let script = Script::answer(move |request| reply.clone().reset_after(number_in(request)));
-        let house = House::speaking(*dialect, script);
         let offsets: Vec<usize> = (0..=wire)
             .filter(|at| every || at % 11 == 0 || at.abs_diff(head) < 2 || wire - at < 12)
             .collect();
-        let base = house.provider.base_url(*dialect);
-        let kind = super::kind(*dialect);
-        let mut settings = format!(
-            "[budget]\ndaily_usd = \"90.00\"\n[provider.mock]\nkind = \"{kind}\"\n\
-             base_url = \"{base}\"\nkey_env = \"MOCK_KEY\"\n"
-        );
-        for at in &offsets {
-            settings.push_str(&format!(
-                "[provider.mock.model.\"{}\"]\n\
-                 price = {{ input = \"3.00\", output = \"15.00\" }}\ncontext = 128000\n",
-                model_of(*at)
-            ));
+        // Settings hold so many models of a provider at most.
+        for offsets in offsets.chunks(400) {
+            reset_at_each(*dialect, &reply, offsets, wire);
         }
-        house.configure(&settings);
-        let next = AtomicUsize::new(0);
-        let clients = || {
-            while let Some(at) = offsets.get(next.fetch_add(1, Ordering::SeqCst)) {
-                reset_at(&house, *at, wire);
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 0..CLIENTS {
-                scope.spawn(clients);
-            }
-        });
-        house.settled();
-        let calls = house.provider.calls();
-        let cut: std::collections::BTreeSet<usize> = calls.iter().map(number_in).collect();
-        assert_eq!(
-            cut.len(),
-            offsets.len(),
-            "{dialect:?}: each was asked and cut"
-        );
     }
+}
+
+/// Asks a provider that resets after each of these of `wire` bytes.
+fn reset_at_each(dialect: Dialect, reply: &Reply, offsets: &[usize], wire: usize) {
+    let reply = reply.clone();
+    let script = Script::answer(move |request| reply.clone().reset_after(number_in(request)));
+    let house = House::speaking(dialect, script);
+    let (base, kind) = (house.provider.base_url(dialect), super::kind(dialect));
+    let mut settings = format!(
+        "[budget]\ndaily_usd = \"90.00\"\n[provider.mock]\nkind = \"{kind}\"\n\
+         base_url = \"{base}\"\nkey_env = \"MOCK_KEY\"\n"
+    );
+    for at in offsets {
+        settings.push_str(&format!(
+            "[provider.mock.model.\"{}\"]\n\
+             price = {{ input = \"3.00\", output = \"15.00\" }}\ncontext = 128000\n",
+            model_of(*at)
+        ));
+    }
+    house.configure(&settings);
+    let next = AtomicUsize::new(0);
+    let clients = || {
+        while let Some(at) = offsets.get(next.fetch_add(1, Ordering::SeqCst)) {
+            reset_at(&house, *at, wire);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(clients);
+        }
+    });
+    house.settled();
+    let calls = house.provider.calls();
+    let cut: std::collections::BTreeSet<usize> = calls.iter().map(number_in).collect();
+    assert_eq!(
+        cut.len(),
+        offsets.len(),
+        "{dialect:?}: each was asked and cut"
+    );
 }
 
 /// Each cut has a model of its own: one that fails again and again is not asked for a while.

@@ -202,6 +202,12 @@ fn what_may_have_been_thought_unseen_is_in_the_books_when_a_stream_breaks() {
             "OPENAI_API_KEY",
         ),
         (
+            Dialect::Anthropic,
+            "anthropic",
+            "claude-opus-5-5",
+            "ANTHROPIC_API_KEY",
+        ),
+        (
             Dialect::Gemini,
             "gemini",
             "gemini-4-argon",
