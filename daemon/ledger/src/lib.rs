@@ -15,6 +15,7 @@
 //!
 //! Money is `i64` nano-USD, rates are nano-USD for a million units, and there are no floats.
 
+mod adjust;
 mod admit;
 mod attempt;
 mod budget;
@@ -25,6 +26,7 @@ mod error;
 mod export;
 mod invoice;
 mod limits;
+mod model_name;
 mod money;
 mod place;
 mod price;
@@ -41,6 +43,7 @@ mod verify;
 mod why;
 mod window;
 
+pub use adjust::{Adjusted, apply};
 pub use admit::{Admission, OUTPUT_FLOOR, Preview, admit, preview};
 pub use attempt::{AttemptState, UsageSource};
 pub use budget::{BudgetName, BudgetSpec, BudgetState, Mode, Scope, Window, budgets, unspent_day};
@@ -59,7 +62,7 @@ pub use limits::{SETTINGS_BUDGETS_MAX, remove_budget, set_budget, set_day_budget
 pub use money::{MoneyError, line, line_up, parse_usd, usd, usd_cents};
 pub use price::{PriceRow, PriceSheet, PriceVersion, Simple, TierMode, pin, rates};
 pub use rates::{Cost, ExplainedLine, Rates, Step};
-pub use reconcile::{Adjusted, Difference, Drift, Reconciliation, apply, reconcile};
+pub use reconcile::{Difference, Drift, Reconciliation, reconcile};
 pub use recover::{Recovered, RecoveredAttempt, recover};
 pub use settle::{AttemptEnding, Settled, Settlement, settle};
 pub use shock::{

@@ -1,20 +1,19 @@
 //! What a provider says it bills, beside what the books say. Nothing is changed but by
-//! [`apply`], and then only by transfers that are added.
+//! [`crate::apply`], and then only by transfers that are added.
 
 use std::collections::BTreeMap;
 
 use convergio_models_api::Resource;
-use convergio_store::{Connection, Tx, at};
+use convergio_store::{Connection, at};
 use jiff::civil::Date;
 use rusqlite::params;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::clock::Now;
 use crate::error::LedgerError;
 use crate::invoice::{Invoice, InvoiceLine, Shape};
+use crate::model_name::same_model;
 use crate::text_enum::text_enum;
-use crate::transfer::{self, Kind, NANO_USD, NewRow};
 
 /// A day's difference that is no drift: a cent, or a hundredth of what is billed.
 const TOLERANCE_NANO: i64 = 10_000_000;
@@ -67,7 +66,7 @@ pub struct Difference {
     pub local: BTreeMap<Resource, u64>,
     /// Quantities by the provider, where it names some.
     pub remote: BTreeMap<Resource, u64>,
-    /// What [`apply`] would add, nano-USD, below zero where less was billed; none where the
+    /// What [`crate::apply`] would add, nano-USD, below zero where less was billed; none where the
     /// provider named no money.
     pub adjust_nano: Option<i64>,
 }
@@ -322,36 +321,6 @@ fn midnight(day: Date) -> Result<i64, LedgerError> {
         })
 }
 
-/// A name as it is compared: `Claude Haiku 4.5` is `claude-haiku-4-5`.
-fn slug(name: &str) -> String {
-    let mut slug = String::new();
-    for c in name.chars().flat_map(char::to_lowercase) {
-        if c.is_alphanumeric() {
-            slug.push(c);
-        } else if !slug.ends_with('-') {
-            slug.push('-');
-        }
-    }
-    slug.trim_matches('-').to_owned()
-}
-
-/// Two names of one model: the same but for spelling, or but for a date behind it.
-fn same_model(one: &str, other: &str) -> bool {
-    let (one, other) = (slug(one), slug(other));
-    let (short, long) = if one.len() <= other.len() {
-        (one, other)
-    } else {
-        (other, one)
-    };
-    long.strip_prefix(&short).is_some_and(|rest| {
-        rest.is_empty()
-            || rest.strip_prefix('-').is_some_and(|date| {
-                let digits: String = date.chars().filter(|c| *c != '-').collect();
-                digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit())
-            })
-    })
-}
-
 /// Puts what the file calls a model to what the books call it.
 fn pair(
     remote: BTreeMap<Option<String>, Remote>,
@@ -499,107 +468,9 @@ fn digest(differences: &[Difference]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// A correction that was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Adjusted {
-    /// The transfer's number.
-    pub seq: i64,
-    /// What it adds, nano-USD.
-    pub signed_nano: i64,
-}
-
-/// Writes what differs as transfers that are added to the books; none is changed. What the
-/// provider named no money for stays. Comparing the same file again finds nothing more to correct.
-///
-/// Corrections are of days that are over and count in no budget.
-///
-/// # Errors
-/// What the store said.
-pub fn apply(
-    tx: &Tx<'_>,
-    tenant_id: Uuid,
-    reconciliation: &Reconciliation,
-    invoice_sha256: &[u8; 32],
-    now: Now,
-) -> Result<Vec<Adjusted>, LedgerError> {
-    let mut written = Vec::new();
-    for one in &reconciliation.differences {
-        let Some(signed_nano) = one.adjust_nano.filter(|nano| *nano != 0) else {
-            continue;
-        };
-        let model = one.model.as_deref().unwrap_or_default();
-        let (spent, owed) = (
-            transfer::spent(&one.provider, model),
-            transfer::owed(&one.provider),
-        );
-        let (debit, credit) = if signed_nano > 0 {
-            (&spent, &owed)
-        } else {
-            (&owed, &spent)
-        };
-        let row = NewRow {
-            tenant_id,
-            kind: Kind::Adjust,
-            pending_id: None,
-            debit,
-            credit,
-            unit: NANO_USD,
-            amount: signed_nano.saturating_abs(),
-            attempt_id: None,
-        };
-        let appended = transfer::append_row(tx, &row, now)?;
-        tx.prepare_cached(
-            "INSERT INTO adjustment (tenant_id, transfer_id, day, provider, model, drift, \
-             signed_nano, invoice_sha256, created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )
-        .and_then(|mut statement| {
-            statement.execute(params![
-                tenant_id,
-                appended.id,
-                one.day,
-                one.provider,
-                model,
-                one.drift,
-                signed_nano,
-                invoice_sha256.as_slice(),
-                now.wall_ms
-            ])
-        })
-        .map_err(at(tx, "write a correction"))?;
-        written.push(Adjusted {
-            seq: appended.seq,
-            signed_nano,
-        });
-    }
-    Ok(written)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_of_one_model_are_one_model() {
-        for (one, other) in [
-            ("Claude Haiku 4.5", "claude-haiku-4-5"),
-            ("Claude Haiku 4.5", "claude-haiku-4-5-20251001"),
-            ("gpt-5-mini", "gpt-5-mini-2025-08-07"),
-            ("gpt-5", "gpt-5"),
-        ] {
-            assert!(
-                same_model(one, other) && same_model(other, one),
-                "{one} {other}"
-            );
-        }
-        for (one, other) in [
-            ("gpt-5", "gpt-5-mini"),
-            ("gpt-5", "gpt-5-mini-2025-08-07"),
-            ("gpt-5", "gpt-55"),
-            ("claude-opus-4", "claude-opus-4-5"),
-        ] {
-            assert!(!same_model(one, other), "{one} {other}");
-        }
-    }
 
     #[test]
     fn a_hundredth_is_not_apart() {

@@ -1,4 +1,5 @@
-//! Why a run cost what it did, and what of it is not believed.
+//! Why a run cost what it did, and what of it is not believed. `UsageVerify`, `UsageExport` and
+//! `UsageReconcile` look at the books as a whole, in `books.rs`.
 
 use std::collections::{BTreeMap, HashMap};
 
