@@ -88,7 +88,7 @@ fn the_first_cloud_use_asks_once_for_a_cap_whatever_stdin_is() {
     );
     assert_eq!(
         daemon.calls("budget.set"),
-        [json!({"window": "day", "limit_usd": "2.50"})]
+        [json!({"window": "day", "limit_usd": "2.50", "warns": false})]
     );
     let starts = daemon.calls("run.start");
     assert_eq!(starts.len(), 2);

@@ -304,7 +304,7 @@ mod tests {
             tier_mode: mode,
             nano_per_million: 6_000_000_001,
             quantum: 100,
-            ..row.clone()
+            ..row
         });
         sheet.rows[0].tier_mode = mode;
         sheet
