@@ -92,8 +92,11 @@ fn two_errors_and_an_answer_are_three_attempts_with_three_resolutions() {
     assert_eq!(total["amount_nano_usd"], 13_000_000, "{total}");
 }
 
+/// Which callers make an id of their own.
+type OwnIds = fn(usize) -> bool;
+
 /// Twenty callers at once with one key: the runs that they are told.
-fn twenty_at_once(house: &House, key: &str, own_ids: fn(usize) -> bool) -> Vec<String> {
+fn twenty_at_once(house: &House, key: &str, own_ids: OwnIds) -> Vec<String> {
     let together = Barrier::new(20);
     let one = &|number| {
         let mut wire = Wire::open(&house.home);
@@ -124,7 +127,7 @@ fn twenty_at_once(house: &House, key: &str, own_ids: fn(usize) -> bool) -> Vec<S
 /// Check 4, of callers that keep the run's id, of such that make one each time, and of both.
 #[test]
 fn one_idempotency_key_twenty_times_is_one_call() {
-    let kinds: [(&str, fn(usize) -> bool); 3] = [
+    let kinds: [(&str, OwnIds); 3] = [
         ("the run's id", |_| false),
         ("own ids", |_| true),
         ("both", |number| number % 2 == 0),

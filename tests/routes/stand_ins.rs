@@ -25,8 +25,7 @@ fn another_model_stands_in_and_that_is_said_where_people_and_programs_look() {
     let lines = lines_of(&ran);
     let plan = lines
         .iter()
-        .filter(|line| line["type"] == "plan")
-        .next_back()
+        .rfind(|line| line["type"] == "plan")
         .expect("a plan");
     assert_eq!(plan["instead_of"]["model"], "mock/gpt-test", "{plan}");
     assert_eq!(plan["instead_of"]["why"], "overloaded");
