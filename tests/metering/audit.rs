@@ -228,6 +228,7 @@ fn an_invoice_is_compared_and_corrects_only_what_somebody_agreed_to() {
     assert!(ran.err.contains("line 2"), "{ran:?}");
     three_lines(&house.cv(&["usage", "reconcile", "."]), 2);
     three_lines(&house.cv(&["usage", "reconcile", "nothing.csv"]), 2);
+    three_lines(&house.cv(&["usage", "reconcile", "/dev/zero"]), 2);
 }
 
 #[test]

@@ -169,7 +169,10 @@ fn what_nobody_trusted_signed_is_not_taken() {
         ran.err.contains("cv config set prices.trusted_keys"),
         "{ran:?}"
     );
-    // The way out works as it is typed.
+    // The way out works as it is typed, and no hint has a key that somebody could trust by it.
+    let hint = nobody.cv(&["config", "set", "prices.trusted_keys", "garbage"]);
+    three_lines(&hint, 2);
+    assert!(!hint.err.contains("RWQ"), "{hint:?}");
     let set = nobody.cv(&["config", "set", "prices.trusted_keys", &name]);
     assert_eq!(set.code, Some(0), "{set:?}");
     assert_eq!(
@@ -203,6 +206,7 @@ fn what_nobody_trusted_signed_is_not_taken() {
     let path = files(&house, "long.toml", &long, &pair);
     three_lines(&update(&path), 2);
     three_lines(&update("/nowhere/prices.toml"), 2);
+    three_lines(&update("/dev/zero"), 2);
     let shown = json_of(&house.cv(&["models", "prices", "--format", "json"]));
     assert_eq!(shown["origin"], "release");
 }

@@ -26,6 +26,7 @@ pub mod stdin;
 pub mod table;
 pub mod terminal;
 pub mod waiting;
+pub mod whole_file;
 pub mod wire;
 
 /// A moment as a person reads it, in the local time zone: `2026-11-20 17:05`.

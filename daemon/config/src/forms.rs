@@ -57,7 +57,7 @@ impl Form {
         }
     }
 
-    /// A text of this form.
+    /// A text of this form, as it is typed in a shell.
     pub(crate) fn example(self) -> &'static str {
         match self {
             Self::ModelRef => "ollama/llama3.2",
@@ -68,7 +68,8 @@ impl Form {
             Self::VariableName => "MOCK_KEY",
             Self::Command => "'pass show mock'",
             Self::AbsolutePath => "/etc/ssl/certs/mock.pem",
-            Self::SigningKey => "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
+            // Whoever types a hint trusts what stands in it: no key of anybody.
+            Self::SigningKey => "\"$(tail -n 1 minisign.pub)\"",
             Self::Word => "preview",
         }
     }

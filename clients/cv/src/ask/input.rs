@@ -2,9 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
-    io::Read,
-    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
 };
 
@@ -16,6 +13,7 @@ use convergio_contract::{
 use crate::{
     error::{Failure, Kind},
     hint::Hint,
+    whole_file::{self, Unread},
 };
 
 /// Files of one question.
@@ -59,25 +57,16 @@ pub fn text_file(path: &Path, max: u64) -> Result<String, Failure> {
         },
         ..Failure::io("read", path, error, Hint::ASK_HELP)
     };
-    let about = std::fs::metadata(path).map_err(|error| failed(&error))?;
-    let by_shell = path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd");
-    let ends = about.is_file() || about.is_dir() || (by_shell && about.file_type().is_fifo());
-    if !ends {
-        return Err(Failure::new(
+    let bytes = whole_file::read(path, max).map_err(|unread| match unread {
+        Unread::Io(error) => failed(&error),
+        Unread::Endless => Failure::new(
             Kind::Usage,
             format!("{} is not a regular file", path.display()),
             "a pipe or a device may never end",
             Hint::PIPE_TEXT,
-        ));
-    }
-    let file = File::open(path).map_err(|error| failed(&error))?;
-    let mut bytes = Vec::new();
-    file.take(max + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| failed(&error))?;
-    if bytes.len() as u64 > max {
-        return Err(too_large(&path.display().to_string(), max));
-    }
+        ),
+        Unread::TooLarge => too_large(&path.display().to_string(), max),
+    })?;
     text(bytes, &path.display().to_string())
 }
 

@@ -1,8 +1,7 @@
 //! `cv models prices`
 
 use std::{
-    fs::File,
-    io::{self, Read as _},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -24,6 +23,7 @@ use crate::{
     local_time, money,
     output::paint::Role,
     table::{Cell, Format, Table, cell, show, styled},
+    whole_file::{self, Unread},
 };
 
 /// What to do with prices.
@@ -108,19 +108,21 @@ fn read(path: &Path, max: usize) -> Result<String, Failure> {
             _ => failed,
         }
     };
-    let file = File::open(path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    file.take(max as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() > max {
-        return Err(Failure::new(
+    let bytes = whole_file::read(path, max as u64).map_err(|unread| match unread {
+        Unread::Io(error) => failed(error),
+        Unread::Endless => Failure::new(
+            Kind::Usage,
+            format!("{} is not a regular file", path.display()),
+            "a pipe or a device may never end",
+            Hint::PRICES_HELP,
+        ),
+        Unread::TooLarge => Failure::new(
             Kind::TooLarge,
             format!("{} is too large", path.display()),
             format!("it may have {max} bytes at most"),
             Hint::PRICES_HELP,
-        ));
-    }
+        ),
+    })?;
     String::from_utf8(bytes).map_err(|_| {
         Failure::new(
             Kind::Usage,

@@ -1,7 +1,7 @@
 //! `cv usage reconcile`: a provider's invoice beside the books.
 
 use std::{
-    io::{Read, Write},
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -24,7 +24,9 @@ use crate::{
     output::{escape, paint::Role},
     render::words::{count, grouped},
     table::{Cell, Format, Table, cell, show, styled},
-    terminal, wire,
+    terminal,
+    whole_file::{self, Unread},
+    wire,
 };
 
 /// Compares the books with a provider's export; changes nothing without --apply.
@@ -136,25 +138,19 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
             Hint::RECONCILE_HELP,
         )
     };
-    let file = std::fs::File::open(path).map_err(|error| failed(describe(&error)))?;
-    let known = file.metadata().map_err(|error| failed(describe(&error)))?;
-    if !known.is_file() {
-        return Err(failed("it is no plain file".to_owned()));
-    }
-    let mut bytes = Vec::new();
     let most = INVOICE_MAX_BYTES as u64;
-    file.take(most + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| failed(describe(&error)))?;
-    if bytes.len() as u64 > most {
-        return Err(Failure::new(
+    whole_file::read(path, most).map_err(|unread| match unread {
+        Unread::Io(error) => failed(describe(&error)),
+        Unread::Endless => {
+            failed("it is no plain file: a pipe or a device may never end".to_owned())
+        }
+        Unread::TooLarge => Failure::new(
             Kind::TooLarge,
             format!("{} is too large", path.display()),
-            format!("{} MiB are read at most", INVOICE_MAX_BYTES / 1024 / 1024),
+            format!("{} MiB are read at most", most / 1024 / 1024),
             Hint::RECONCILE_HELP,
-        ));
-    }
-    Ok(bytes)
+        ),
+    })
 }
 
 /// Whether the person at the terminal wants it.

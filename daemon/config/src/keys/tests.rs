@@ -38,6 +38,11 @@ fn every_default_is_allowed_by_its_own_key() {
         if default != Value::Unset {
             assert_eq!(target.read_text(&default.to_string()).unwrap(), default);
         }
-        target.read_text(&spec.example()).unwrap();
+        // No key is in an example: who types it would trust somebody.
+        let example = match spec.kind {
+            Kind::List(Form::SigningKey) => format!("RW{}", "A".repeat(54)),
+            _ => spec.example(),
+        };
+        target.read_text(&example).unwrap();
     }
 }

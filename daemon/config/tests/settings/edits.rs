@@ -362,7 +362,7 @@ fn a_link_to_nowhere_is_refused() {
 
 mod any_document {
     use super::*;
-    use convergio_config::{Catalog, KEYS, Kind};
+    use convergio_config::{Catalog, Form, KEYS, Kind};
     use proptest::prelude::*;
 
     fn change() -> impl Strategy<Value = (String, Option<String>)> {
@@ -378,6 +378,9 @@ mod any_document {
                         spec.dotted(),
                         words.iter().map(|word| (*word).to_owned()).collect(),
                     )]
+                }
+                Kind::List(Form::SigningKey) => {
+                    vec![(spec.dotted(), vec![format!("RW{}", "A".repeat(54))])]
                 }
                 Kind::Text(_) | Kind::List(_) => vec![(spec.dotted(), vec![spec.example()])],
                 Kind::Lists(_, names) => {
