@@ -204,8 +204,8 @@ impl Writer {
             Wire::Chat => Inner::Chat(ChatWriter::new(name, asked.include_usage, asked.stream)),
             Wire::Messages => Inner::Messages(MessagesWriter::new(name, asked.stream)),
             Wire::Responses => {
-                let free = asked.free_text_tools.clone();
-                Inner::Responses(ResponsesWriter::new(name, asked.stream, free))
+                let forms = asked.tool_forms.clone();
+                Inner::Responses(ResponsesWriter::new(name, asked.stream, forms))
             }
         })
     }

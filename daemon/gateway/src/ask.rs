@@ -1,5 +1,7 @@
 //! A request of any wire, as it was understood.
 
+use std::collections::BTreeMap;
+
 use convergio_models_api::{Message, ModelRequest, Part, Role};
 use serde_json::Value;
 
@@ -43,8 +45,19 @@ pub struct Asked {
     pub include_usage: bool,
     /// Fields that were not used, for the program to hear of.
     pub ignored: Vec<String>,
-    /// Tools that take any text instead of JSON, by name.
-    pub free_text_tools: Vec<String>,
+    /// Tools whose calls are no plain function calls on the wire, by the name that the model knows.
+    pub tool_forms: BTreeMap<String, ToolForm>,
+}
+
+/// What a tool is to its program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolForm {
+    /// Its name in its namespace.
+    pub name: String,
+    /// The group that it belongs to.
+    pub namespace: Option<String>,
+    /// It takes any text instead of JSON.
+    pub free_text: bool,
 }
 
 /// Reads the body of a request.

@@ -86,7 +86,11 @@ impl Object {
         let tokens = value.as_u64().and_then(|tokens| u32::try_from(tokens).ok());
         match tokens.filter(|tokens| *tokens > 0) {
             Some(tokens) => Ok(Some(tokens)),
-            None => Err(self.wrong(name, "a whole number from 1 on", &value)),
+            None => Err(self.wrong(
+                name,
+                &format!("a whole number from 1 to {}", u32::MAX),
+                &value,
+            )),
         }
     }
 

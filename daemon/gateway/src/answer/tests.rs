@@ -5,6 +5,22 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::ask::ToolForm;
+
+fn forms() -> BTreeMap<String, ToolForm> {
+    let form = |name: &str, namespace: Option<&str>, free_text| ToolForm {
+        name: name.into(),
+        namespace: namespace.map(str::to_owned),
+        free_text,
+    };
+    BTreeMap::from([
+        ("tool_1".to_owned(), form("tool_1", None, true)),
+        (
+            "clock__sleep".to_owned(),
+            form("sleep", Some("clock"), false),
+        ),
+    ])
+}
 
 fn asked(wire: Wire, stream: bool) -> Asked {
     Asked {
@@ -14,7 +30,7 @@ fn asked(wire: Wire, stream: bool) -> Asked {
         stream,
         include_usage: true,
         ignored: Vec::new(),
-        free_text_tools: vec!["tool_1".into()],
+        tool_forms: forms(),
     }
 }
 
@@ -449,5 +465,39 @@ proptest! {
             free.1.clear();
         }
         prop_assert_eq!(&read_responses(&streamed(Wire::Responses, &events, &end)), &expected);
+    }
+}
+
+#[test]
+fn a_call_of_a_namespaces_tool_goes_back_under_its_own_name() {
+    let mut writer = Writer::new(&asked(Wire::Responses, false), "id", 1);
+    let events = [
+        ModelEvent::ToolCall {
+            index: 0,
+            id: "c1".into(),
+            name: "clock__sleep".into(),
+            signature: None,
+        },
+        ModelEvent::ToolArguments {
+            index: 0,
+            json: "{\"ms\":1}".into(),
+        },
+    ];
+    for event in &events {
+        writer.event(event, &mut Vec::new());
+    }
+    let body = writer.body(&end(StopReason::ToolUse));
+    let item = &body["output"][0];
+    assert_eq!(
+        (&item["name"], &item["namespace"], &item["arguments"]),
+        (&json!("sleep"), &json!("clock"), &json!("{\"ms\":1}"))
+    );
+    let out = streamed(Wire::Responses, &events, &end(StopReason::ToolUse));
+    let lines = lines(&out);
+    let items = lines
+        .iter()
+        .filter(|(name, _)| name.starts_with("response.output_item"));
+    for (_, data) in items {
+        assert!(data.contains(r#""name":"sleep""#) && data.contains(r#""namespace":"clock""#));
     }
 }

@@ -290,13 +290,16 @@ fn a_whole_conversation_of_responses_is_understood() {
             .unwrap()
             .contains("start: x")
     );
-    assert_eq!(asked.free_text_tools, ["apply_patch"]);
+    assert!(asked.tool_forms["apply_patch"].free_text);
+    assert_eq!(asked.tool_forms.len(), 1);
     assert_eq!(
         asked.ignored,
         [
             "include",
             "prompt_cache_key",
+            "reasoning.summary",
             "store",
+            "text.verbosity",
             "tools[2](web_search)"
         ]
     );
@@ -319,6 +322,67 @@ fn a_whole_conversation_of_responses_is_understood() {
         assert!(fault.param.unwrap().starts_with(field), "{field}");
     }
     assert!(responses(json!({"model": "m", "input": "x"})).is_ok());
+}
+
+#[test]
+fn tools_of_a_namespace_are_functions_with_a_name_that_leads_back() {
+    let long = "n".repeat(60);
+    let function =
+        |name: &str| json!({"type": "function", "name": name, "parameters": {"type": "object"}});
+    let asked = responses(json!({
+        "model": "m", "tools": [function("wait")],
+        "tool_choice": {"type": "function", "namespace": "clock", "name": "sleep"},
+        "input": [
+            {"type": "additional_tools", "role": "developer", "tools": [
+                {"type": "namespace", "name": "clock", "description": "Time.",
+                 "tools": [function("sleep"), function("now"), {"type": "local_shell"}]},
+                {"type": "namespace", "name": "functions", "tools": [
+                    function("wait"), {"type": "custom", "name": "exec"}]},
+                {"type": "namespace", "name": long, "tools": [function("look")]}]},
+            {"role": "user", "content": "hello"},
+            {"type": "function_call", "call_id": "c1", "namespace": "clock", "name": "sleep",
+             "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c1", "output": "slept"},
+            // Told again, in other words.
+            {"type": "additional_tools", "tools": [
+                {"type": "namespace", "name": "clock", "tools": [
+                    {"type": "function", "name": "now", "description": "The time."}]}]},
+        ],
+    }))
+    .unwrap();
+    let tools = &asked.request.tools;
+    let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
+    let (cut, mark) = names[5].rsplit_once('_').unwrap();
+    assert_eq!(
+        names[..5],
+        [
+            "wait",
+            "clock__sleep",
+            "clock__now",
+            "functions__wait",
+            "functions__exec"
+        ]
+    );
+    assert!(cut.starts_with(&long[..55]) && mark.len() == 8 && names[5].len() == 64);
+    assert_eq!(tools[1].description.as_deref(), Some("[clock: Time.]\n\n"));
+    assert_eq!(tools[2].description.as_deref(), Some("The time."));
+    assert_eq!(
+        asked.request.tool_choice,
+        ToolChoice::Named("clock__sleep".into())
+    );
+    assert_eq!(asked.ignored, ["input[0].tools[0].tools[2](local_shell)"]);
+    assert!(
+        matches!(&asked.request.messages[1].parts[0], Part::ToolCall(call) if call.name == "clock__sleep")
+    );
+    let form = |name: &str| asked.tool_forms[name].clone();
+    assert_eq!(form("functions__exec").name, "exec");
+    assert!(form("functions__exec").free_text && !form("functions__wait").free_text);
+    assert_eq!(form(names[5]).namespace, Some(long));
+    assert!(!asked.tool_forms.contains_key("wait"));
+
+    let twice = responses(json!({"model": "m", "input": "x", "tools": [
+        function("a__b"), {"type": "namespace", "name": "a", "tools": [function("b")]}]}));
+    assert!(twice.unwrap_err().message.contains("two tools"));
 }
 
 #[test]

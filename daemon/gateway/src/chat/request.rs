@@ -1,5 +1,7 @@
 //! The request.
 
+use std::collections::BTreeMap;
+
 use convergio_models_api::{
     ModelRequest, OutputSchema, Part, ReasoningEffort, Role, Tool, ToolCall, ToolChoice,
 };
@@ -77,7 +79,7 @@ pub(crate) fn read(value: Value) -> Read<Asked> {
         stream,
         include_usage,
         ignored: ignored(fields.left()),
-        free_text_tools: Vec::new(),
+        tool_forms: BTreeMap::new(),
     })
 }
 

@@ -1,5 +1,7 @@
 //! The request.
 
+use std::collections::BTreeMap;
+
 use convergio_models_api::{
     CacheAfter, CacheBreakpoint, ModelRequest, OutputSchema, Part, ReasoningEffort, Role, Tool,
     ToolCall, ToolChoice,
@@ -58,7 +60,7 @@ pub(crate) fn read(value: Value) -> Read<Asked> {
         stream,
         include_usage: true,
         ignored: ignored(fields.left()),
-        free_text_tools: Vec::new(),
+        tool_forms: BTreeMap::new(),
     })
 }
 

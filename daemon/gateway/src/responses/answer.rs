@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::{
     answer::{Counts, End, Name},
+    ask::ToolForm,
     fault::Fault,
-    responses::request::FREE_TEXT,
+    responses::tools::FREE_TEXT,
     sse,
 };
 
@@ -41,8 +42,8 @@ pub(crate) struct ResponsesWriter {
     name: Name,
     /// Without a stream nothing is written before the end.
     stream: bool,
-    /// Tools that take any text.
-    free_text_tools: Vec<String>,
+    /// Tools whose calls are no plain function calls, by the name that the model knows.
+    tool_forms: BTreeMap<String, ToolForm>,
     begun: bool,
     sequence: u64,
     /// Items, each at its place; null while it is open.
@@ -52,11 +53,11 @@ pub(crate) struct ResponsesWriter {
 }
 
 impl ResponsesWriter {
-    pub(crate) fn new(name: Name, stream: bool, free_text_tools: Vec<String>) -> Self {
+    pub(crate) fn new(name: Name, stream: bool, tool_forms: BTreeMap<String, ToolForm>) -> Self {
         Self {
             name,
             stream,
-            free_text_tools,
+            tool_forms,
             begun: false,
             sequence: 0,
             items: Vec::new(),
@@ -187,20 +188,31 @@ impl ResponsesWriter {
 
     fn call_item(&self, call: &Call, status: &str) -> Value {
         let whole = status == "completed";
-        if self.free_text_tools.contains(&call.name) {
+        let form = self.tool_forms.get(&call.name);
+        let name = form.map_or(&call.name, |form| &form.name);
+        let mut item = if form.is_some_and(|form| form.free_text) {
             let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
             let words = arguments[FREE_TEXT].as_str().unwrap_or_default();
-            return json!({
+            json!({
                 "id": self.item_id("ctc", call.place), "type": "custom_tool_call",
-                "status": status, "call_id": call.id, "name": call.name,
+                "status": status, "call_id": call.id, "name": name,
                 "input": if whole { words } else { "" },
-            });
+            })
+        } else {
+            json!({
+                "id": self.item_id("fc", call.place), "type": "function_call", "status": status,
+                "call_id": call.id, "name": name,
+                "arguments": if whole { call.arguments.as_str() } else { "" },
+            })
+        };
+        if let Some(namespace) = form.and_then(|form| form.namespace.as_ref()) {
+            item["namespace"] = json!(namespace);
         }
-        json!({
-            "id": self.item_id("fc", call.place), "type": "function_call", "status": status,
-            "call_id": call.id, "name": call.name,
-            "arguments": if whole { call.arguments.as_str() } else { "" },
-        })
+        item
+    }
+
+    fn takes_free_text(&self, name: &str) -> bool {
+        self.tool_forms.get(name).is_some_and(|form| form.free_text)
     }
 
     fn close_call(&mut self, call: &Call, out: &mut Vec<u8>) {
@@ -257,8 +269,8 @@ impl ResponsesWriter {
                     return;
                 };
                 call.arguments.push_str(text);
-                let place = call.place;
-                if !self.free_text_tools.contains(&call.name) {
+                let (place, name) = (call.place, call.name.clone());
+                if !self.takes_free_text(&name) {
                     let id = self.item_id("fc", place);
                     let delta = json!({"item_id": id, "output_index": place, "delta": text});
                     self.tell("response.function_call_arguments.delta", delta, out);

@@ -1,13 +1,14 @@
 //! The request.
 
-use convergio_models_api::{ModelRequest, Part, Role, Tool, ToolCall, ToolChoice};
+use convergio_models_api::{ModelRequest, Part, Role, ToolCall};
 use serde_json::{Value, json};
 
 use crate::{
-    ask::{Asked, MAX_OUTPUT_DEFAULT, MESSAGES_MAX, TOOLS_MAX, Turns, Wire, ignored, tool_name},
-    chat::request::{data_url, effort, function_tool, output_schema, whole_arguments},
+    ask::{Asked, MAX_OUTPUT_DEFAULT, MESSAGES_MAX, Turns, Wire, ignored, tool_name},
+    chat::request::{data_url, effort, output_schema, whole_arguments},
     fault::Fault,
     read::{Object, Read, text},
+    responses::tools::{FREE_TEXT, Tools, choice, known_as, settle},
 };
 
 /// What changes the answer and cannot be had.
@@ -24,9 +25,6 @@ const REFUSED: [(&str, &str); 5] = [
     ("top_logprobs", "probabilities are not offered"),
     ("moderation", "is not offered"),
 ];
-
-/// The one argument of a tool that takes any text.
-pub(crate) const FREE_TEXT: &str = "input";
 
 pub(crate) fn read(value: Value) -> Read<Asked> {
     let mut fields = Object::new("", value)?;
@@ -49,35 +47,34 @@ pub(crate) fn read(value: Value) -> Read<Asked> {
         parallel_tools: fields.flag("parallel_tool_calls")?,
         ..ModelRequest::default()
     };
+    let mut left = Vec::new();
     if let Some(mut reasoning) = fields.object("reasoning")? {
         request.reasoning = effort(reasoning.text("effort")?)?;
+        left.extend(reasoning.left());
     }
     if let Some(mut shape) = fields.object("text")? {
         format(&mut shape, &mut request)?;
+        left.extend(shape.left());
     }
-    let mut left_out = Vec::new();
-    let mut free_text_tools = tools(&mut fields, &mut request, &mut left_out)?;
+    let mut tools = Tools::default();
+    tools.list(&mut fields, None)?;
+    request.tool_choice = choice(&mut fields)?;
     let system: Vec<String> = fields.text("instructions")?.into_iter().collect();
     let input = fields
         .take("input")
         .ok_or_else(|| fields.missing("input"))?;
-    let told = (&mut free_text_tools, &mut left_out);
-    turns(input, system, &mut request, told)?;
-    if request.tools.is_empty() && !left_out.is_empty() {
-        return Err(Fault::unsupported(
-            "tools",
-            "tools that the provider runs are not offered",
-        ));
-    }
-    left_out.extend(fields.left());
+    turns(input, system, &mut request, &mut tools)?;
+    let (tool_forms, left_out) = settle(tools, &mut request)?;
+    left.extend(left_out);
+    left.extend(fields.left());
     Ok(Asked {
         wire: Wire::Responses,
         model,
         request,
         stream,
         include_usage: true,
-        ignored: ignored(left_out.into_iter()),
-        free_text_tools,
+        ignored: ignored(left.into_iter()),
+        tool_forms,
     })
 }
 
@@ -99,92 +96,11 @@ fn format(shape: &mut Object, request: &mut ModelRequest) -> Read<()> {
     Ok(())
 }
 
-/// Reads the tools; the names of those that take any text.
-fn tools(
-    fields: &mut Object,
-    request: &mut ModelRequest,
-    left_out: &mut Vec<String>,
-) -> Read<Vec<String>> {
-    let list = fields.list("tools")?.unwrap_or_default();
-    if list.len() > TOOLS_MAX {
-        return Err(Fault::invalid(
-            "tools",
-            format!("at most {TOOLS_MAX} are taken"),
-        ));
-    }
-    let mut free = Vec::new();
-    for (index, value) in list.into_iter().enumerate() {
-        let mut tool = Object::new(format!("{}[{index}]", fields.at("tools")), value)?;
-        match tool.needed_text("type")?.as_str() {
-            "function" => request.tools.push(function_tool(tool)?),
-            "custom" => {
-                let made = free_text_tool(tool)?;
-                free.push(made.name.clone());
-                request.tools.push(made);
-            }
-            // A tool that the model is not told of changes no word of the conversation.
-            hosted => left_out.push(format!("{}({hosted})", tool.path)),
-        }
-    }
-    request.tool_choice = match fields.take("tool_choice") {
-        None => ToolChoice::Auto,
-        Some(Value::String(word)) => match word.as_str() {
-            "auto" => ToolChoice::Auto,
-            "none" => ToolChoice::None,
-            "required" => ToolChoice::Required,
-            _ => {
-                return Err(Fault::invalid(
-                    "tool_choice",
-                    "must be auto, none, required or a function",
-                ));
-            }
-        },
-        Some(value) => {
-            let mut choice = Object::new("tool_choice", value)?;
-            match choice.needed_text("type")?.as_str() {
-                "function" | "custom" => ToolChoice::Named(choice.needed_text("name")?),
-                _ => {
-                    return Err(Fault::unsupported(
-                        choice.at("type"),
-                        "only functions are offered",
-                    ));
-                }
-            }
-        }
-    };
-    Ok(free)
-}
-
-/// A tool that takes any text: a function of one argument. Its grammar is told, not enforced.
-fn free_text_tool(mut tool: Object) -> Read<Tool> {
-    let name = tool_name(tool.at("name"), tool.needed_text("name")?)?;
-    let mut description = tool.text("description")?.unwrap_or_default();
-    if let Some(mut format) = tool.object("format")?
-        && let Some(grammar) = format.text("definition")?
-    {
-        let syntax = format.text("syntax")?.unwrap_or_default();
-        description.push_str(&format!(
-            "\n\n`{FREE_TEXT}` must fit this {syntax} grammar:\n{grammar}"
-        ));
-    }
-    Ok(Tool {
-        name,
-        description: (!description.is_empty()).then_some(description),
-        input_schema: json!({
-            "type": "object",
-            "properties": {FREE_TEXT: {"type": "string"}},
-            "required": [FREE_TEXT],
-            "additionalProperties": false,
-        }),
-        strict: false,
-    })
-}
-
 fn turns(
     input: Value,
     mut system: Vec<String>,
     request: &mut ModelRequest,
-    (free, left_out): (&mut Vec<String>, &mut Vec<String>),
+    tools: &mut Tools,
 ) -> Read<()> {
     let list = match input {
         Value::String(words) => vec![json!({"role": "user", "content": words})],
@@ -224,11 +140,7 @@ fn turns(
                 }
             },
             // Tools that are told of along the way count as those at the beginning.
-            "additional_tools" => {
-                let choice = request.tool_choice.clone();
-                free.extend(tools(&mut item, request, left_out)?);
-                request.tool_choice = choice;
-            }
+            "additional_tools" => tools.list(&mut item, None)?,
             "reasoning" => turns.push(Role::Assistant, vec![reasoning(&mut item)?]),
             "function_call" => {
                 let arguments = item.text("arguments")?.unwrap_or_default();
@@ -265,9 +177,11 @@ fn turns(
 }
 
 fn called(item: &mut Object, arguments: String) -> Read<Part> {
+    let name = tool_name(item.at("name"), item.needed_text("name")?)?;
+    let namespace = item.text("namespace")?;
     Ok(Part::ToolCall(ToolCall {
         id: item.needed_text("call_id")?,
-        name: tool_name(item.at("name"), item.needed_text("name")?)?,
+        name: known_as(namespace.as_deref(), &name),
         arguments,
         signature: None,
     }))
