@@ -109,6 +109,88 @@ fn cached_input_is_in_one_class_only() {
 }
 
 #[test]
+fn a_conversation_that_goes_on_is_kept_by_a_provider_that_keeps_when_asked() {
+    let reply = || Reply::text("Noted.").usage(3, 5);
+    let script = Script::new()
+        .then(reply())
+        .then(reply().cache(0, 2_000, 0))
+        .then(reply().cache(2_000, 40, 0))
+        .then(reply());
+    let house = House::speaking(Dialect::Anthropic, script);
+    let configure = |cache: bool| {
+        house.configure(&format!(
+            "[models]\ndefault = \"mock/gpt-test\"\n[budget]\ndaily_usd = \"2.00\"\n\
+             [provider.mock]\nkind = \"anthropic\"\nbase_url = \"{}\"\nkey_env = \"MOCK_KEY\"\n\
+             [provider.mock.model.\"gpt-test\"]\ncontext = 128000\ncache = {cache}\n\
+             price = {{ input = \"3.00\", output = \"15.00\", cache_read = \"0.30\", \
+             cache_write = \"3.75\" }}\n",
+            house.provider.base_url(Dialect::Anthropic)
+        ));
+    };
+    configure(true);
+    let long = "a fact about Ada. ".repeat(500);
+    let ask = |arguments: &[&str]| {
+        let ran = house.cv(&[&["ask", "--format", "ndjson"], arguments].concat());
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        super::lines_of(&ran)
+    };
+    let marked = || {
+        let body = house.provider.calls().pop().expect("a call").json();
+        let mut at: Vec<String> = Vec::new();
+        if body["system"][0]["cache_control"]["type"] == "ephemeral" {
+            at.push("system".to_owned());
+        }
+        let messages = body["messages"].as_array().expect("messages");
+        for (index, message) in messages.iter().enumerate() {
+            for part in message["content"].as_array().into_iter().flatten() {
+                if part["cache_control"]["type"] == "ephemeral" {
+                    at.push(index.to_string());
+                }
+            }
+        }
+        at
+    };
+    // What is asked once is not kept: that would cost more than sending it.
+    ask(&["--system", "Be brief.", &long]);
+    assert_eq!(marked(), Vec::<String>::new());
+    let lines = ask(&["-c", "Who is she?"]);
+    assert_eq!(marked(), ["system", "1"]);
+    let (plan, usage) = (of(&lines, "plan"), of(&lines, "usage"));
+    let bytes = i64::try_from(long.len()).expect("a length");
+    let output = plan["max_output"].as_i64().expect("tokens");
+    // Held as if all of the input were written into the cache.
+    assert!(
+        plan["hold_nano_usd"].as_i64() > Some(bytes * 3_750 + output * 15_000),
+        "{plan}"
+    );
+    assert_eq!(usage["resources"]["in_cache_write_5m"], 2_000, "{usage}");
+    assert_eq!(
+        usage["amount_nano_usd"],
+        3 * 3_000 + 2_000 * 3_750 + 5 * 15_000
+    );
+    let lines = ask(&["-c", "And now?"]);
+    assert_eq!(marked(), ["system", "3"]);
+    let usage = of(&lines, "usage");
+    assert_eq!(usage["resources"]["in_cache_read"], 2_000, "{usage}");
+    assert_eq!(
+        usage["amount_nano_usd"],
+        3 * 3_000 + 2_000 * 300 + 40 * 3_750 + 5 * 15_000
+    );
+    // Nor where nobody says that the provider keeps anything.
+    configure(false);
+    ask(&["-c", "Once more?"]);
+    assert_eq!(marked(), Vec::<String>::new());
+    house.settled();
+}
+
+fn of<'a>(lines: &'a [serde_json::Value], kind: &str) -> &'a serde_json::Value {
+    let mut found = lines.iter().filter(|line| line["type"] == kind);
+    found
+        .next()
+        .unwrap_or_else(|| panic!("no {kind}: {lines:#?}"))
+}
+
+#[test]
 fn an_answer_can_have_a_schema() {
     let schema = json!({
         "type": "object",

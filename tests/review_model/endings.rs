@@ -7,7 +7,7 @@ use super::{CART, Desk, across, argues, both, fault, model, of_type, settled, ti
 use crate::harness::{daemon::Daemon, wire::Wire};
 
 /// A change of so many files, none of which a rule minds.
-fn files(count: usize) -> String {
+pub(super) fn files(count: usize) -> String {
     (0..count)
         .map(|index| {
             let lines: String = (0..20)

@@ -1,8 +1,9 @@
 //! Every dialect, with a schema and without.
 
-use convergio_fake_provider::Dialect;
+use convergio_fake_provider::{Dialect, Reply, Script};
+use serde_json::json;
 
-use super::{CART, Desk, fault, model, titles};
+use super::{CART, Desk, endings::files, fault, model, titles};
 
 fn looks(desk: &Desk) {
     let (ran, document) = desk.json(&[], CART);
@@ -58,4 +59,44 @@ fn a_model_on_this_machine_is_free_and_sees_no_secret_either() {
     assert_eq!(summary["model"]["local"], true, "{summary}");
     assert_eq!(summary["model"]["amount_nano_usd"], 0, "{summary}");
     assert_eq!(titles(&document["findings"]).len(), 1);
+}
+
+#[test]
+fn the_instructions_of_many_looks_are_written_once_and_read_by_those_behind() {
+    let of_model = "context = 16000\ncache = true";
+    let script = Script::answer(|_| Reply::json(&json!({"findings": []})));
+    let desk = Desk::with(Dialect::Anthropic, script, "", of_model);
+    desk.configure(Dialect::Anthropic, "20.00", "", "", of_model);
+    let (ran, document) = desk.json(&[], &files(60));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let layer = &document["summary"]["model"];
+    assert!(layer["chunks"].as_u64() > Some(5), "{layer}");
+    let marked = |desk: &Desk| -> (usize, usize) {
+        let calls = desk.provider.calls();
+        let kept = calls.iter().filter(|call| {
+            let body = call.json();
+            assert!(
+                !body["messages"].to_string().contains("cache_control"),
+                "{body}"
+            );
+            body["system"][0]["cache_control"]["type"] == "ephemeral"
+        });
+        (kept.count(), calls.len())
+    };
+    // Four go at once: three of them can neither write for the others nor read yet.
+    let (kept, all) = marked(&desk);
+    assert_eq!(kept, all - 3, "of {all}");
+
+    let desk = Desk::with(
+        Dialect::Anthropic,
+        model(vec![fault()], true),
+        "",
+        "context = 128000\ncache = true",
+    );
+    looks(&desk);
+    assert_eq!(
+        marked(&desk),
+        (0, 2),
+        "one look and its second are one each"
+    );
 }

@@ -49,6 +49,8 @@ pub(super) struct Port<'a> {
     pub(super) redactions: u32,
     /// Secrets are masked where it leaves this machine.
     pub(super) masks: bool,
+    /// What it begins with is likely to be sent again.
+    pub(super) recurs: bool,
     /// What leaves, made when it is first needed.
     pub(super) outgoing: OnceCell<Outgoing>,
     pub(super) show: bool,

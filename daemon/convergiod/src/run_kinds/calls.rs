@@ -11,7 +11,7 @@ use convergio_contract::{EventBody, RpcError, Uuid, model::InsteadOf, secret::Se
 use convergio_engine::{Cause, Failure, Limits, Plan, Route, Shown, machine::words};
 use convergio_ledger::{Denied, PriceSheet, Rates};
 use convergio_models_api::{ErrorClass, ModelRequest, Policy, Provider, StopReason, ToolCall};
-use convergio_models_remote::Remote;
+use convergio_models_remote::{Kind, Remote};
 use convergio_runs::NewAnswer;
 use convergio_store::Tx;
 use tokio::sync::{OnceCell, Semaphore};
@@ -90,6 +90,9 @@ pub(crate) struct Wanted {
     pub(crate) sink: Option<Sink>,
     /// A kept answer may be given, and this one is kept.
     pub(crate) cache: bool,
+    /// What it begins with is likely to be sent again within minutes: its provider is asked to keep
+    /// the prompt, where it keeps prompts only when asked.
+    pub(crate) recurs: bool,
     /// The run is accepted with this call's first admission.
     pub(crate) acceptance: Option<Acceptance>,
 }
@@ -143,6 +146,8 @@ pub(super) struct Prepared {
     pub(super) rates: Option<Rates>,
     pub(super) max_output: Option<u64>,
     pub(super) context: Option<u64>,
+    /// Its provider keeps prompts where they are marked for it.
+    pub(super) keeps_marked: bool,
     /// It is known to reason.
     pub(super) reasons: bool,
     /// The provider takes only so many calls at once.
@@ -285,6 +290,7 @@ impl Calls {
             purpose: wanted.purpose.clone(),
             redactions: wanted.redactions,
             masks: wanted.masks,
+            recurs: wanted.recurs,
             outgoing: OnceCell::new(),
             show: wanted.show,
             sink: wanted.sink.clone(),
@@ -409,6 +415,9 @@ impl Calls {
         let endpoint = configured.endpoint(secret)?;
         let local = endpoint.is_local_model(&target.model);
         let facts = configured.facts(&target.model);
+        // The other dialects keep prompts by themselves, or not at all.
+        let keeps_marked =
+            endpoint.kind == Kind::Anthropic && facts.capabilities.is_some_and(|known| known.cache);
         let rates = facts
             .prices
             .as_ref()
@@ -422,6 +431,7 @@ impl Calls {
             rates,
             max_output: facts.max_output,
             context: facts.context,
+            keeps_marked,
             reasons: facts.capabilities.is_some_and(|known| known.reasoning),
             places: self.daemon.models.places(&configured),
             _key: key,

@@ -345,6 +345,8 @@ async fn drive(
     let options = &mut asked.params.options;
     let (gone, ephemeral) = (options.on_last_reader_gone, options.ephemeral);
     let cache = kept::keeps(&asked.settings, options, &ready.request);
+    // A conversation that went on once may go on again.
+    let recurs = ready.request.messages.len() > 1;
     let context = CallContext {
         root: asked.params.root.clone(),
         client: asked.client,
@@ -372,6 +374,7 @@ async fn drive(
         show: true,
         sink: None,
         cache,
+        recurs,
         acceptance: Some(Acceptance {
             write: Arc::new(accept),
             written: Box::new(written),

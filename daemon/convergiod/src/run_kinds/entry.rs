@@ -16,6 +16,7 @@ use super::{
     accounts::{Accounts, Attempt},
     admission::{NO_BUDGET, Port},
     calls::{Prepared, input_ceiling},
+    marks::marks,
     outgoing::Outgoing,
     record::{Books, WriteError},
 };
@@ -64,6 +65,9 @@ impl Port<'_> {
         request.model.clone_from(&route.target.model);
         if let Some(max) = prepared.max_output.and_then(|max| u32::try_from(max).ok()) {
             request.max_output = request.max_output.min(max);
+        }
+        if self.recurs && prepared.keeps_marked {
+            request.cache = marks(&request);
         }
         Entry {
             books: calls.books(),

@@ -161,6 +161,8 @@ async fn drive(
         show: false,
         sink: Some(Arc::new(move |shown| into.push(shown))),
         cache: false,
+        // What is to be kept, the program says.
+        recurs: false,
         acceptance: Some(Acceptance {
             write: Arc::new(write),
             written: Box::new(|| {}),

@@ -12,6 +12,7 @@ mod entry;
 pub(crate) mod gateway;
 mod kept;
 mod ledger;
+mod marks;
 pub(crate) mod outgoing;
 pub(crate) mod question;
 mod readers;

@@ -46,6 +46,20 @@ pub(super) struct ModelLook {
     /// Nothing new is begun any more, and why.
     doomed: Option<String>,
     done: Option<Box<ModelSummary>>,
+    /// The instructions of each pass at a provider that keeps them, first look and second.
+    kept: [Kept; 2],
+}
+
+/// What a provider has of the instructions that all calls of a pass begin with.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Kept {
+    /// Nothing.
+    #[default]
+    No,
+    /// A call that it keeps them from is under way.
+    Soon,
+    /// They can be read.
+    Yes,
 }
 
 impl ModelLook {
@@ -69,6 +83,7 @@ impl ModelLook {
             strikes: 0,
             doomed: None,
             done: None,
+            kept: [Kept::No; 2],
             machine: ModelReview::new(plan),
         };
         if look.chunks == 0 {
@@ -141,7 +156,9 @@ impl ModelLook {
                 prompt.user = without;
                 redactions = redactions.saturating_add(1);
             }
+            let recurs = self.marked(call.pass);
             let wanted = Wanted {
+                recurs,
                 purpose: purpose(call, self.chunks),
                 redactions,
                 masks: false,
@@ -157,6 +174,19 @@ impl ModelLook {
         }
     }
 
+    /// Whether the next call of a pass is marked for its provider to keep what it begins with. Writing
+    /// it costs more than sending it, and calls at one time cannot read what each other writes: the
+    /// first one writes, those behind its answer read, those beside it are sent as ever.
+    fn marked(&mut self, pass: Pass) -> bool {
+        let many = self.chunks > 1;
+        let kept = &mut self.kept[usize::from(pass == Pass::Argue)];
+        if many && *kept == Kept::No {
+            *kept = Kept::Soon;
+            return true;
+        }
+        many && *kept == Kept::Yes
+    }
+
     /// Secrets that are hidden in a prompt; the mark itself may stand in the diff.
     fn hidden(&self, prompt: &Prompt) -> u32 {
         let marks = prompt.user.matches(HIDDEN).count();
@@ -166,6 +196,11 @@ impl ModelLook {
     }
 
     fn take(&mut self, call: Call, answered: Result<Answer, CallFailed>) -> Vec<Finding> {
+        self.kept[usize::from(call.pass == Pass::Argue)] = match answered {
+            Ok(_) => Kept::Yes,
+            // The next one writes.
+            Err(_) => Kept::No,
+        };
         match answered {
             Ok(answer) => {
                 self.strikes = 0;
