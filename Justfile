@@ -91,6 +91,10 @@ campaign-kill-ask cycles="1000" seed="1":
 campaign-budget rounds="100" callers="1000" seed="1":
     CONVERGIO_ROUNDS={{rounds}} CONVERGIO_CALLERS={{callers}} CONVERGIO_SEED={{seed}} cargo test -p convergio-tests -- --nocapture callers_at_once
 
+# 10,000 cases each of the books against a model of them: one budget, many budgets, any order of ends.
+campaign-ledger cycles="10000":
+    CONVERGIO_CYCLES={{cycles}} cargo test -p convergio-ledger --test properties --test many_budgets -- --nocapture
+
 # 2,000 kills of a daemon at every named step of a call, inside its commits too (needs strace), and 2,000 behind its gateway.
 campaign-kill-money cycles="2000" seed="1":
     CONVERGIO_CYCLES={{cycles}} CONVERGIO_SEED={{seed}} cargo test -p convergio-tests -- --nocapture killed_at_any_step_of_a_call killed_behind_its_gateway

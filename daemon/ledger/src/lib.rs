@@ -34,6 +34,7 @@ pub mod quota;
 mod rates;
 mod reconcile;
 mod recover;
+mod retention;
 mod settle;
 mod shock;
 mod text_enum;
@@ -64,6 +65,7 @@ pub use price::{PriceRow, PriceSheet, PriceVersion, Simple, TierMode, pin, rates
 pub use rates::{Cost, ExplainedLine, Rates, Step};
 pub use reconcile::{Difference, Drift, Reconciliation, reconcile};
 pub use recover::{Recovered, RecoveredAttempt, recover};
+pub use retention::{DETAIL_MS, expired_details, forget_expired};
 pub use settle::{AttemptEnding, Settled, Settlement, settle};
 pub use shock::{
     ASK_PERCENT, CostOffer, OFFER_MS, SHOCK_FLOOR_NANO, expected_cost, note_asked, offer_cost,

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+#[expect(dead_code, reason = "every test needs a part of it")]
 mod support;
 
 use convergio_ledger::{

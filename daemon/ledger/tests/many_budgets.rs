@@ -4,6 +4,7 @@
 //! `CONVERGIO_CYCLES` sets the number of cases.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "every test needs a part of it")]
 mod support;
 
 use std::collections::{BTreeMap, HashMap};

@@ -6,6 +6,7 @@
 #[expect(dead_code, reason = "used in part here, in full by other tests")]
 #[path = "../../store/tests/support/power_cut/mod.rs"]
 mod power_cut;
+#[expect(dead_code, reason = "every test needs a part of it")]
 mod support;
 
 use std::collections::BTreeMap;
@@ -93,7 +94,7 @@ async fn check(books: &Books, heard: &Heard, what: &str) {
     let found = books.read(move |conn| verify(conn, tenant)).await;
     assert_eq!(found.bad, None, "{what}");
     assert_eq!(found.differences, vec![], "{what}");
-    assert_eq!(found.attempts, Vec::<Uuid>::new(), "{what}");
+    assert_eq!(found.attempts, vec![], "{what}");
     let heard = heard.lock().unwrap().clone();
     for (attempt_id, (run_id, told)) in heard {
         let rows = books

@@ -1,6 +1,7 @@
 //! The books against a model of them, over any order of calls, ends, crashes and changes of mind.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "every test needs a part of it")]
 mod support;
 
 use std::collections::HashMap;

@@ -5,6 +5,7 @@
     reason = "a test fails by panicking"
 )]
 
+#[expect(dead_code, reason = "every test needs a part of it")]
 mod support;
 
 use convergio_ledger::quota::{self, Quota, QuotaError, Reserved, Unit};

@@ -1,6 +1,7 @@
 //! Days as people live them, and reports over them.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "every test needs a part of it")]
 mod support;
 
 use convergio_ledger::{

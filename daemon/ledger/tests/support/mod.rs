@@ -1,11 +1,6 @@
 //! Books to test on: a real store, one model with simple prices, calls that cost round amounts.
 
-#![allow(
-    dead_code,
-    reason = "every test has its own copy, and needs a part of it"
-)]
-
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use convergio_ledger::{
@@ -15,6 +10,7 @@ use convergio_ledger::{
 use convergio_models_api::{Message, ModelRequest, Permitted, Policy, Resource, Role, Usage};
 use convergio_store::{Connection, DATABASE_FILE, Store, StoreError, StoreOptions, Tx};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 pub(crate) const DOLLAR: i64 = 1_000_000_000;
@@ -43,6 +39,23 @@ pub(crate) fn at(wall_ms: i64) -> Now {
     }
 }
 
+fn private_dir(dir: &Path) {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().mode(0o700).create(dir).unwrap();
+}
+
+/// A database that was migrated once and in which nothing is written: thousands of cases need one.
+async fn unwritten() -> &'static [u8] {
+    static BYTES: OnceCell<Vec<u8>> = OnceCell::const_new();
+    let make = || async {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(&StoreOptions::new(home.path())).unwrap();
+        store.close().await.unwrap();
+        std::fs::read(home.path().join(DATABASE_FILE)).unwrap()
+    };
+    BYTES.get_or_init(make).await
+}
+
 pub(crate) struct Books {
     pub(crate) store: Store,
     pub(crate) tenant: Uuid,
@@ -52,9 +65,14 @@ pub(crate) struct Books {
 }
 
 impl Books {
+    /// Fresh books, in memory where the system has a place for that: no power is cut here, so no
+    /// disk needs to be waited for.
     pub(crate) async fn new() -> Self {
-        let home = Arc::new(tempfile::tempdir().unwrap());
+        let memory = tempfile::tempdir_in("/dev/shm");
+        let home = Arc::new(memory.or_else(|_| tempfile::tempdir()).unwrap());
         let dir = home.path().join("data");
+        private_dir(&dir);
+        std::fs::write(dir.join(DATABASE_FILE), unwritten().await).unwrap();
         Self::open(&home, dir, None).await.unwrap()
     }
 
@@ -101,9 +119,7 @@ impl Books {
     /// As after `kill -9`: what was acknowledged is on the disk, nothing was closed.
     pub(crate) async fn crash(self) -> Self {
         let image = self.dir.with_file_name(Uuid::now_v7().to_string());
-        std::fs::create_dir(&image).unwrap();
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(&image, std::fs::Permissions::from_mode(0o700)).unwrap();
+        private_dir(&image);
         for suffix in ["", "-wal"] {
             let name = format!("{DATABASE_FILE}{suffix}");
             std::fs::copy(self.dir.join(&name), image.join(&name)).unwrap();
@@ -175,6 +191,16 @@ impl Books {
             admit(tx, admission, at(wall_ms))
         })
         .await
+    }
+
+    /// A call of a model on this machine; answers with its attempt.
+    pub(crate) async fn call_here(&self, wall_ms: i64) -> Uuid {
+        let mut call = self.call(100);
+        call.local = true;
+        call.destination = "http://127.0.0.1:11434".into();
+        call.egress_id = None;
+        let permitted = self.admit(call, wall_ms).await.unwrap();
+        permitted.permit().attempt_id
     }
 
     pub(crate) async fn pinned(&self) -> PriceVersion {
