@@ -15,6 +15,7 @@ mod daemon;
 mod dispatch;
 mod doctor;
 mod egress;
+mod expiry;
 mod failure;
 mod gateway;
 mod lanes;

@@ -33,6 +33,7 @@ use crate::{
     bus::live::LiveRuns,
     configuration::{Configuration, retention},
     daemon::{Daemon, Phase, RunsTiming, Shown},
+    expiry,
     gateway::Gateway,
     log::{Log, LogOptions},
     memory,
@@ -399,16 +400,8 @@ impl Life {
         // Somebody may have changed the settings, or let go of the port.
         daemon.tend_gateway().await;
         if ticks % RETENTION_TICKS == 1 {
-            let runs = daemon.runs().clone();
-            tokio::spawn(async move {
-                match runs.prune().await {
-                    Ok(pruned) if pruned.total() > 0 => {
-                        tracing::info!(?pruned, "removed what has expired");
-                    }
-                    Ok(_) => {}
-                    Err(error) => tracing::warn!(%error, "what has expired could not be removed"),
-                }
-            });
+            let daemon = Arc::clone(daemon);
+            tokio::spawn(async move { expiry::remove(&daemon).await });
         }
         true
     }
