@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf, sync::LazyLock};
 
+use convergio_egress::Egress;
 use convergio_fake_provider::{FakeProvider, Reply, Script};
 use convergio_models_api::{ModelEvent, StopReason, Usage};
 use convergio_models_remote::{
@@ -59,7 +60,7 @@ pub(crate) struct Call {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ErrorCase {
+pub(crate) struct ErrorCase {
     name: String,
     status: u16,
     body: String,
@@ -96,7 +97,7 @@ fn read(provider: &str, file: &str) -> String {
     })
 }
 
-fn own_streams(provider: &str) -> Vec<StreamCase> {
+pub(crate) fn own_streams(provider: &str) -> Vec<StreamCase> {
     let streams: Streams = toml::from_str(&read(provider, "streams.toml")).unwrap();
     let mut cases = streams.stream;
     for case in &mut cases {
@@ -108,13 +109,13 @@ fn own_streams(provider: &str) -> Vec<StreamCase> {
     cases
 }
 
-fn own_errors(provider: &str) -> Vec<ErrorCase> {
+pub(crate) fn own_errors(provider: &str) -> Vec<ErrorCase> {
     let errors: Errors = toml::from_str(&read(provider, "errors.toml")).unwrap();
     errors.error
 }
 
 /// The provider whose fixtures show the whole dialect: the one that is called like it.
-fn speaker(kind: Kind) -> &'static str {
+pub(crate) fn speaker(kind: Kind) -> &'static str {
     kind.as_str()
 }
 
@@ -279,55 +280,60 @@ async fn every_stream_of_every_provider_becomes_what_it_says() {
     let egress = egress();
     for row in rows() {
         for case in streams(row) {
-            for cut in [None, Some(1), Some(7)] {
-                let where_ = format!("{} {} {cut:?}", row.name, case.file);
-                let mut reply = Reply::raw(response(&case));
-                if let Some(bytes) = cut {
-                    reply = reply.split_every(bytes);
-                }
-                let server = FakeProvider::start(Script::always(reply).any_path());
-                let mut endpoint = endpoint_of(row, &server);
-                endpoint.dialect.end_marker &= !case.no_end_marker;
-                let mut request = request(&row.name);
-                if case.json_by_tool {
-                    let traits = ModelTraits {
-                        json: Some(JsonSupport::Tool),
-                        ..ModelTraits::default()
-                    };
-                    endpoint.models.insert("m".to_owned(), traits);
-                    request.output_schema = Some(crate::requests::schema());
-                }
-                let outcome = call_with(&egress, &endpoint, request).await;
-                check(&case, &outcome, &where_);
-                assert_eq!(outcome.class(), case.class.as_deref(), "{where_}");
-                if let Some(error) = &outcome.error {
-                    let says = case.says.as_deref().unwrap_or("");
-                    assert!(error.message.contains(says), "{where_}: {error}");
-                    if case.code.is_some() {
-                        assert_eq!(error.code, case.code, "{where_}");
-                    }
-                    if case.request_id.is_some() {
-                        assert_eq!(error.request_id, case.request_id, "{where_}");
-                    }
-                }
-                let ModelEvent::Started { request_id, model } = &outcome.events[0] else {
-                    panic!("{where_}");
-                };
-                if case.request_id.is_some() {
-                    assert_eq!(*request_id, case.request_id, "{where_}");
-                }
-                if case.model.is_some() {
-                    assert_eq!(*model, case.model, "{where_}");
-                }
-                let calls = server.requests();
-                assert_eq!(calls.len(), 1, "{where_}");
-                // In whichever header the dialect has it.
-                let key = calls[0].headers.iter().filter(|(_, value)| {
-                    value.strip_prefix("Bearer ").unwrap_or(value) == crate::support::KEY
-                });
-                assert_eq!(key.count(), 1, "{where_}");
+            stream_becomes(&egress, row, &case).await;
+        }
+    }
+}
+
+/// Serves a stream whole and in pieces, as if this provider sent it.
+pub(crate) async fn stream_becomes(egress: &Egress, row: &ProviderRow, case: &StreamCase) {
+    for cut in [None, Some(1), Some(7)] {
+        let where_ = format!("{} {} {cut:?}", row.name, case.file);
+        let mut reply = Reply::raw(response(case));
+        if let Some(bytes) = cut {
+            reply = reply.split_every(bytes);
+        }
+        let server = FakeProvider::start(Script::always(reply).any_path());
+        let mut endpoint = endpoint_of(row, &server);
+        endpoint.dialect.end_marker &= !case.no_end_marker;
+        let mut request = request(&row.name);
+        if case.json_by_tool {
+            let traits = ModelTraits {
+                json: Some(JsonSupport::Tool),
+                ..ModelTraits::default()
+            };
+            endpoint.models.insert("m".to_owned(), traits);
+            request.output_schema = Some(crate::requests::schema());
+        }
+        let outcome = call_with(egress, &endpoint, request).await;
+        check(case, &outcome, &where_);
+        assert_eq!(outcome.class(), case.class.as_deref(), "{where_}");
+        if let Some(error) = &outcome.error {
+            let says = case.says.as_deref().unwrap_or("");
+            assert!(error.message.contains(says), "{where_}: {error}");
+            if case.code.is_some() {
+                assert_eq!(error.code, case.code, "{where_}");
+            }
+            if case.request_id.is_some() {
+                assert_eq!(error.request_id, case.request_id, "{where_}");
             }
         }
+        let ModelEvent::Started { request_id, model } = &outcome.events[0] else {
+            panic!("{where_}");
+        };
+        if case.request_id.is_some() {
+            assert_eq!(*request_id, case.request_id, "{where_}");
+        }
+        if case.model.is_some() {
+            assert_eq!(*model, case.model, "{where_}");
+        }
+        let calls = server.requests();
+        assert_eq!(calls.len(), 1, "{where_}");
+        // In whichever header the dialect has it.
+        let key = calls[0].headers.iter().filter(|(_, value)| {
+            value.strip_prefix("Bearer ").unwrap_or(value) == crate::support::KEY
+        });
+        assert_eq!(key.count(), 1, "{where_}");
     }
 }
 
@@ -364,41 +370,46 @@ async fn every_documented_error_has_its_class() {
             cases.extend(own_errors(speaker(row.kind)));
         }
         for case in cases {
-            let where_ = format!("{} {}", row.name, case.name);
-            let mut reply = Reply::body(case.status, "application/json", case.body.clone());
-            if let Some(kind) = case.headers.get("content-type") {
-                reply = Reply::body(case.status, kind, case.body.clone());
-            }
-            for (name, value) in case
-                .headers
-                .iter()
-                .filter(|(name, _)| *name != "content-type")
-            {
-                reply = reply.header(name, value);
-            }
-            if let Some(id) = &case.request_id {
-                reply = reply.request_id(id);
-            }
-            let server = FakeProvider::start(Script::always(reply).any_path());
-            let endpoint = endpoint_of(row, &server);
-            let outcome = call_with(&egress, &endpoint, request(&row.name)).await;
-            assert_eq!(outcome.events, [], "{where_}");
-            assert_eq!(outcome.class(), Some(&*case.class), "{where_}");
-            let error = outcome.error.unwrap();
-            assert_eq!(error.provider, row.name, "{where_}");
-            if case.status >= 400 {
-                assert_eq!(error.status, Some(case.status), "{where_}");
-            }
-            assert_eq!(error.retry_after_ms, case.retry_after_ms, "{where_}");
-            let says = case.says.as_deref().unwrap_or("");
-            assert!(error.message.contains(says), "{where_}: {error}");
-            if case.code.is_some() {
-                assert_eq!(error.code, case.code, "{where_}");
-            }
-            if case.request_id.is_some() {
-                assert_eq!(error.request_id, case.request_id, "{where_}");
-            }
+            error_has_its_class(&egress, row, &case).await;
         }
+    }
+}
+
+/// Serves an error as if this provider sent it.
+pub(crate) async fn error_has_its_class(egress: &Egress, row: &ProviderRow, case: &ErrorCase) {
+    let where_ = format!("{} {}", row.name, case.name);
+    let mut reply = Reply::body(case.status, "application/json", case.body.clone());
+    if let Some(kind) = case.headers.get("content-type") {
+        reply = Reply::body(case.status, kind, case.body.clone());
+    }
+    for (name, value) in case
+        .headers
+        .iter()
+        .filter(|(name, _)| *name != "content-type")
+    {
+        reply = reply.header(name, value);
+    }
+    if let Some(id) = &case.request_id {
+        reply = reply.request_id(id);
+    }
+    let server = FakeProvider::start(Script::always(reply).any_path());
+    let endpoint = endpoint_of(row, &server);
+    let outcome = call_with(egress, &endpoint, request(&row.name)).await;
+    assert_eq!(outcome.events, [], "{where_}");
+    assert_eq!(outcome.class(), Some(&*case.class), "{where_}");
+    let error = outcome.error.unwrap();
+    assert_eq!(error.provider, row.name, "{where_}");
+    if case.status >= 400 {
+        assert_eq!(error.status, Some(case.status), "{where_}");
+    }
+    assert_eq!(error.retry_after_ms, case.retry_after_ms, "{where_}");
+    let says = case.says.as_deref().unwrap_or("");
+    assert!(error.message.contains(says), "{where_}: {error}");
+    if case.code.is_some() {
+        assert_eq!(error.code, case.code, "{where_}");
+    }
+    if case.request_id.is_some() {
+        assert_eq!(error.request_id, case.request_id, "{where_}");
     }
 }
 

@@ -10,6 +10,7 @@ mod bodies;
 mod faults;
 mod fixtures;
 mod mutations;
+mod newcomer;
 mod requests;
 mod rows;
 mod support;

@@ -3,9 +3,7 @@
 use convergio_egress::Url;
 use convergio_fake_provider::{FakeProvider, Reply, Script};
 use convergio_models_api::{Message, ModelRequest, OutputSchema, Part, Provider, Role};
-use convergio_models_remote::{
-    Catalog, Endpoint, JsonSupport, Kind, MaxTokensField, Remote, RemoteError,
-};
+use convergio_models_remote::{Endpoint, JsonSupport, Kind, MaxTokensField, Remote, RemoteError};
 use serde_json::{Value, json};
 
 use crate::support::{call_with, egress, endpoint, request};
@@ -177,30 +175,6 @@ async fn ollama_is_asked_in_its_form() {
             {"role": "user", "content": "eins\n\nzwei"}
         ]})
     );
-}
-
-#[tokio::test]
-async fn a_new_compatible_provider_is_one_row() {
-    let server = FakeProvider::start(Script::always(Reply::text("Guten Tag.").usage(7, 3)));
-    let row = format!(
-        r#"[[provider]]
-        name = "newcomer"
-        title = "Newcomer"
-        kind = "openai"
-        base_url = "{}/api/v7"
-        docs_url = "https://newcomer.test"
-        local = true
-        dialect = {{ max_tokens = "max_completion_tokens", usage_option = true, json = "object" }}"#,
-        server.url()
-    );
-    let catalog = Catalog::parse(&row).unwrap();
-    let endpoint = Endpoint::from_row(catalog.provider("newcomer").unwrap());
-    let outcome = call_with(&egress(), &endpoint, request("newcomer")).await;
-    assert_eq!(outcome.text(), "Guten Tag.");
-    assert_eq!(outcome.error, None);
-    let call = server.request(0).unwrap();
-    assert_eq!(call.path, "/api/v7/chat/completions");
-    assert_eq!(call.json()["max_completion_tokens"], 64);
 }
 
 #[test]
