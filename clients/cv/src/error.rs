@@ -45,6 +45,10 @@ pub enum Kind {
     Declined,
     /// An answer came that is not what was asked for.
     Unfit,
+    /// There is no such program, as shells tell of it.
+    NoProgram,
+    /// The program is there and cannot be run, as shells tell of it.
+    NotRunnable,
 }
 
 impl Kind {
@@ -65,6 +69,8 @@ impl Kind {
             Self::Timeout => Exit::Timeout,
             Self::Incomplete => Exit::Incomplete,
             Self::Declined | Self::Unfit => Exit::Provider,
+            Self::NoProgram => Exit::Program(127),
+            Self::NotRunnable => Exit::Program(126),
         }
     }
 
@@ -89,6 +95,8 @@ impl Kind {
             Self::Incomplete => "incomplete",
             Self::Declined => "declined",
             Self::Unfit => "unfit",
+            Self::NoProgram => "no_program",
+            Self::NotRunnable => "not_runnable",
         }
     }
 

@@ -22,7 +22,9 @@ hints! {
     /// The state and its ways out in one command.
     DOCTOR = "`cv doctor`";
     /// How to put a cap on a program.
-    GUARD = "`cv guard --max 5 -- claude`";
+    GUARD_PLACE = "name it with its folder, for instance `cv guard --max 5 -- ./agent`";
+    /// A file that is no program.
+    GUARD_RUNS = "`chmod +x FILE`, or name what runs it: `cv guard --max 5 -- sh FILE`";
     /// What the daemon did.
     LOGS = "`cv logs -n 50`";
     /// The log as it grows, for a program.

@@ -129,6 +129,9 @@ pub struct TokenInfo {
     pub runs: u64,
     /// Requests that were refused because no budget was left, since the daemon started.
     pub refused: u64,
+    /// Requests that ended in another error before a word of an answer, since the daemon started.
+    #[serde(default)]
+    pub failed: u64,
 }
 
 /// Whether a token opens the gateway.

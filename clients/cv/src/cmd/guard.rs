@@ -2,18 +2,19 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    io::IsTerminal,
-    path::Path,
+    io::{ErrorKind, IsTerminal},
+    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
+    path::{Path, PathBuf},
     process::ExitStatus,
 };
 
 use convergio_client::Client;
 use convergio_contract::{
+    budget::BudgetList,
     method::Empty,
     model::Policy,
     secret::KEY_VARIABLES,
     token::{TokenCreateParams, TokenInfo, TokenRevoke, TokenRevokeParams},
-    usage::BudgetList,
 };
 use tokio::{
     process::{Child, Command},
@@ -66,6 +67,8 @@ const TAKEN_AWAY: [&str; 9] = [
     "CLAUDE_CODE_USE_BEDROCK",
     "CLAUDE_CODE_USE_VERTEX",
 ];
+/// Where the system looks where nobody says.
+const DEFAULT_FOLDERS: &str = "/bin:/usr/bin";
 /// Who is on this machine is not asked through a proxy.
 const OURS: &str = "127.0.0.1,localhost,::1";
 
@@ -73,6 +76,9 @@ const OURS: &str = "127.0.0.1,localhost,::1";
 pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
     let options = daemon::options(context, Start::IfNeeded)?;
     let base = base_name(&args.program[0]);
+    // No token is made for what is not there.
+    let folders = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_FOLDERS.into());
+    find(&args.program[0], &folders).map_err(|error| not_started(&base, &error))?;
     let name = args.name.clone().unwrap_or_else(|| base.clone());
     let root = context.folder().ok();
     let params = TokenCreateParams {
@@ -141,6 +147,32 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
     })
 }
 
+/// Looks for a program as the system does: by its path where it names one, else in these folders.
+fn find(program: &OsStr, folders: &OsStr) -> std::io::Result<PathBuf> {
+    let runnable = |path: &Path| {
+        let about = std::fs::metadata(path)?;
+        match about.is_file() && about.permissions().mode() & 0o111 != 0 {
+            true => Ok(path.to_owned()),
+            false => Err(std::io::Error::new(
+                ErrorKind::PermissionDenied,
+                "it is no file that may be run",
+            )),
+        }
+    };
+    if program.as_bytes().contains(&b'/') {
+        return runnable(Path::new(program));
+    }
+    let mut missing = std::io::Error::new(ErrorKind::NotFound, "no folder of PATH has it");
+    for folder in std::env::split_paths(folders) {
+        match runnable(&folder.join(program)) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => missing = error,
+            Err(_) => {}
+            found => return found,
+        }
+    }
+    Err(missing)
+}
+
 /// The program's own name, fit for a token's.
 fn base_name(program: &OsStr) -> String {
     let name = Path::new(program).file_name().unwrap_or(program);
@@ -202,12 +234,12 @@ fn own_arguments(base: &str, url: &str) -> Vec<String> {
 }
 
 fn not_started(base: &str, error: &std::io::Error) -> Failure {
-    Failure::new(
-        Kind::NotFound,
-        format!("{base} could not be run"),
-        describe(error),
-        Hint::GUARD,
-    )
+    let (kind, hint) = match error.kind() {
+        ErrorKind::NotFound => (Kind::NoProgram, Hint::GUARD_PLACE),
+        _ => (Kind::NotRunnable, Hint::GUARD_RUNS),
+    };
+    let what = format!("{base} could not be run");
+    Failure::new(kind, what, describe(error), hint)
 }
 
 /// Says so where less than the cap is left of what everybody may spend today.
@@ -241,9 +273,14 @@ fn summary(base: &str, max: i64, token: &TokenInfo) -> String {
         "{base}: spent {spent} of {} · {requests}",
         money::shown(max)
     );
-    match token.refused {
+    let line = match token.refused {
         0 => line,
         refused => format!("{line} · {refused} refused: no budget was left for them"),
+    };
+    match token.failed {
+        0 => line,
+        1 => format!("{line} · 1 ended in an error"),
+        failed => format!("{line} · {failed} ended in an error"),
     }
 }
 
@@ -313,6 +350,20 @@ impl Signals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_is_found_where_the_system_finds_it() {
+        let kind = |program: &str, folders: &str| {
+            find(OsStr::new(program), OsStr::new(folders)).map_err(|error| error.kind())
+        };
+        assert_eq!(kind("sh", "/nowhere:/bin"), Ok("/bin/sh".into()));
+        assert_eq!(kind("/bin/sh", ""), Ok("/bin/sh".into()));
+        assert_eq!(kind("sh", "/nowhere"), Err(ErrorKind::NotFound));
+        assert_eq!(kind("./no-such", "/bin"), Err(ErrorKind::NotFound));
+        // A file that is no program, and a folder.
+        assert_eq!(kind("passwd", "/etc"), Err(ErrorKind::PermissionDenied));
+        assert_eq!(kind("/etc", "/bin"), Err(ErrorKind::PermissionDenied));
+    }
 
     #[test]
     fn only_a_program_that_needs_it_gets_arguments_of_ours() {

@@ -235,7 +235,7 @@ fn revoke(name: String, format: Format, context: &mut Context) -> Result<Exit, F
         context.answer.json(&revoked)?;
     } else {
         context.answer.say(&format!(
-            "Revoked {}: it opens nothing any more. Another one: `cv token create NAME`",
+            "Revoked {}: it opens nothing any more, and nothing brings it back. Another one: `cv token create NAME`",
             revoked.token.name
         ))?;
     }

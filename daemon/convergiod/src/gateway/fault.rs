@@ -7,6 +7,9 @@ use convergio_models_api::ErrorClass;
 
 use crate::{failure, providers, rpc, run_kinds::record::WriteError};
 
+/// The code of an error that means the caller's own token, and not a provider's key.
+pub(crate) const TOKEN_FAULT: &str = "invalid_api_key";
+
 /// An error of a run. `class` says what kind a provider's error is.
 pub(crate) fn of(error: &WriteError, class: Option<ErrorClass>) -> Fault {
     match error {
@@ -16,7 +19,7 @@ pub(crate) fn of(error: &WriteError, class: Option<ErrorClass>) -> Fault {
         WriteError::Denied(denied) => of_rpc(&providers::failure::denied(denied), class),
         WriteError::Runs(error) => of_rpc(&rpc::runs_error(error.clone()), class),
         WriteError::Told(error) => of_rpc(error, class),
-        WriteError::Cancelled => cancelled(),
+        WriteError::Cancelled => cancelled(None),
         WriteError::Replay { run_id, .. } => of_rpc(
             &failure::internal("the request was accepted twice", run_id.to_string()),
             class,
@@ -24,8 +27,15 @@ pub(crate) fn of(error: &WriteError, class: Option<ErrorClass>) -> Fault {
     }
 }
 
-/// Somebody ended the run.
-pub(crate) fn cancelled() -> Fault {
+/// Why a run ends whose token is taken back meanwhile.
+pub(crate) const TAKEN_BACK: &str = "its token was taken back";
+
+/// Somebody ended the run, for this reason where it is known.
+pub(crate) fn cancelled(reason: Option<&str>) -> Fault {
+    if reason == Some(TAKEN_BACK) {
+        let message = "Convergio: the token was revoked while this request was answered";
+        return Fault::new(FaultKind::Authentication, message).code(TOKEN_FAULT);
+    }
     Fault::new(
         FaultKind::Overloaded,
         "Convergio: the request was cancelled: the daemon is ending, or somebody ended the run",

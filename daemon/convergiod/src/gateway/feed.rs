@@ -3,7 +3,10 @@
 //! The run never waits: what the program has not taken is merged, and the engine bounds an answer's
 //! bytes, so the queue is bounded by it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use convergio_engine::{Channel, Shown};
 use convergio_gateway::{Counts, End, Fault};
@@ -36,6 +39,7 @@ struct State {
 pub(crate) struct Feed {
     state: Mutex<State>,
     changed: Notify,
+    cached: AtomicBool,
 }
 
 fn event(shown: &Shown) -> ModelEvent {
@@ -85,6 +89,16 @@ impl Feed {
         }
         drop(state);
         self.changed.notify_one();
+    }
+
+    /// What comes is a kept answer. Said before the first of it.
+    pub(crate) fn is_again(&self) {
+        self.cached.store(true, Ordering::Release);
+    }
+
+    /// What came is a kept answer.
+    pub(crate) fn was_kept(&self) -> bool {
+        self.cached.load(Ordering::Acquire)
     }
 
     /// Takes the end. The first one counts.

@@ -17,14 +17,13 @@ use convergio_gateway::{
     listing,
 };
 use convergio_runs::NewToken;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::{models, wire};
+use super::{fault::TOKEN_FAULT, listen::HEAD_MAX_BYTES, models, wire};
 use crate::{
     daemon::{Daemon, now_ms},
-    failure,
-    providers::configured,
-    rpc,
+    failure, rpc,
 };
 
 /// What all requests share.
@@ -85,9 +84,6 @@ fn refused(refused: Refused) -> Fault {
     Fault::new(kind, format!("Convergio: {}", refused.message())).code(TOKEN_FAULT)
 }
 
-/// The caller's own token is meant, and not a provider's key.
-const TOKEN_FAULT: &str = "invalid_api_key";
-
 fn all<'h>(headers: &'h HeaderMap, name: &str) -> Vec<&'h [u8]> {
     let values = headers.get_all(name).iter();
     values.map(HeaderValue::as_bytes).collect()
@@ -126,6 +122,12 @@ async fn at_the_door(State(app): State<Arc<App>>, request: Request, next: Next) 
         Ok(origin) => origin.and_then(|origin| HeaderValue::from_str(origin).ok()),
         Err(error) => return problem(error.status(), "forbidden", error.message()),
     };
+    let heads = headers.iter();
+    let sizes = heads.map(|(name, value)| name.as_str().len() + value.len());
+    if sizes.sum::<usize>() + request.uri().path().len() > HEAD_MAX_BYTES {
+        let why = format!("a head has at most {HEAD_MAX_BYTES} bytes");
+        return problem(431, "too_large", &why);
+    }
     let mut response = match &origin {
         // A browser asks before it sends for a page that is allowed.
         Some(_) if method == Method::OPTIONS => preflight(),
@@ -180,8 +182,16 @@ fn wire_of(headers: &HeaderMap) -> Wire {
 async fn listed(app: &App, parts: &Parts) -> Result<Vec<listing::Listed>, Fault> {
     let token = app.token(&parts.uri, &parts.headers).await?;
     let settings = wire::settings(&app.daemon)?;
-    let all = configured(&settings, &app.daemon.models.lists);
-    Ok(models::listed(&all, &token))
+    let all = app.daemon.models.configured(&settings);
+    // What runs on this machine; each server is given a moment, and remembered for another one.
+    let here = all.values().filter(|provider| provider.local);
+    let here = here.map(|provider| async {
+        let found = app.daemon.models_here(provider).await;
+        let ids = found.into_iter().map(|model| model.id);
+        (provider.name.clone(), ids.collect::<Vec<_>>())
+    });
+    let here = join_all(here).await;
+    Ok(models::listed(&all, here, &token))
 }
 
 async fn list(State(app): State<Arc<App>>, request: Request) -> Response {

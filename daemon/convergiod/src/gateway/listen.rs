@@ -30,9 +30,9 @@ use tokio::{
 /// Connections at one time.
 const CONNECTIONS_MAX: usize = 64;
 /// A head has to come within this, and a connection that is kept has to be used again.
-const HEAD_WITHIN: Duration = Duration::from_secs(30);
-/// Bytes of a head.
-const HEAD_MAX_BYTES: usize = 64 * 1024;
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// Bytes of a head. What is read at one time may hold a little more.
+pub(super) const HEAD_MAX_BYTES: usize = 64 * 1024;
 /// Headers of a request.
 const HEADERS_MAX: usize = 100;
 /// A program that takes nothing for so long is gone.

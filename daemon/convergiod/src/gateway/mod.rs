@@ -45,6 +45,8 @@ struct State {
     keys: HashMap<String, BTreeMap<String, SecretText>>,
     /// Requests that no budget was left for, by the token's name.
     refused: HashMap<String, u64>,
+    /// Requests that ended in another error before a word of an answer, by the token's name.
+    failed: HashMap<String, u64>,
     /// Runs in progress, by the token's name.
     running: HashMap<String, BTreeMap<Uuid, Arc<LiveRun>>>,
 }
@@ -89,6 +91,15 @@ impl Gateway {
         *self.state().refused.entry(token.to_owned()).or_default() += 1;
     }
 
+    /// Requests of a token that ended in an error other than a budget's.
+    pub(crate) fn failed(&self, token: &str) -> u64 {
+        self.state().failed.get(token).copied().unwrap_or(0)
+    }
+
+    fn has_failed(&self, token: &str) {
+        *self.state().failed.entry(token.to_owned()).or_default() += 1;
+    }
+
     fn begins(&self, token: &str, run: &Arc<LiveRun>) {
         let mut state = self.state();
         let runs = state.running.entry(token.to_owned()).or_default();
@@ -113,7 +124,7 @@ impl Gateway {
         let running = state.running.get(token).cloned().unwrap_or_default();
         drop(state);
         for run in running.into_values() {
-            run.cancel("its token was taken back");
+            run.cancel(fault::TAKEN_BACK);
         }
     }
 

@@ -104,8 +104,17 @@ pub(crate) fn allow(mut plan: Plan, token: &NewToken, meant: &str) -> Result<Pla
 }
 
 /// The models that a program is told of.
-pub(crate) fn listed(all: &Providers, token: &NewToken) -> Vec<Listed> {
+/// `here` are those that servers on this machine just told of, by their provider.
+pub(crate) fn listed(
+    all: &Providers,
+    here: Vec<(String, Vec<String>)>,
+    token: &NewToken,
+) -> Vec<Listed> {
     let mut ids = BTreeSet::new();
+    for (name, models) in here {
+        let models = models.into_iter();
+        ids.extend(models.map(|model| (name.clone(), format!("{name}/{model}"))));
+    }
     for (name, provider) in all {
         let of_row = provider.row.iter().flat_map(|row| &row.models);
         let rows = of_row.map(|model| model.id.clone());

@@ -58,8 +58,7 @@ impl Drop for Waiting {
 
 /// The settings that hold for programs: those of the daemon's own environment.
 pub(super) fn settings(daemon: &Daemon) -> Result<Settings, Fault> {
-    let configuration = &daemon.configuration;
-    let settings = configuration.settings(&configuration.environment.variables);
+    let settings = daemon.configuration.own_settings();
     settings.map_err(|error| fault::of_rpc(&error, None))
 }
 
@@ -127,12 +126,33 @@ async fn read(
     }
 }
 
-async fn understood(app: &App, wire: Wire, request: Request) -> Result<(NewToken, Asked), Fault> {
+/// Whether the answer may be kept and given again, as the program says; none where it does not.
+fn says_cache(headers: &HeaderMap) -> Result<Option<bool>, Fault> {
+    const NAME: &str = "x-convergio-cache";
+    match headers.get(NAME).map(HeaderValue::as_bytes) {
+        None => Ok(None),
+        Some(b"on") => Ok(Some(true)),
+        Some(b"off") => Ok(Some(false)),
+        Some(_) => Err(Fault::invalid(NAME, "takes on or off")),
+    }
+}
+
+async fn understood(
+    app: &App,
+    wire: Wire,
+    request: Request,
+) -> Result<(NewToken, Asked, Option<bool>), Fault> {
     let (parts, body) = request.into_parts();
     app.daemon.gateway.counted();
     let token = app.token(&parts.uri, &parts.headers).await?;
-    let asked = read(app, (wire, parse), &parts.headers, body).await?;
-    Ok((token, asked))
+    let cache = says_cache(&parts.headers)?;
+    match read(app, (wire, parse), &parts.headers, body).await {
+        Ok(asked) => Ok((token, asked, cache)),
+        Err(fault) => {
+            app.daemon.gateway.has_failed(&token.name);
+            Err(fault)
+        }
+    }
 }
 
 /// Guesses how many tokens a request has. Nothing leaves.
@@ -159,24 +179,34 @@ pub(super) async fn count(app: &App, request: Request) -> Response {
 
 /// Makes one run of a request, and answers it.
 pub(super) async fn answer(app: &Arc<App>, wire: Wire, request: Request) -> Response {
-    let (token, asked) = match understood(app, wire, request).await {
+    let (token, asked, cache) = match understood(app, wire, request).await {
         Ok(understood) => understood,
         Err(fault) => return fault_response(wire, &fault),
     };
     let ignored = asked.ignored.join(", ");
     let name = token.name.clone();
-    let (mut response, id) = match start(app, token, asked) {
+    let (mut response, id) = match start(app, token, asked, cache) {
         Ok((waiting, feed, writer, stream)) => {
             let id = waiting.run.id;
+            let told = Arc::clone(&feed);
             let answered = match stream {
                 true => streamed(waiting, feed, writer).await,
                 false => whole(waiting, feed, writer).await,
             };
             match answered {
-                Ok(response) => (response, Some(id)),
+                Ok(mut response) => {
+                    if told.was_kept() {
+                        response.headers_mut().insert(
+                            HeaderName::from_static("x-convergio-cached"),
+                            HeaderValue::from_static("true"),
+                        );
+                    }
+                    (response, Some(id))
+                }
                 Err(fault) => {
-                    if fault.kind == FaultKind::Billing {
-                        app.daemon.gateway.was_refused(&name);
+                    match fault.kind {
+                        FaultKind::Billing => app.daemon.gateway.was_refused(&name),
+                        _ => app.daemon.gateway.has_failed(&name),
                     }
                     (fault_response(wire, &fault), Some(id))
                 }
@@ -200,7 +230,12 @@ pub(super) async fn answer(app: &Arc<App>, wire: Wire, request: Request) -> Resp
 
 type Started = (Waiting, Arc<Feed>, Writer, bool);
 
-fn start(app: &Arc<App>, token: NewToken, asked: Asked) -> Result<Started, Fault> {
+fn start(
+    app: &Arc<App>,
+    token: NewToken,
+    asked: Asked,
+    cache: Option<bool>,
+) -> Result<Started, Fault> {
     let daemon = &app.daemon;
     if daemon.phase() != Phase::Serving {
         return Err(Fault::new(
@@ -241,6 +276,7 @@ fn start(app: &Arc<App>, token: NewToken, asked: Asked) -> Result<Started, Fault
         asked,
         token,
         settings,
+        cache,
         keys,
     };
     // Its own task: what the program does not wait for is still settled.

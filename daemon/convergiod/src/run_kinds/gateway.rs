@@ -1,21 +1,32 @@
 //! A request of a program: admitted, asked, handed over while it comes, and settled. Nothing of
-//! its content is kept.
+//! its content is kept, unless the program or the settings say that its answer is given again.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
 use convergio_config::Settings;
 use convergio_contract::{EventBody, run::RunOptions, secret::SecretText};
+use convergio_engine::{Channel, Shown};
 use convergio_gateway::{Asked, Counts, End, Fault};
+use convergio_models_api::ModelEvent;
 use convergio_runs::{NewRun, NewToken, RunKind};
+use futures_util::FutureExt as _;
 use sha2::{Digest, Sha256};
 
 use super::{
     answered::Course,
     calls::{Acceptance, CallContext, CallFailed, Calls, Wanted},
+    kept,
     record::{Recorder, WriteError, accept, fail},
 };
 use crate::{
-    bus::live::Registered,
+    bus::{live::Registered, run::LiveRun},
     daemon::{Daemon, now_ms},
     failure,
     gateway::{
@@ -23,7 +34,7 @@ use crate::{
         feed::{Feed, Whole},
         models,
     },
-    providers::{configured, routes::What},
+    providers::routes::What,
 };
 
 /// What a program asks, and on whose behalf.
@@ -34,6 +45,8 @@ pub(crate) struct Request {
     pub(crate) token: NewToken,
     /// The settings that hold for it.
     pub(crate) settings: Settings,
+    /// Whether its answer may be kept and given again; none where it does not say.
+    pub(crate) cache: Option<bool>,
     /// Keys that came with the token.
     pub(crate) keys: BTreeMap<String, SecretText>,
 }
@@ -76,10 +89,12 @@ async fn drive(
         asked,
         token,
         settings,
+        cache,
         mut keys,
     } = request;
+    let cache = kept::programs(&settings, cache, &asked.request);
     let policy = token.policy.clone().map(serde_json::Value::from);
-    let all = configured(&settings, &daemon.models.lists);
+    let all = daemon.models.configured(&settings);
     let meant = match models::resolve(&settings, &all, &token, &asked.model) {
         Ok(meant) => meant,
         Err(fault) => return feed.end(Err(fault)),
@@ -114,10 +129,11 @@ async fn drive(
         root: token.root.clone(),
         selection: Some(selection.clone()),
         base_sha: None,
-        // Nothing of what was asked is kept, and no request is ever the same as another one.
+        // Nothing of what was asked is kept, and as a run no request is ever the same as another one.
         request_hash: Sha256::digest(run.id.as_bytes()).into(),
         idempotency_key: None,
-        ephemeral: true,
+        // A kept answer goes with its run.
+        ephemeral: !cache,
     };
     let started = EventBody::Started {
         kind: RunKind::Gateway.as_str().to_owned(),
@@ -152,15 +168,23 @@ async fn drive(
         context,
         plan,
     );
-    let into = Arc::clone(&feed);
+    let (into, again) = (Arc::clone(&feed), Arc::clone(&feed));
+    let reasoned = Arc::new(AtomicBool::new(false));
+    let reasons = Arc::clone(&reasoned);
     let wanted = Wanted {
         request: asked.request,
         purpose: "gateway".to_owned(),
         redactions: 0,
         masks: true,
         show: false,
-        sink: Some(Arc::new(move |shown| into.push(shown))),
-        cache: false,
+        sink: Some(Arc::new(move |shown| {
+            if is_reasoning(shown) {
+                reasons.store(true, Ordering::Relaxed);
+            }
+            into.push(shown);
+        })),
+        cache,
+        kept: Some(Arc::new(move || again.is_again())),
         // What is to be kept, the program says.
         recurs: false,
         acceptance: Some(Acceptance {
@@ -177,15 +201,19 @@ async fn drive(
         begun,
     };
     let (ended, told) = match calls.ask(wanted).await {
-        Ok(answer) => {
+        Ok(mut answer) => {
+            if reasoned.load(Ordering::Relaxed) {
+                // A kept answer is given whole, and this one's reasoning is not kept.
+                answer.keep = None;
+            }
             let stop = answer.stop.clone();
             (course.complete(answer).await, Ok(stop))
         }
         Err(failed) if run.was_accepted() == Some(true) => {
-            let fault = fault(&failed);
+            let fault = fault(&failed, &run);
             (course.break_off(failed).await, Err(fault))
         }
-        Err(failed) => (Ok(()), Err(fault(&failed))),
+        Err(failed) => (Ok(()), Err(fault(&failed, &run))),
     };
     drop(calls);
     if let Err(error) = ended {
@@ -208,11 +236,21 @@ async fn drive(
     }));
 }
 
-fn fault(failed: &CallFailed) -> Fault {
+fn fault(failed: &CallFailed, run: &LiveRun) -> Fault {
     match failed.cancelled {
-        true => fault::cancelled(),
+        true => fault::cancelled(run.cancelled().now_or_never().as_deref()),
         false => fault::of(&failed.error, failed.class),
     }
+}
+
+fn is_reasoning(shown: &Shown) -> bool {
+    matches!(
+        shown,
+        Shown::Piece {
+            channel: Channel::Reasoning,
+            ..
+        } | Shown::Event(ModelEvent::ReasoningSignature(_) | ModelEvent::RedactedReasoning(_))
+    )
 }
 
 /// What a list of runs shows: the program and the model that it named, nothing of what it asked.

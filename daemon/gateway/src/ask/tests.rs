@@ -54,7 +54,7 @@ fn a_whole_conversation_of_chat_completions_is_understood() {
     let request = &asked.request;
     assert!(asked.stream && asked.include_usage);
     assert_eq!(asked.model, "m");
-    assert_eq!(asked.ignored, ["metadata", "seed", "user"]);
+    assert_eq!(asked.ignored, ["max_tokens", "metadata", "seed", "user"]);
     assert_eq!(request.max_output, 20);
     assert_eq!(
         (request.temperature, request.top_p),

@@ -72,13 +72,17 @@ pub(crate) fn read(value: Value) -> Read<Asked> {
         .list("messages")?
         .ok_or_else(|| fields.missing("messages"))?;
     turns(messages, &mut request)?;
+    let mut left: Vec<String> = fields.left().collect();
+    if newer.is_some() && older.is_some_and(|older| Some(older) != newer) {
+        left.push("max_tokens".to_owned());
+    }
     Ok(Asked {
         wire: Wire::Chat,
         model,
         request,
         stream,
         include_usage,
-        ignored: ignored(fields.left()),
+        ignored: ignored(left.into_iter()),
         tool_forms: BTreeMap::new(),
     })
 }
