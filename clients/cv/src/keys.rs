@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use convergio_client::{Client, ClientError};
 use convergio_contract::{
     ErrorCode, SecretText,
+    budget::{BudgetList, BudgetSet, BudgetSetParams},
     method::Empty,
     model::Preview,
     run::RunOptions,
     secret::KEY_VARIABLES,
-    usage::{BudgetList, BudgetSet, BudgetSetParams},
 };
 
 use crate::{
@@ -44,9 +44,9 @@ pub fn add_missing(
         Ok(Preview {
             refusal: Some(refusal),
             ..
-        }) => add_asked(&ClientError::Rpc(refusal.clone()), keys),
+        }) => add_asked_or_empty(&ClientError::Rpc(refusal.clone()), keys),
         Ok(_) => false,
-        Err(error) => add_asked(error, keys),
+        Err(error) => add_asked_or_empty(error, keys),
     }
 }
 

@@ -141,7 +141,14 @@ impl Editor {
     ) -> Result<PlannedEdit, ConfigError> {
         let known = self.catalog.find(name).map(|target| target.dotted());
         self.refuse_fixed(known.as_deref().unwrap_or(name))?;
-        let plan = self.plan(expected_rev, |text, path| document::unset(text, path, name))?;
+        let policy = policy_values(&self.environment, &self.catalog)?;
+        let plan = self.plan(expected_rev, |text, path| {
+            let after = document::unset(text, path, name)?;
+            if let Some(after) = &after {
+                self.refuse_new_problem(text, after, path, &policy)?;
+            }
+            Ok(after)
+        })?;
         if !plan.changes_anything() {
             settings::find(&self.catalog, name, ACTIVITY)?;
         }

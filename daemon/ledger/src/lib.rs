@@ -32,6 +32,7 @@ mod place;
 mod price;
 pub mod quota;
 mod rates;
+mod recompute;
 mod reconcile;
 mod recover;
 mod retention;
@@ -63,6 +64,7 @@ pub use limits::{SETTINGS_BUDGETS_MAX, remove_budget, set_budget, set_day_budget
 pub use money::{MoneyError, line, line_up, parse_usd, usd, usd_cents};
 pub use price::{PriceRow, PriceSheet, PriceVersion, Simple, TierMode, pin, rates};
 pub use rates::{Cost, ExplainedLine, Rates, Step};
+pub use recompute::AttemptFault;
 pub use reconcile::{Difference, Drift, Reconciliation, reconcile};
 pub use recover::{Recovered, RecoveredAttempt, recover};
 pub use retention::{DETAIL_MS, expired_details, forget_expired};

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::error::LedgerError;
 use crate::price;
+use crate::recompute::{self, AttemptFault};
 use crate::transfer::{Canonical, GENESIS};
 use crate::window::{self, WindowDifference};
 
@@ -31,8 +32,8 @@ pub struct Verified {
     pub head: Option<[u8; 32]>,
     /// Budgets whose figures are not those of the transfers.
     pub differences: Vec<WindowDifference>,
-    /// Attempts whose cost is not that of their transfers; 100 at most.
-    pub attempts: Vec<Uuid>,
+    /// Attempts whose rows are not what their transfers and prices make of them; 100 at most.
+    pub attempts: Vec<AttemptFault>,
     /// Tables of prices that are not what they are known by; 100 at most.
     pub prices: Vec<Uuid>,
     /// Numbers of corrections that no invoice stands behind, or another amount; 100 at most.
@@ -52,8 +53,9 @@ impl Verified {
 }
 
 /// Reads all transfers of a tenant: numbers without a gap, each hash over the row and the hash
-/// before, every budget's figures and every attempt's cost as the transfers say, every table of
-/// prices what it is known by. Takes as long as reading them takes.
+/// before, every budget's figures as the transfers say, every attempt's hold, state, cost and lines
+/// recomputed from its transfers, its prices and what it used, every table of prices what it is
+/// known by. Takes as long as reading them takes.
 ///
 /// # Errors
 /// What the store said.
@@ -100,19 +102,6 @@ pub fn verify(conn: &Connection, tenant_id: Uuid) -> Result<Verified, LedgerErro
         .into_iter()
         .map(|(_, _, difference)| difference)
         .collect();
-    verified.attempts = conn
-        .prepare(
-            "SELECT a.id FROM attempt a WHERE a.tenant_id = ?1 AND a.cost_nano IS NOT \
-             CASE WHEN a.ended_ms IS NULL THEN NULL ELSE (SELECT coalesce(sum(t.amount), 0) \
-             FROM transfer t WHERE t.attempt_id = a.id AND t.kind IN ('post', 'overage')) END \
-             ORDER BY a.id LIMIT 100",
-        )
-        .and_then(|mut statement| {
-            statement
-                .query_map([tenant_id], |row| row.get(0))?
-                .collect()
-        })
-        .map_err(&failed)?;
     verified.adjustments = conn
         .prepare(
             "SELECT t.seq FROM transfer t LEFT JOIN adjustment a \
@@ -127,6 +116,7 @@ pub fn verify(conn: &Connection, tenant_id: Uuid) -> Result<Verified, LedgerErro
         })
         .map_err(&failed)?;
     verified.prices = price::changed(conn, tenant_id)?;
+    verified.attempts = recompute::faults(conn, tenant_id, &verified.prices)?;
     Ok(verified)
 }
 

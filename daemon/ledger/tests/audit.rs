@@ -8,7 +8,7 @@ mod support;
 use convergio_ledger::{
     AttemptEnding, Drift, ExportFilter, GroupBy, LedgerError, Reconciliation, UsageQuery, apply,
     dispute, disputes, export_attempts, export_transfers, named_run, parse_invoice, reconcile,
-    usage, verify, why, withdraw_dispute,
+    recover, usage, verify, why, withdraw_dispute,
 };
 use support::{Books, CENT, DOLLAR, HOUR_MS, NOON_MS, at, reported};
 use uuid::Uuid;
@@ -158,6 +158,138 @@ async fn a_cache_a_cost_and_a_price_that_were_changed_are_named() {
     assert_eq!(difference.posted_nano, difference.cached_posted_nano + 1);
     assert_eq!(found.attempts.len(), ids.len());
     assert_eq!(found.prices.len(), 1);
+}
+
+/// Whatever of an ended call means money or a quantity is recomputed.
+#[tokio::test]
+async fn a_changed_column_of_an_attempt_is_named_with_its_row() {
+    let (books, ids) = three_dollars().await;
+    let tenant = books.tenant;
+    let local = books.call_here(NOON_MS + 20).await;
+    books
+        .settle(local, reported(10, 10), NOON_MS + 21)
+        .await
+        .unwrap();
+    // One more than was held; one whose output was never seen; one whose end nobody saw; one that
+    // goes on.
+    let mut more = Vec::new();
+    for n in 0..4 {
+        let call = books.call(10_000);
+        let permitted = books.admit(call, NOON_MS + 30 + n).await.unwrap();
+        more.push(permitted.permit().attempt_id);
+    }
+    books
+        .settle(more[0], reported(0, 12_000), NOON_MS + 40)
+        .await
+        .unwrap();
+    let unseen = AttemptEnding::Unseen(convergio_models_api::Usage::default());
+    books.settle(more[1], unseen, NOON_MS + 41).await.unwrap();
+    let sound = books.read(move |conn| verify(conn, tenant)).await;
+    assert!(sound.is_sound(), "{sound:?}");
+
+    let one = format!("id = x'{}'", ids[1].simple());
+    let over = format!("id = x'{}'", more[0].simple());
+    let held = format!("id = x'{}'", more[1].simple());
+    let open = format!("id = x'{}'", more[2].simple());
+    let here = format!("id = x'{}'", local.simple());
+    for (set, of) in [
+        ("provider = 'else'", &one),
+        ("model = 'small'", &one),
+        ("local = 1", &one),
+        ("state = 'unknown'", &one),
+        ("state = 'voided'", &one),
+        ("input_ceiling = input_ceiling + 1", &one),
+        ("max_output = max_output - 1", &one),
+        ("est_nano = est_nano - 1", &one),
+        ("cost_nano = cost_nano - 1", &one),
+        ("cost_nano = 0", &one),
+        (r#"usage_json = '{"in_uncached":0,"out_text":1}'"#, &one),
+        (
+            r#"usage_json = '{"in_uncached":0,"out_reasoning":10000}'"#,
+            &one,
+        ),
+        (r#"usage_json = '{"out_text":-1}'"#, &one),
+        ("usage_json = NULL", &one),
+        ("usage_json = 'none'", &one),
+        (r#"lines_json = '{"in_uncached":0,"out_text":1}'"#, &one),
+        ("lines_json = NULL", &one),
+        (
+            r#"usage_json = '{"in_uncached":0,"out_text":10}', lines_json = '{"in_uncached":0,"out_text":1000000}'"#,
+            &one,
+        ),
+        (
+            r#"usage_json = '{"in_uncached":0,"out_text":10}', lines_json = '{"in_uncached":0,"out_text":1000000}', cost_nano = 1000000"#,
+            &one,
+        ),
+        ("usage_source = 'nothing'", &one),
+        ("usage_source = 'estimate_ceiling'", &one),
+        ("cost_nano = est_nano", &over),
+        (r#"usage_json = '{"out_text":10000}'"#, &over),
+        (r#"usage_json = '{"out_text":1}'"#, &held),
+        (r#"lines_json = '{"out_text":1}'"#, &held),
+        ("est_nano = est_nano + 1", &open),
+        (r#"usage_json = '{"out_text":1}'"#, &open),
+        ("state = 'settled', ended_ms = 1, cost_nano = 0", &open),
+        ("cost_nano = 1", &here),
+        ("local = 0", &here),
+    ] {
+        let sql = format!(
+            "CREATE TABLE was AS SELECT * FROM attempt WHERE {of}; \
+             UPDATE attempt SET price_version_id = \
+                coalesce(price_version_id, (SELECT id FROM price_version)), {set} WHERE {of}"
+        );
+        books.tamper(Box::leak(sql.into_boxed_str())).await;
+        let found = books.read(move |conn| verify(conn, tenant)).await;
+        let named: Vec<String> = found
+            .attempts
+            .iter()
+            .map(|fault| format!("id = x'{}'", fault.attempt_id.simple()))
+            .collect();
+        assert_eq!(named, [of.clone()], "{set}: {found:?}");
+        assert!(!found.is_sound() && !found.attempts[0].why.is_empty());
+        assert_eq!(found.attempts[0].seq.is_some(), of != &here, "{set}");
+        let sql = format!(
+            "DELETE FROM attempt WHERE {of}; INSERT INTO attempt SELECT * FROM was; DROP TABLE was"
+        );
+        books.tamper(Box::leak(sql.into_boxed_str())).await;
+    }
+    let found = books.read(move |conn| verify(conn, tenant)).await;
+    assert_eq!(found, sound);
+    let sql = format!("DELETE FROM attempt WHERE {one}");
+    books.tamper(Box::leak(sql.into_boxed_str())).await;
+    let found = books.read(move |conn| verify(conn, tenant)).await;
+    assert_eq!(found.attempts.len(), 1, "{found:?}");
+    assert_eq!(
+        (found.attempts[0].attempt_id, found.attempts[0].seq),
+        (ids[1], Some(3))
+    );
+}
+
+/// What a crash and every kind of end leave is sound.
+#[tokio::test]
+async fn what_a_crash_leaves_is_sound() {
+    let (books, _) = three_dollars().await;
+    let tenant = books.tenant;
+    for n in 0..3 {
+        books
+            .admit(books.call(10_000), NOON_MS + 30 + n)
+            .await
+            .unwrap();
+    }
+    books.call_here(NOON_MS + 50).await;
+    let absurd = books.admit(books.call(10), NOON_MS + 60).await.unwrap();
+    let absurd = absurd.permit().attempt_id;
+    books
+        .settle(absurd, reported(u64::MAX, 1), NOON_MS + 61)
+        .await
+        .unwrap();
+    let books = books.crash().await;
+    books
+        .write(move |tx| recover(tx, tenant, at(NOON_MS + 70), 500))
+        .await
+        .unwrap();
+    let found = books.read(move |conn| verify(conn, tenant)).await;
+    assert!(found.is_sound(), "{found:?}");
 }
 
 #[tokio::test]

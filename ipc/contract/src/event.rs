@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
+    budget::BudgetInfo,
     chat::{AnswerSummary, Stop},
     error::RpcError,
     finding::{Coverage, Finding, ReviewSummary},
     model::{Attempt, UsageReport},
-    usage::BudgetInfo,
 };
 
 /// The notification that carries a [`RunEvent`].

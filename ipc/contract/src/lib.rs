@@ -6,6 +6,8 @@
 //! all made from that table, so a method that one of them lacks does not compile.
 
 pub mod audit;
+pub mod books;
+pub mod budget;
 pub mod chat;
 pub mod config;
 pub mod daemon;
@@ -82,15 +84,15 @@ macro_rules! for_each_method {
             $crate::provider::ProviderRemove,
             $crate::usage::UsageQuery,
             $crate::audit::UsageWhy,
-            $crate::audit::UsageVerify,
-            $crate::audit::UsageExport,
-            $crate::audit::UsageReconcile,
+            $crate::books::UsageVerify,
+            $crate::books::UsageExport,
+            $crate::books::UsageReconcile,
             $crate::audit::UsageDispute,
             $crate::audit::UsageDisputes,
-            $crate::usage::BudgetList,
-            $crate::usage::BudgetSet,
-            $crate::usage::BudgetRemove,
-            $crate::usage::BudgetPreview,
+            $crate::budget::BudgetList,
+            $crate::budget::BudgetSet,
+            $crate::budget::BudgetRemove,
+            $crate::budget::BudgetPreview,
             $crate::privacy::PrivacyEgress,
             $crate::template::TemplateSave,
             $crate::template::TemplateList,

@@ -143,6 +143,9 @@ pub struct Attempt {
     /// It stands in for a model that did not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<InsteadOf>,
+    /// Models between that one and this one that were not asked either, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed_over: Vec<InsteadOf>,
 }
 
 /// A model that another one stands in for.

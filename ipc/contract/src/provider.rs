@@ -117,6 +117,9 @@ pub struct ProviderAddParams {
     /// Its models run on this machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local: Option<bool>,
+    /// It may be asked without encryption although it is another machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_plain_http: Option<bool>,
     /// Prices and limits by model id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub models: BTreeMap<String, ProviderModel>,

@@ -2,9 +2,10 @@
 
 use convergio_contract::{
     EventBody, RunEvent, Uuid,
+    budget::BudgetInfo,
     chat::{AnswerSummary, Stop},
     model::{Attempt, UsageReport},
-    usage::{BudgetInfo, UsageRow},
+    usage::UsageRow,
 };
 
 use crate::render::report::End;

@@ -1,6 +1,6 @@
 //! What is said about an answer on stderr: what it cost, what was less than wanted.
 
-use convergio_contract::{model::Attempt, usage::BudgetInfo};
+use convergio_contract::{budget::BudgetInfo, model::Attempt};
 
 use super::Reply;
 use crate::{
@@ -90,16 +90,23 @@ pub fn downgraded(from: &str, to: &str, why: &str) -> String {
     )
 }
 
-/// Another model is asked than the one before: `a/x: overloaded; asking b/y instead`.
+/// Another model is asked than the one before: `a/x: overloaded; b/y: no key; asking c/z instead`.
 pub fn instead(attempt: &Attempt) -> Option<String> {
-    let instead = attempt.instead_of.as_ref()?;
-    Some(format!(
-        "{}: {}; asking {}/{} instead",
-        escape::line(&instead.model),
-        escape::line(&instead.why),
+    let first = attempt.instead_of.as_ref()?;
+    let mut line = String::new();
+    for left in std::iter::once(first).chain(&attempt.passed_over) {
+        line.push_str(&format!(
+            "{}: {}; ",
+            escape::line(&left.model),
+            escape::line(&left.why)
+        ));
+    }
+    line.push_str(&format!(
+        "asking {}/{} instead",
         escape::line(&attempt.provider),
         escape::line(&attempt.model)
-    ))
+    ));
+    Some(line)
 }
 
 /// A budget is nearly used up.
@@ -279,6 +286,7 @@ mod tests {
             reason: "configured".to_owned(),
             redactions: 0,
             instead_of: None,
+            passed_over: Vec::new(),
         });
         reply.run_id = Some(convergio_contract::Uuid::nil());
         assert!(shown(&reply).contains("cost: cv usage --run 00000000-"));

@@ -5,9 +5,10 @@ use std::time::Duration;
 use convergio_client::{Client, RunEvents};
 use convergio_contract::{
     EventBody, Uuid,
+    budget::{BudgetInfo, BudgetList},
     method::Empty,
     run::{RunCancel, RunCancelParams},
-    usage::{BudgetInfo, BudgetList, UsageQuery, UsageQueryParams},
+    usage::{UsageQuery, UsageQueryParams},
 };
 use tokio::sync::oneshot;
 

@@ -2,11 +2,11 @@
 
 use convergio_client::Client;
 use convergio_contract::{
-    method::Empty,
-    usage::{
+    budget::{
         BudgetInfo, BudgetList, BudgetListResponse, BudgetOf, BudgetRemove, BudgetRemoveParams,
         BudgetSet, BudgetSetParams,
     },
+    method::Empty,
 };
 
 use super::fix;

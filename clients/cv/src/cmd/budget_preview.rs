@@ -3,10 +3,10 @@
 use convergio_client::Client;
 use convergio_contract::{
     Uuid,
+    budget::{BudgetPreview, BudgetPreviewParams, BudgetPreviewResponse, BudgetRoom},
     chat::{Input, InputKind, RunPreview, RunStartParams, SessionUse},
     model::Preview,
     run::RunOptions,
-    usage::{BudgetPreview, BudgetPreviewParams, BudgetPreviewResponse, BudgetRoom},
 };
 use serde::Serialize;
 

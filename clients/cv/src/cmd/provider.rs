@@ -102,6 +102,9 @@ pub struct AddArgs {
     /// Its models run on this machine.
     #[arg(long)]
     pub local: bool,
+    /// Ask it without encryption although it is another machine: where the way there is safe.
+    #[arg(long)]
+    pub allow_plain_http: bool,
     /// A model of it, by its id there.
     #[arg(long, value_name = "ID", value_hint = clap::ValueHint::Other)]
     pub model: Option<String>,
@@ -193,6 +196,7 @@ fn add_params(add: AddArgs) -> ProviderAddParams {
         key_cmd: add.key_cmd,
         ca_file: add.ca_file,
         local: add.local.then_some(true),
+        allow_plain_http: add.allow_plain_http.then_some(true),
         models: add
             .model
             .map(|id| {
@@ -467,6 +471,7 @@ mod tests {
             key_cmd: None,
             ca_file: None,
             local: false,
+            allow_plain_http: false,
             model: Some("gpt-test".to_owned()),
             input_price: Some("3.00".to_owned()),
             output_price: Some("15".to_owned()),

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use convergio_client::{Client, ClientError};
 use convergio_contract::{
+    budget::{BudgetInfo, BudgetList, BudgetSet, BudgetSetParams},
     config::{ConfigGet, ConfigGetParams, ConfigSet, ConfigSetParams},
     model::{ModelInfo, ModelList, ModelListParams},
     provider::{KeyState, ProviderInfo},
-    usage::{BudgetInfo, BudgetList, BudgetSet, BudgetSetParams},
 };
 use serde_json::json;
 

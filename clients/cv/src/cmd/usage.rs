@@ -3,7 +3,8 @@
 use convergio_client::Client;
 use convergio_contract::{
     Uuid,
-    usage::{BudgetInfo, UsageBy, UsageQuery, UsageQueryParams, UsageQueryResponse, UsageRow},
+    budget::BudgetInfo,
+    usage::{UsageBy, UsageQuery, UsageQueryParams, UsageQueryResponse, UsageRow},
 };
 
 use super::{usage_dispute, usage_export, usage_plot, usage_reconcile, usage_verify, usage_why};

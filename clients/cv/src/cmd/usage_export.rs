@@ -9,9 +9,8 @@ use std::{
 use convergio_client::Client;
 use convergio_contract::{
     ErrorCode, Uuid,
-    audit::{
-        AttemptRow, ExportWhat, TransferRow, UsageExport, UsageExportParams, UsageExportResponse,
-    },
+    audit::{AttemptRow, TransferRow},
+    books::{ExportWhat, UsageExport, UsageExportParams, UsageExportResponse},
     limits::PAGE_MAX,
 };
 use serde_json::json;

@@ -8,7 +8,7 @@ use std::{
 use convergio_client::Client;
 use convergio_contract::{
     ErrorCode,
-    audit::{
+    books::{
         INVOICE_MAX_BYTES, UsageDifference, UsageReconcile, UsageReconcileParams,
         UsageReconcileResponse,
     },

@@ -3,7 +3,7 @@
 use convergio_client::Client;
 use convergio_contract::{
     ErrorCode,
-    audit::{UsageVerify, UsageVerifyResponse},
+    books::{UsageVerify, UsageVerifyResponse},
     method::Empty,
 };
 
@@ -83,7 +83,12 @@ fn wrong(found: &UsageVerifyResponse) -> Vec<String> {
         ));
     }
     let attempts = found.attempts.iter();
-    lines.extend(attempts.map(|id| format!("attempt {id}: its cost is not that of its rows")));
+    lines.extend(attempts.map(|one| {
+        let row = one
+            .seq
+            .map_or_else(String::new, |seq| format!(" (row {seq})"));
+        format!("attempt {}{row}: {}", one.attempt_id, one.why)
+    }));
     let prices = found.prices.iter();
     lines.extend(prices.map(|id| format!("prices {id}: they were changed")));
     let adjustments = found.adjustments.iter();

@@ -11,8 +11,8 @@ use crate::value::Layer;
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) provider: String,
-    /// Something is only missing yet: it may be set next.
-    pub(crate) incomplete: bool,
+    /// The way out for who changes the settings, and is refused; in a file it is the fault's hint.
+    pub(crate) instead: String,
     pub(crate) fault: Fault,
 }
 
@@ -43,17 +43,17 @@ pub(crate) fn problems(user: &Values, policy: &Values) -> Vec<Problem> {
 }
 
 fn check_provider(name: &str, tables: &Tables, problems: &mut Vec<Problem>) {
-    let mut add = |incomplete, said: &Said, reason, way_out: String| {
-        problems.push(problem(name, incomplete, said, reason, way_out));
+    let mut add = |said: &Said, reason, way_out: String, instead: Option<String>| {
+        problems.push(problem(name, said, reason, way_out, instead));
     };
     let Some(first) = tables.first() else { return };
     let table = format!("{SECTION}.{name}");
     let Some(kind) = kind(name, tables) else {
         add(
-            true,
             first,
             format!("`{table}` does not say its `kind`"),
             format!("cv config set {table}.kind openai"),
+            Some(format!("cv provider add {name} --kind openai")),
         );
         return;
     };
@@ -61,22 +61,25 @@ fn check_provider(name: &str, tables: &Tables, problems: &mut Vec<Problem>) {
     let loopback = base_url.as_ref().is_some_and(is_loopback);
     if kind == ProviderKind::Azure && base_url.is_none() {
         add(
-            true,
             first,
             format!("`{table}` is of kind \"azure\" and does not say its `base_url`"),
             format!("cv config set {table}.base_url https://NAME.openai.azure.com/openai/v1"),
+            Some(format!(
+                "cv provider add {name} --kind azure \
+                 --base-url https://NAME.openai.azure.com/openai/v1"
+            )),
         );
     }
     for key in ["api_version", "auth"] {
         if let Some(said) = tables.keys.get(key).filter(|_| kind != ProviderKind::Azure) {
             add(
-                false,
                 said,
                 format!(
                     "`{table}.{key}` is for the kind \"azure\", and this one is \"{}\"",
                     kind.as_str()
                 ),
                 format!("cv config unset {table}.{key}"),
+                None,
             );
         }
     }
@@ -85,7 +88,6 @@ fn check_provider(name: &str, tables: &Tables, problems: &mut Vec<Problem>) {
         let here = loopback || (base_url.is_none() && kind == ProviderKind::Ollama);
         if !here {
             add(
-                false,
                 said,
                 match &base_url {
                     Some(url) => format!(
@@ -97,6 +99,7 @@ fn check_provider(name: &str, tables: &Tables, problems: &mut Vec<Problem>) {
                     ),
                 },
                 format!("cv config unset {table}.local"),
+                None,
             );
         }
     }
@@ -104,7 +107,6 @@ fn check_provider(name: &str, tables: &Tables, problems: &mut Vec<Problem>) {
         let allowed = tables.boolean("allow_plain_http").unwrap_or(false);
         if url.scheme() == "http" && !loopback && !allowed {
             add(
-                false,
                 said,
                 format!(
                     "`{table}.base_url` would send keys and text to {} unencrypted",
@@ -114,6 +116,12 @@ fn check_provider(name: &str, tables: &Tables, problems: &mut Vec<Problem>) {
                     "use https; or, where the way there is safe: \
                      cv config set {table}.allow_plain_http true"
                 ),
+                Some(format!(
+                    "use https; or, where the way there is safe: cv provider add {name} \
+                     --kind {} --base-url {} --allow-plain-http",
+                    kind.as_str(),
+                    typed(url.as_str())
+                )),
             );
         }
     }
@@ -125,21 +133,33 @@ fn check_provider(name: &str, tables: &Tables, problems: &mut Vec<Problem>) {
         if let (Some((_, said)), Some(missing)) = (priced, missing) {
             let model = format!("{table}.model.\"{id}\"");
             add(
-                true,
                 said,
                 format!("`{model}` has a price without `{missing}`"),
                 format!("cv config set '{model}.{missing}' 3.00"),
+                Some(format!(
+                    "cv provider add {name} --model {} --input-price 3.00 --output-price 15.00",
+                    typed(id)
+                )),
             );
         }
     }
 }
 
+/// As it is typed in a shell.
+fn typed(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/:._-%@+=,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 fn problem(
     provider: &str,
-    incomplete: bool,
     (layer, entry): &Said,
     reason: String,
     way_out: String,
+    instead: Option<String>,
 ) -> Problem {
     let hint = match (layer, entry.origin.path()) {
         (Layer::Policy, Some(path)) => {
@@ -149,7 +169,7 @@ fn problem(
     };
     Problem {
         provider: provider.to_owned(),
-        incomplete,
+        instead: instead.unwrap_or_else(|| hint.clone()),
         fault: Fault {
             kind: ErrorKind::OutOfRange,
             activity: activity(*layer),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::check::Problem;
 use super::keys::bad_provider;
 use super::{SECTION, problems};
 use crate::config::policy_values;
@@ -112,7 +113,7 @@ impl Editor {
                 .into_iter()
                 .filter(|problem| problem.provider == name);
             match own.next() {
-                Some(problem) => Err(unplaced(problem.fault)),
+                Some(problem) => Err(refused(problem)),
                 None => Ok(Some(after)),
             }
         })
@@ -146,8 +147,9 @@ impl Editor {
     }
 
     /// Refuses a change after which a provider could not hold although it
-    /// could before. What is only incomplete is not refused: the next change
-    /// may complete it.
+    /// could before: with it no settings could be read any more, and no
+    /// command would work. A provider that is wrong already may be mended
+    /// step by step.
     pub(crate) fn refuse_new_problem(
         &self,
         before: &str,
@@ -160,18 +162,15 @@ impl Editor {
             problems(&user, policy)
         };
         let after = found(after);
-        if after.iter().all(|problem| problem.incomplete) {
+        if after.is_empty() {
             return Ok(());
         }
         let known = found(before);
-        let new = after.into_iter().find(|problem| {
-            !problem.incomplete
-                && !known
-                    .iter()
-                    .any(|old| !old.incomplete && old.provider == problem.provider)
-        });
+        let new = after
+            .into_iter()
+            .find(|problem| !known.iter().any(|old| old.provider == problem.provider));
         match new {
-            Some(problem) => Err(unplaced(problem.fault)),
+            Some(problem) => Err(refused(problem)),
             None => Ok(()),
         }
     }
@@ -196,11 +195,12 @@ impl Editor {
 }
 
 /// A fault about a text that was not written: its line says nothing.
-fn unplaced(fault: Fault) -> Fault {
+fn refused(problem: Problem) -> Fault {
     Fault {
         activity: ACTIVITY,
         origin: None,
-        ..fault
+        hint: problem.instead,
+        ..problem.fault
     }
 }
 

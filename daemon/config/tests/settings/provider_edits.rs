@@ -13,14 +13,19 @@ fn single_keys_are_set_explained_and_unset() {
         ("models.fallback", "mock/a,mock/b"),
         ("provider.mock.model.gpt-4.1.context", "1000"),
         ("provider.mock.model.\"gpt-4.1\".max_output", "10"),
-        ("provider.mock.model.v/x:8b.price.input", "1.5"),
-        ("provider.mock.model.v/x:8b.price.output", "2"),
     ] {
         let plan = home.editor().set(key, value, None);
         plan.unwrap_or_else(|error| panic!("{key}: {error}"))
             .apply()
             .unwrap();
     }
+    // One price without the other can't hold.
+    let prices = [
+        ("model.\"v/x:8b\".price.input", "1.5"),
+        ("model.\"v/x:8b\".price.output", "2"),
+    ];
+    let plan = home.editor().put_provider("mock", &prices, None, None);
+    plan.unwrap().apply().unwrap();
     let settings = home
         .settings()
         .unwrap_or_else(|error| panic!("{error}\n{}", home.text()));
@@ -60,22 +65,46 @@ fn single_keys_are_set_explained_and_unset() {
 
 #[test]
 fn a_change_that_cannot_hold_is_refused_before_it_is_written() {
-    let text = "[provider.mock]\nkind = 'openai'\nbase_url = 'https://a.example/v1'\n";
+    let text = "[provider.mock]\nkind = 'openai'\nbase_url = 'https://a.example/v1'\n\
+                [provider.mock.model.m.price]\ninput = '3'\noutput = '15'\n";
     let home = Home::new().user(text);
-    for (key, value) in [
-        ("provider.mock.local", "true"),
-        ("provider.mock.base_url", "http://a.example/v1"),
-        ("provider.other.local", "true"),
+    let editor = home.editor();
+    for (outcome, way_out) in [
+        (
+            editor.set("provider.mock.local", "true", None),
+            "cv config unset provider.mock.local",
+        ),
+        (
+            editor.set("provider.mock.base_url", "http://a.example/v1", None),
+            "cv provider add mock --kind openai --base-url http://a.example/v1 --allow-plain-http",
+        ),
+        (
+            editor.set("provider.other.allow_plain_http", "true", None),
+            "cv provider add other --kind openai",
+        ),
+        (
+            editor.set("provider.mock.kind", "azure", None)
+                .and_then(|_| editor.set("provider.az.kind", "azure", None)),
+            "cv provider add az --kind azure --base-url https://",
+        ),
+        (
+            editor.set("provider.mock.model.\"a b\".price.input", "1", None),
+            "cv provider add mock --model 'a b' --input-price 3.00 --output-price 15.00",
+        ),
+        (
+            editor.unset("provider.mock.kind", None),
+            "cv provider add mock --kind openai",
+        ),
+        (
+            editor.unset("provider.mock.model.m.price.output", None),
+            "cv provider add mock --model m --input-price",
+        ),
     ] {
-        let outcome = home.editor().set(key, value, None);
-        if key.contains("other") {
-            // Its kind is missing yet: that is for the next change.
-            outcome.unwrap();
-            continue;
-        }
-        let error = outcome.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::OutOfRange, "{key}");
+        let error = outcome.expect_err(way_out);
+        assert_eq!(error.kind(), ErrorKind::OutOfRange, "{way_out}");
+        assert!(error.to_string().contains(way_out) || error.hint().contains(way_out), "{error}");
         assert_eq!(home.text(), text);
+        home.load().unwrap();
     }
     // A file that is wrong already can be mended.
     let home = Home::new().user(&text.replace("https", "http"));

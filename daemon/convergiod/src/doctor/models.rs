@@ -1,7 +1,7 @@
 //! What models need: a place for keys, a limit on money, providers that can be asked.
 
 use convergio_config::secrets::{FileState, KeychainState, Protection};
-use convergio_contract::{health::Check, usage::BudgetInfo};
+use convergio_contract::{budget::BudgetInfo, health::Check};
 use convergio_ledger::usd;
 
 use super::{fault, fine, note};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use convergio_contract::{
     ErrorCode, RpcError, Uuid,
-    audit::{
-        CacheDifference, ExportWhat, INVOICE_MAX_BYTES, UsageDifference, UsageExport,
+    books::{
+        AttemptFault, CacheDifference, ExportWhat, INVOICE_MAX_BYTES, UsageDifference, UsageExport,
         UsageExportParams, UsageExportResponse, UsageReconcile, UsageReconcileParams,
         UsageReconcileResponse, UsageVerify, UsageVerifyResponse,
     },
@@ -58,9 +58,17 @@ fn verified(found: Verified) -> UsageVerifyResponse {
         why: found.bad.as_ref().map(|bad| bad.why.to_owned()),
         head: found.head.map(|hash| hex(&hash)),
         differences: differences.collect(),
-        attempts: found.attempts,
+        attempts: found.attempts.into_iter().map(fault).collect(),
         prices: found.prices,
         adjustments: found.adjustments,
+    }
+}
+
+fn fault(one: convergio_ledger::AttemptFault) -> AttemptFault {
+    AttemptFault {
+        attempt_id: one.attempt_id,
+        seq: one.seq,
+        why: one.why.to_owned(),
     }
 }
 

@@ -6,12 +6,12 @@ use convergio_config::{
 };
 use convergio_contract::{
     ErrorCode, RpcError, Uuid,
-    method::Empty,
-    usage::{
+    budget::{
         BudgetInfo, BudgetList, BudgetListResponse, BudgetPreview, BudgetPreviewParams,
         BudgetPreviewResponse, BudgetRemove, BudgetRemoveParams, BudgetRoom, BudgetSet,
         BudgetSetParams,
     },
+    method::Empty,
 };
 use convergio_ledger::{
     BudgetName, BudgetSpec, BudgetState, LedgerError, Mode, Now, Scope, Window,

@@ -1,7 +1,7 @@
 //! Where a limit is kept: a setting of its own, the list of the others, or the books.
 
 use convergio_config::{LimitScope, LimitWindow, ScopedLimit};
-use convergio_contract::{RpcError, usage::BudgetOf};
+use convergio_contract::{RpcError, budget::BudgetOf};
 use convergio_ledger::Window;
 
 use crate::failure;

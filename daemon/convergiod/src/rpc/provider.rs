@@ -77,6 +77,10 @@ fn fields(params: &ProviderAddParams, is_new: bool) -> Vec<(String, String)> {
         ("key_cmd", params.key_cmd.clone()),
         ("ca_file", params.ca_file.clone()),
         ("local", params.local.map(|local| local.to_string())),
+        (
+            "allow_plain_http",
+            params.allow_plain_http.map(|allow| allow.to_string()),
+        ),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some((key.to_owned(), value?)))

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use convergio_contract::{EventBody, Uuid, model::UsageReport, usage::BudgetInfo};
+use convergio_contract::{EventBody, Uuid, budget::BudgetInfo, model::UsageReport};
 use convergio_engine::{Ending, Settlement};
 use convergio_ledger::{
     AttemptDetail, AttemptEnding, BudgetState, LedgerError, Now, Scope, Settled, UsageSource,
