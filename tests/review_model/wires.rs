@@ -67,7 +67,7 @@ fn the_instructions_of_many_looks_are_written_once_and_read_by_those_behind() {
     let script = Script::answer(|_| Reply::json(&json!({"findings": []})));
     let desk = Desk::with(Dialect::Anthropic, script, "", of_model);
     desk.configure(Dialect::Anthropic, "20.00", "", "", of_model);
-    let (ran, document) = desk.json(&[], &files(60));
+    let (ran, document) = desk.json(&[], &files(200));
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let layer = &document["summary"]["model"];
     assert!(layer["chunks"].as_u64() > Some(5), "{layer}");

@@ -9,7 +9,7 @@ use std::{
     fmt,
 };
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use minisign_verify::{PublicKey, Signature};
 use serde::Deserialize;
 use thiserror::Error;
@@ -183,7 +183,12 @@ impl PriceFile {
         if text.len() > Self::MAX_BYTES {
             return Err(PriceFileError::TooLarge { what: "1 MiB" });
         }
-        let form = |error: toml::de::Error| PriceFileError::Form(error.message().to_owned());
+        let form = |error: toml::de::Error| {
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.map(|before| before.matches('\n').count() + 1);
+            let line = line.map_or_else(String::new, |line| format!("line {line}: "));
+            PriceFileError::Form(format!("{line}{}", error.message()))
+        };
         let head: Head = toml::from_str(text).map_err(form)?;
         if head.format != FORMAT {
             return Err(PriceFileError::Format { found: head.format });
@@ -192,10 +197,10 @@ impl PriceFile {
         if file.publisher.len() > 200 || file.publisher.contains(char::is_control) {
             return Err(PriceFileError::Form("its publisher is no name".to_owned()));
         }
-        let issued: Timestamp = file
-            .issued
-            .parse()
-            .map_err(|_| PriceFileError::Form("it does not say when it was issued".to_owned()))?;
+        let issued = moment(&file.issued).ok_or_else(|| {
+            let what = "`issued` is a moment, such as \"2026-11-21T09:00:00Z\", or a day";
+            PriceFileError::Form(what.to_owned())
+        })?;
         let ahead_ms = issued.as_millisecond() - now.as_millisecond();
         if ahead_ms > AHEAD_MAX_MS {
             return Err(PriceFileError::Ahead { issued });
@@ -272,6 +277,15 @@ impl PriceFile {
     }
 }
 
+/// A moment, or a day: its beginning, in UTC.
+fn moment(text: &str) -> Option<Timestamp> {
+    let day = || {
+        let day: Date = text.parse().ok()?;
+        Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    };
+    text.parse().ok().or_else(day)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -319,6 +333,23 @@ mod tests {
         ] {
             assert!(PriceFile::parse(&list(bad), now()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_list_that_is_described_is_one_and_what_is_wrong_has_its_line() {
+        let page = include_str!("../../../docs/models.md");
+        let (_, list) = page.split_once("```toml\nformat = 1").unwrap();
+        let (list, _) = list.split_once("```").unwrap();
+        let list = format!("format = 1{list}");
+        let read = PriceFile::parse(&list, now()).unwrap();
+        assert_eq!(read.all().count(), 1);
+        let told = |list: &str| PriceFile::parse(list, now()).unwrap_err().to_string();
+        let sourceless = list.replace("source = ", "# ");
+        assert!(told(&sourceless).contains("line 13: missing field `source`"));
+        let issued = |by: &str| list.replace("2026-11-21T09:00:00Z", by);
+        let day = PriceFile::parse(&issued("2026-11-21"), now()).unwrap();
+        assert_eq!(day.issued.to_string(), "2026-11-21T00:00:00Z");
+        assert!(told(&issued("yesterday")).contains("`issued` is a moment"));
     }
 
     #[test]

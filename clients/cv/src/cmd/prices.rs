@@ -160,7 +160,10 @@ fn rows(in_force: &PricesInForce) -> Vec<Vec<Cell>> {
             if trusted {
                 cell(key.as_str())
             } else {
-                styled(format!("{key}, which is trusted no more"), Role::Warning)
+                styled(
+                    format!("{key}, which is trusted no more: cv models prices rollback"),
+                    Role::Warning,
+                )
             },
         );
     }
