@@ -9,6 +9,7 @@ mod ends;
 mod faults;
 mod gateway;
 mod kills;
+mod ladder;
 mod limits;
 mod sdks;
 mod sealed;
