@@ -230,6 +230,9 @@ impl Call {
         };
         let spoken = endpoint.spoken(&wanted.model);
         let status = response.status();
+        if let Some(error) = self.not_of_a_model(&response) {
+            return Err(error);
+        }
         let is_json = wire.framing == Framing::Events
             && response
                 .header("content-type")
@@ -241,6 +244,34 @@ impl Call {
             }),
             _ => Err(refusal(&self.failures, response).await),
         }
+    }
+
+    /// What says in its head that no model's answer follows, or none that can be read.
+    fn not_of_a_model(&self, response: &Response) -> Option<ModelError> {
+        let status = response.status();
+        if !(200..300).contains(&status) {
+            return None;
+        }
+        let head = |name| {
+            response
+                .header(name)
+                .unwrap_or_default()
+                .to_ascii_lowercase()
+        };
+        let (media_type, coding) = (head("content-type"), head("content-encoding"));
+        let mut error = if media_type.starts_with("text/html") {
+            // Of a portal in between, or of another server: no model was asked, so nothing is owed.
+            let what = "a web page answered instead of a model: is the provider's base_url right?";
+            self.failures.error(ErrorClass::Server, what)
+        } else if !matches!(&*coding, "" | "identity") {
+            // The answer is in there, and owed.
+            let what = "the answer came compressed, which nobody asked for";
+            self.failures.error(ErrorClass::BrokenStream, what)
+        } else {
+            return None;
+        };
+        error.status = Some(status);
+        Some(error)
     }
 
     /// What a piece of the body, or its end, makes of the call.

@@ -240,6 +240,28 @@ async fn an_answer_that_is_no_stream_is_a_broken_one() {
 }
 
 #[tokio::test]
+async fn what_is_no_models_answer_by_its_head_says_so() {
+    let said = async |kind, reply: Reply| {
+        let server = FakeProvider::start(Script::always(reply));
+        let outcome = call(&endpoint(kind, &server)).await;
+        assert_eq!(outcome.events, [], "{kind}");
+        let error = outcome.error.unwrap();
+        assert_eq!(error.status, Some(200), "{kind}");
+        (error.class.as_str(), error.message)
+    };
+    for &kind in KINDS {
+        let page = Reply::body(200, "text/html; charset=utf-8", "<html>Log in</html>");
+        let (class, message) = said(kind, page).await;
+        assert_eq!(class, "server", "{kind}");
+        assert!(message.contains("a web page answered"), "{message}");
+        let packed = Reply::text("hi").header("content-encoding", "gzip");
+        let (class, message) = said(kind, packed).await;
+        assert_eq!(class, "broken_stream", "{kind}");
+        assert!(message.contains("compressed"), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn an_error_may_break_off_and_may_repeat_the_key() {
     for &kind in KINDS {
         let says = format!("Incorrect API key provided: {}.", crate::support::KEY);
