@@ -100,6 +100,12 @@ impl Settings {
         Self::new(Catalog::any_rule(), Vec::new(), Vec::new())
     }
 
+    /// Whether these are the same settings, and not only equal ones: what was made of one of them
+    /// holds for the other.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.layers, &other.layers)
+    }
+
     /// The value of a key of the table.
     pub fn value<T: Copy>(&self, key: &Key<T>) -> T {
         // Layers hold only values that were checked against the same table, so

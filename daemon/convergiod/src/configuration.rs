@@ -20,9 +20,16 @@ pub(crate) struct Configuration {
     pub(crate) paths: Paths,
     pub(crate) environment: Environment,
     pub(crate) catalog: Catalog,
-    loaded: Mutex<Option<Config>>,
+    loaded: Mutex<Option<Loaded>>,
     /// What was wrong when it was last looked.
     fault: Mutex<Option<(Instant, Option<String>)>>,
+}
+
+/// The files as they were read last.
+struct Loaded {
+    config: Config,
+    /// What they come to in the daemon's own environment, once somebody asked.
+    own: Option<Settings>,
 }
 
 /// For so long a look at the files counts where only their state is asked.
@@ -72,12 +79,32 @@ impl Configuration {
     /// Both files, as they are now.
     pub(crate) fn load(&self) -> Result<Config, ConfigError> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(config) = loaded.as_ref().filter(|config| !config.is_stale()) {
-            return Ok(config.clone());
-        }
-        *loaded = None;
-        let config = Config::load(&self.paths, &self.environment, &self.catalog)?;
-        Ok(loaded.insert(config).clone())
+        self.fresh(&mut loaded).map(|loaded| loaded.config.clone())
+    }
+
+    fn fresh<'a>(&self, loaded: &'a mut Option<Loaded>) -> Result<&'a mut Loaded, ConfigError> {
+        let kept = loaded.take().filter(|loaded| !loaded.config.is_stale());
+        let fresh = match kept {
+            Some(kept) => kept,
+            None => Loaded {
+                config: Config::load(&self.paths, &self.environment, &self.catalog)?,
+                own: None,
+            },
+        };
+        Ok(loaded.insert(fresh))
+    }
+
+    /// The settings that hold in the daemon's own environment.
+    pub(crate) fn own_settings(&self) -> Result<Settings, RpcError> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = self.fresh(&mut loaded).and_then(|loaded| {
+            if let Some(own) = &loaded.own {
+                return Ok(own.clone());
+            }
+            let own = loaded.config.settings(&self.environment.variables, &[])?;
+            Ok(loaded.own.insert(own).clone())
+        });
+        own.map_err(|error| self.error(&error))
     }
 
     /// The settings that hold for a caller with these variables.

@@ -5,6 +5,7 @@ pub(crate) mod facts;
 pub(crate) mod failure;
 pub(crate) mod found;
 pub(crate) mod health;
+pub(crate) mod known;
 pub(crate) mod ladders;
 pub(crate) mod lists;
 pub(crate) mod prices;
@@ -52,6 +53,7 @@ pub(crate) struct ModelHouse {
     pub(crate) described: described::Descriptions,
     /// What models cost by a list that was signed.
     pub(crate) lists: PriceLists,
+    known: known::LastKnown,
 }
 
 /// Calls that a provider gets at once where nobody says how many it takes.
@@ -72,6 +74,7 @@ impl ModelHouse {
             breakers: health::Breakers::default(),
             described: described::Descriptions::default(),
             lists: PriceLists::open(data_dir, jiff::Timestamp::now()),
+            known: known::LastKnown::default(),
         }
     }
 
@@ -83,6 +86,11 @@ impl ModelHouse {
             .entry((provider.name.clone(), count))
             .or_insert_with(|| Arc::new(Semaphore::new(count as usize)));
         Arc::clone(places)
+    }
+
+    /// Every provider that may be asked, by name: as [`configured`], and kept for the next one.
+    pub(crate) fn configured(&self, settings: &Settings) -> Arc<BTreeMap<String, Configured>> {
+        self.known.configured(settings, &self.lists)
     }
 
     /// What was found at `origin` a moment ago.
@@ -216,18 +224,6 @@ pub(crate) fn configured(settings: &Settings, lists: &PriceLists) -> BTreeMap<St
     }
     all.retain(|name, _| settings.provider_allowed(name));
     all
-}
-
-/// One provider, if it may be asked.
-pub(crate) fn one(settings: &Settings, lists: &PriceLists, name: &str) -> Option<Configured> {
-    if !settings.provider_allowed(name) {
-        return None;
-    }
-    let row = Catalog::builtin().provider(name);
-    match settings.providers().remove(name) {
-        Some(table) => Some(Configured::from_settings(table, row, lists.in_force())),
-        None => row.map(|row| Configured::from_row(row, lists.in_force())),
-    }
 }
 
 /// What models are deployed as, where that is not their own id.

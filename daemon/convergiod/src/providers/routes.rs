@@ -11,7 +11,7 @@ use convergio_engine::{
 use convergio_ledger::Rates;
 use convergio_models_api::{Capabilities, ModelRequest, Policy};
 
-use super::{Configured, configured, failure, health::Breakers, one};
+use super::{Configured, configured, failure, health::Breakers};
 use crate::{
     daemon::Daemon,
     failure::invalid,
@@ -232,7 +232,7 @@ impl Daemon {
         what: &What,
     ) -> Result<Plan, RpcError> {
         let policy = policy_of(settings, options)?;
-        let all = configured(settings, &self.models.lists);
+        let all = self.models.configured(settings);
         let view = View {
             all: &all,
             breakers: &self.models.breakers,
@@ -303,8 +303,9 @@ impl Daemon {
 
     /// A provider that may be asked.
     pub(crate) fn provider(&self, settings: &Settings, name: &str) -> Result<Configured, RpcError> {
-        one(settings, &self.models.lists, name).ok_or_else(|| {
-            failure::unknown_provider(name, configured(settings, &self.models.lists).into_keys())
+        let all = self.models.configured(settings);
+        all.get(name).cloned().ok_or_else(|| {
+            failure::unknown_provider(name, all.keys().cloned())
         })
     }
 }
