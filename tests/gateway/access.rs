@@ -214,6 +214,9 @@ fn what_is_too_large_or_no_request_is_refused_before_anybody_is_asked() {
     let many = "x-filler: 1\r\n".repeat(200);
     let many = open.speak(head(&format!("{many}Content-Length: 0")).as_bytes());
     assert_eq!(many.status, 431, "{many:?}");
+    let long = format!("x-filler: {}\r\nContent-Length: 0", "a".repeat(65_600));
+    let long = open.speak(head(&long).as_bytes());
+    assert_eq!(long.status, 431, "{long:?}");
     let mut wrong = question(false);
     wrong["n"] = json!(2);
     let wrong = open.speak(&open.post("/v1/chat/completions", &wrong));
@@ -222,4 +225,86 @@ fn what_is_too_large_or_no_request_is_refused_before_anybody_is_asked() {
         (400, &json!("n"))
     );
     assert_eq!(open.house.provider.calls().len(), 0);
+}
+
+#[test]
+fn a_page_that_is_allowed_asks_and_is_answered_and_no_other_one_is() {
+    let open = Open::new(Script::always(Reply::text("x")));
+    let set = [
+        "config",
+        "set",
+        "gateway.allowed_origins",
+        "https://app.example",
+    ];
+    let ran = open.house.cv(&set);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    // Its port may be another one now.
+    let mut wire = Wire::open(&open.house.home);
+    let status = wire.result("gateway.status", json!({}));
+    let base = status["url"].as_str().expect("it listens").to_owned();
+    let open = Open { base, ..open };
+    let host = open.host();
+    let from = |origin: &str, method: &str, more: &str| {
+        open.speak(
+            format!(
+                "{method} /v1/models HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+                 Origin: {origin}\r\n{more}\r\n"
+            )
+            .as_bytes(),
+        )
+    };
+    let asked = "Access-Control-Request-Method: POST\r\n\
+                 Access-Control-Request-Headers: authorization\r\n";
+    let preflight = from("https://app.example", "OPTIONS", asked);
+    assert_eq!(preflight.status, 204, "{preflight:?}");
+    for line in [
+        "access-control-allow-origin: https://app.example",
+        "access-control-allow-methods: get, post",
+        "vary: origin",
+    ] {
+        assert!(preflight.head.contains(line), "{line}: {preflight:?}");
+    }
+    assert!(
+        preflight.head.contains("authorization") && !preflight.head.contains("credentials"),
+        "{preflight:?}"
+    );
+    let bearer = format!("Authorization: Bearer {}\r\n", open.secret);
+    let read = from("https://app.example", "GET", &bearer);
+    assert_eq!(read.status, 200, "{read:?}");
+    assert!(
+        read.head
+            .contains("access-control-allow-origin: https://app.example"),
+        "{read:?}"
+    );
+    // Allowed is not let in.
+    assert_eq!(from("https://app.example", "GET", "").status, 401);
+    for other in ["https://app.example.evil", "http://app.example", "null"] {
+        for method in ["OPTIONS", "GET"] {
+            let said = from(other, method, &bearer);
+            assert_eq!(said.status, 403, "{other}: {said:?}");
+            assert!(!said.head.contains("access-control"), "{said:?}");
+        }
+    }
+}
+
+#[test]
+fn a_token_that_was_taken_back_stays_so_whatever_is_undone() {
+    let open = Open::new(Script::always(Reply::text("x")));
+    let house = &open.house;
+    let revoked = house.cv(&["token", "revoke", "tool"]);
+    assert_eq!(revoked.code, Some(0), "{revoked:?}");
+    assert!(
+        revoked.out.contains("nothing brings it back"),
+        "{revoked:?}"
+    );
+    let list = house.cv(&["undo", "--list"]);
+    assert!(!list.out.contains("token"), "{list:?}");
+    let state = || {
+        let listed = Wire::open(&house.home).result("token.list", json!({}));
+        listed["tokens"][0]["state"].clone()
+    };
+    assert_eq!(state(), "revoked");
+    // What it takes back is the change of the settings before.
+    house.cv(&["undo"]);
+    assert_eq!(state(), "revoked");
 }

@@ -6,7 +6,7 @@ use convergio_fake_provider::{Reply, Script};
 use serde_json::json;
 
 use crate::{
-    ask::House,
+    ask::{House, KEY},
     harness::{
         home::Ran,
         process::{finish, signal},
@@ -30,6 +30,7 @@ fn guard(house: &House, arguments: &[&str]) -> Ran {
     command
         .env("OPENAI_API_KEY", "sk-of-the-user")
         .env("ANTHROPIC_API_KEY", "sk-ant-of-the-user")
+        .env("MOCK_KEY", KEY)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -42,6 +43,11 @@ fn a_guarded_program_gets_a_cap_and_none_of_the_users_keys() {
     let seen = guard(&house, &["--max", "1", "--", "sh", "-c", "env"]);
     assert_eq!(seen.code, Some(0), "{seen:?}");
     assert!(!seen.out.contains("of-the-user"), "{seen:?}");
+    // Also none of the variables that settings name.
+    assert!(
+        !seen.out.contains("MOCK_KEY") && !seen.out.contains(KEY),
+        "{seen:?}"
+    );
     for line in [
         "ANTHROPIC_BASE_URL=http://127.0.0.1:",
         "OPENAI_BASE_URL=http://127.0.0.1:",
@@ -127,9 +133,20 @@ fn signals_and_the_end_are_the_programs_own() {
     let house = House::new(Script::always(Reply::text("x")));
     let ran = guard(&house, &["--max", "1", "--", "sh", "-c", "kill -9 $$"]);
     assert_eq!(ran.code, Some(137), "{ran:?}");
-    let ran = guard(&house, &["--max", "1", "--", "no-such-program"]);
-    assert_eq!(ran.code, Some(2), "{ran:?}");
-    assert!(ran.err.contains("could not be run"), "{ran:?}");
+    // What shells say of programs that are not there, or are none.
+    std::fs::write(house.folder.join("text"), "no program").expect("a file");
+    for (program, code) in [("no-such-program", 127), ("./text", 126), (".", 126)] {
+        let ran = guard(&house, &["--max", "1", "--", program]);
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        assert!(ran.err.contains("could not be run"), "{ran:?}");
+    }
+    // No token is made for them.
+    let listed = Wire::open(&house.home).result("token.list", json!({}));
+    assert_eq!(
+        listed["tokens"].as_array().map(Vec::len),
+        Some(1),
+        "{listed}"
+    );
 
     let script = "trap 'echo heard; exit 3' TERM; echo up; while :; do read -r line || :; done";
     let mut command = house.command(&["guard", "--max", "1", "--", "sh", "-c", script]);
@@ -150,4 +167,97 @@ fn signals_and_the_end_are_the_programs_own() {
         (Some(3), "heard\n"),
         "{ran:?}"
     );
+}
+
+/// Asks once before a line comes in, and once behind it.
+const TWICE: &str = r#"
+ask() {
+  curl -sS -m 20 -w ' %{http_code}\n' "$OPENAI_BASE_URL/chat/completions" \
+    -H "authorization: Bearer $OPENAI_API_KEY" \
+    -d '{"model":"whatever","max_tokens":300,"messages":[{"role":"user","content":"x"}]}'
+}
+ask
+read -r line
+ask
+"#;
+
+#[test]
+fn a_daemon_that_is_killed_takes_the_token_along_and_nothing_hangs() {
+    let house = House::new(Script::always(Reply::text("an answer")));
+    if !skip::has_program("curl") {
+        skip::loudly("a guarded program whose daemon is killed", "curl");
+        return;
+    }
+    let arguments = [
+        "--max",
+        "1",
+        "--model",
+        "mock/gpt-test",
+        "--",
+        "sh",
+        "-c",
+        TWICE,
+    ];
+    let mut command = house.command(&[&["guard"], &arguments[..]].concat());
+    command
+        .env("MOCK_KEY", KEY)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("cv starts");
+    let mut first = String::new();
+    let out = child.stdout.as_mut().expect("a pipe");
+    while !first.ends_with('\n') {
+        let mut byte = [0];
+        std::io::Read::read_exact(out, &mut byte).expect("an answer");
+        first.push(char::from(byte[0]));
+    }
+    assert!(
+        first.contains("an answer") && first.ends_with(" 200\n"),
+        "{first}"
+    );
+    let daemon = house.home.owner().expect("a daemon");
+    signal(daemon, rustix::process::Signal::KILL);
+    // Its port is free once it is gone.
+    let pid = rustix::process::Pid::from_raw(daemon.cast_signed()).expect("a process");
+    let state = || std::fs::read_to_string(format!("/proc/{daemon}/stat"));
+    while rustix::process::test_kill_process(pid).is_ok()
+        && state().is_ok_and(|state| !state.contains(") Z "))
+    {
+        std::thread::yield_now();
+    }
+    let mut input = child.stdin.take().expect("a pipe");
+    std::io::Write::write_all(&mut input, b"on\n").expect("sent");
+    drop(input);
+    let ran = finish(child, &command);
+    // Nobody listens, or somebody who does not know the token; no provider is asked.
+    assert!(
+        ran.out.ends_with(" 000\n") || ran.out.ends_with(" 401\n"),
+        "{ran:?}"
+    );
+    assert!(ran.err.contains("cv usage --by token"), "{ran:?}");
+    assert_eq!(house.provider.calls().len(), 1);
+    // The next daemon knows what it spent, and takes the token back.
+    let started = house.cv(&["token", "list"]);
+    assert_eq!(started.code, Some(0), "{started:?}");
+    let listed = Wire::open(&house.home).result("token.list", json!({}));
+    assert_eq!(listed["tokens"][0]["state"], "revoked", "{listed}");
+    assert_eq!(listed["tokens"][0]["runs"], 1, "{listed}");
+}
+
+#[test]
+fn what_failed_without_a_cost_is_counted_at_the_end() {
+    let house = House::new(Script::always(Reply::text("an answer")));
+    if !skip::has_program("curl") {
+        skip::loudly("a guarded program that asks", "curl");
+        return;
+    }
+    let limits = ["--max", "1", "--model", "nobody/has-it"];
+    let ran = guard(&house, &[&limits[..], &["--", "sh", "-c", TOOL]].concat());
+    assert_eq!(ran.code, Some(7), "{ran:?}");
+    assert!(
+        ran.err.contains("0 requests · 2 ended in an error"),
+        "{ran:?}"
+    );
+    assert_eq!(house.provider.calls().len(), 0);
 }

@@ -30,6 +30,10 @@ fn restless(request: &Request, tool: &str, forever: bool) -> Reply {
     }
     let arguments = match tool {
         "Bash" => json!({"command": "cat marker", "description": "Reads a file"}),
+        // Takes a program as it stands; its group's name stands before its own.
+        "functions__exec" => json!({
+            "input": "text(JSON.stringify(await tools.exec_command({cmd: \"cat marker\"})))",
+        }),
         _ => json!({"cmd": "cat marker"}),
     };
     Reply::tool_call(tool, &arguments).usage(200, 400)
@@ -40,17 +44,46 @@ struct Agent {
     /// The tool that it has for commands.
     tool: &'static str,
     upstream: Dialect,
+    /// What it is told to do, and how.
+    arguments: &'static [&'static str],
 }
 
 const CLAUDE: Agent = Agent {
     name: "claude",
     tool: "Bash",
     upstream: Dialect::Anthropic,
+    arguments: &[
+        "--model",
+        "claude-sonnet-4-5",
+        "-p",
+        "Read the file marker.",
+        "--dangerously-skip-permissions",
+    ],
 };
 const CODEX: Agent = Agent {
     name: "codex",
     tool: "exec_command",
     upstream: Dialect::OpenAi,
+    arguments: &[
+        "exec",
+        "--skip-git-repo-check",
+        "--dangerously-bypass-approvals-and-sandbox",
+        "-m",
+        "gpt-test",
+        "Read the file marker.",
+    ],
+};
+/// With a model of its own, whose tools come in groups, along the way.
+const CODEX_ITSELF: Agent = Agent {
+    name: "codex",
+    tool: "functions__exec",
+    upstream: Dialect::OpenAi,
+    arguments: &[
+        "exec",
+        "--skip-git-repo-check",
+        "--dangerously-bypass-approvals-and-sandbox",
+        "Read the file marker.",
+    ],
 };
 
 impl Agent {
@@ -67,27 +100,8 @@ impl Agent {
 
     fn guarded(&self, house: &House, max_usd: &str) -> Ran {
         let program = agent(self.name).display().to_string();
-        // Codex takes the address from its settings alone. A model that it does not know is asked
-        // without what only its own models take.
-        let codex = format!(
-            "exec {program} exec --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox \
-             -c model_provider=convergio -c model_providers.convergio.name=convergio \
-             -c model_providers.convergio.base_url=\"$OPENAI_BASE_URL\" \
-             -c model_providers.convergio.env_key=OPENAI_API_KEY \
-             -c model_providers.convergio.wire_api=responses -m gpt-test 'Read the file marker.'"
-        );
-        let mut arguments = vec!["guard", "--max", max_usd, "--model", "mock/gpt-test", "--"];
-        match self.name {
-            "claude" => arguments.extend([
-                program.as_str(),
-                "--model",
-                "claude-sonnet-4-5",
-                "-p",
-                "Read the file marker.",
-                "--dangerously-skip-permissions",
-            ]),
-            _ => arguments.extend(["sh", "-c", codex.as_str()]),
-        }
+        let guard = ["guard", "--max", max_usd, "--model", "mock/gpt-test", "--"];
+        let arguments = [&guard[..], &[program.as_str()], self.arguments].concat();
         let mut command = house.command(&arguments);
         command
             .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
@@ -139,4 +153,10 @@ fn claude_code_works_behind_the_guard_and_is_stopped_at_its_cap() {
 #[ignore = "needs the agent: `just guard-agent`"]
 fn codex_works_behind_the_guard_and_is_stopped_at_its_cap() {
     CODEX.works_and_is_stopped();
+}
+
+#[test]
+#[ignore = "needs the agent: `just guard-agent`"]
+fn codex_works_with_its_own_model_behind_the_guard_and_is_stopped_at_its_cap() {
+    CODEX_ITSELF.works_and_is_stopped();
 }
