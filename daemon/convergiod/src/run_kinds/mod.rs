@@ -10,6 +10,7 @@ pub(crate) mod confirm;
 mod convert;
 mod entry;
 pub(crate) mod gateway;
+mod json_texts;
 mod kept;
 mod ledger;
 mod marks;

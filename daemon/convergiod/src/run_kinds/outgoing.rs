@@ -2,12 +2,14 @@
 //! settings say so. A model on this machine gets it whole, and so does the conversation that is
 //! kept here.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use convergio_config::{PRIVACY_SECRETS, Settings, secrets::Redactor};
 use convergio_contract::{ErrorCode, RpcError};
-use convergio_models_api::{Message, ModelRequest, Part, Role};
+use convergio_models_api::{Message, ModelRequest, Part, Role, ToolChoice};
+use serde_json::Value;
 
+use super::json_texts;
 use crate::failure::internal;
 
 /// Less text than this is searched where it stands: a thread of its own costs more.
@@ -84,43 +86,125 @@ fn schemas(request: &mut ModelRequest) -> Vec<&mut serde_json::Value> {
         .collect()
 }
 
+/// What is searched and never changed, because it would mean something else: names, ids, what ends
+/// an answer, what a provider signed. With what a person calls it.
+fn fixed(request: &ModelRequest) -> Vec<(&'static str, String)> {
+    let mut fixed = vec![("the model's name", request.model.clone())];
+    let mut add = |name, text: &str| fixed.push((name, text.to_owned()));
+    for stop in &request.stop_sequences {
+        add("a stop sequence", stop);
+    }
+    if let Some(shape) = &request.output_schema {
+        add("the name of the answer's schema", &shape.name);
+    }
+    for tool in &request.tools {
+        add("the name of a tool", &tool.name);
+    }
+    if let ToolChoice::Named(name) = &request.tool_choice {
+        add("the name of a tool", name);
+    }
+    for part in request.parts() {
+        match part {
+            Part::ToolCall(call) => {
+                add("the id of a tool's call", &call.id);
+                add("the name of a called tool", &call.name);
+                if let Some(signature) = &call.signature {
+                    add("the signature of a tool's call", signature);
+                }
+            }
+            Part::ToolResult { id, .. } => add("the id of a tool's result", id),
+            Part::Reasoning {
+                text, signature, ..
+            } => {
+                add("what a model reasoned", text);
+                if let Some(signature) = signature {
+                    add("the signature of what a model reasoned", signature);
+                }
+            }
+            Part::Image(image) => add("a picture's type", &image.media_type),
+            Part::Text { .. } => {}
+        }
+    }
+    fixed
+}
+
+/// A text of the request that is JSON.
+struct Json {
+    /// Which of the searched texts.
+    number: usize,
+    value: Value,
+    /// Where its own texts are among the searched ones, where it needs that.
+    leaves: Option<Range<usize>>,
+}
+
 fn mask(mut request: ModelRequest, redactor: &Redactor) -> Result<Outgoing, RpcError> {
-    let shapes: Vec<String> = schemas(&mut request)
-        .into_iter()
-        .map(|schema| schema.to_string())
-        .collect();
-    let written: Vec<String> = request
-        .texts_mut()
-        .into_iter()
-        .map(|text| text.clone())
-        .collect();
-    let mut texts: Vec<&str> = written.iter().map(String::as_str).collect();
-    texts.extend(shapes.iter().map(String::as_str));
-    let masked = convergio_review::mask_secrets(&texts).map_err(|error| {
+    let unsearched = |error: convergio_review::Unsearched| {
         internal(
             "the question could not be searched for secrets",
             format!("{error}; nothing was sent"),
         )
-    })?;
+    };
+    let mut written: Vec<String> = Vec::new();
+    for text in request.texts_mut() {
+        written.push(text.clone());
+    }
+    let schemas_from = written.len();
+    for schema in schemas(&mut request) {
+        written.push(schema.to_string());
+    }
+    let mut names = names(&request);
+    let own = written.len();
+    let mut json: Vec<Json> = Vec::new();
+    for number in (schemas_from..own).chain(arguments(&request)) {
+        let raw = written.get(number).map(String::as_str).unwrap_or_default();
+        if let Ok(value) = serde_json::from_str(raw) {
+            json.push(Json {
+                number,
+                value,
+                leaves: None,
+            });
+        }
+    }
+    for (name, text) in fixed(&request) {
+        names.push(name.to_owned());
+        written.push(text);
+    }
+    for one in &json {
+        if !json_texts::may_hide(written.get(one.number).map_or("", String::as_str)) {
+            continue;
+        }
+        for key in json_texts::texts(&one.value).1 {
+            names.push("the keys of JSON".to_owned());
+            written.push(key);
+        }
+    }
+    let unchanged = own..written.len();
+    for one in &mut json {
+        if !json_texts::may_hide(written.get(one.number).map_or("", String::as_str)) {
+            continue;
+        }
+        let start = written.len();
+        for leaf in json_texts::texts(&one.value).0 {
+            names.push(names.get(one.number).cloned().unwrap_or_default());
+            written.push(leaf);
+        }
+        one.leaves = Some(start..written.len());
+    }
+    let texts: Vec<&str> = written.iter().map(String::as_str).collect();
+    let masked = convergio_review::mask_secrets(&texts).map_err(unsearched)?;
     let mut redactions = masked.count;
-    let names = (masked.count > 0).then(|| names(&request));
     let mut places: Vec<String> = Vec::new();
     for place in &masked.places {
-        let name = names.iter().flatten().nth(place.text);
         let text = texts.get(place.text).copied().unwrap_or_default();
-        places.push(format!(
-            "{} {}",
-            place.kind,
-            locate(name, text, place.start)
-        ));
+        let place_name = locate(names.get(place.text), text, place.start);
+        places.push(format!("{} {place_name}", place.kind));
     }
-    let mut changed = Vec::with_capacity(texts.len());
+    let mut changed: Vec<Option<String>> = Vec::with_capacity(texts.len());
     for (number, text) in masked.texts.into_iter().enumerate() {
         // Keys of this machine have no form that a rule would know.
         let without = match redactor.redact(&text) {
             Cow::Owned(without) => {
                 redactions = redactions.saturating_add(1);
-                let names = self::names(&request);
                 let differ = |(one, other): (u8, u8)| one != other;
                 let start = text.bytes().zip(without.bytes()).position(differ);
                 let place = locate(names.get(number), &text, start.unwrap_or(0));
@@ -140,6 +224,34 @@ fn mask(mut request: ModelRequest, redactor: &Redactor) -> Result<Outgoing, RpcE
         let without = without.ok().flatten().unwrap_or_default();
         *place = redactor.redact(&without).into_owned();
     }
+    let found: Vec<bool> = changed.iter().map(Option::is_some).collect();
+    let is_changed = |number: &usize| found.get(*number).is_some_and(|found| *found);
+    if let Some(number) = unchanged.clone().find(is_changed) {
+        return Err(unmaskable(names.get(number), redactions, &places));
+    }
+    for one in &json {
+        let own: Option<Vec<String>> = one.leaves.clone().map(|leaves| {
+            let text = |number: usize| changed.get(number).cloned().flatten();
+            let was = |number: usize| written.get(number).cloned().unwrap_or_default();
+            leaves.map(|n| text(n).unwrap_or_else(|| was(n))).collect()
+        });
+        let hidden = one
+            .leaves
+            .clone()
+            .is_some_and(|mut all| all.any(|n| is_changed(&n)));
+        if !hidden && !is_changed(&one.number) {
+            continue;
+        }
+        let raw = changed.get(one.number).and_then(Option::as_deref);
+        let raw = raw.or(written.get(one.number).map(String::as_str));
+        let after = json_texts::without(&one.value, raw.unwrap_or_default(), own.as_deref());
+        let Some(after) = after else {
+            return Err(unmaskable(names.get(one.number), redactions, &places));
+        };
+        if let Some(place) = changed.get_mut(one.number) {
+            *place = Some(after.to_string());
+        }
+    }
     let mut changed = changed.into_iter();
     for text in request.texts_mut() {
         if let Some(without) = changed.next().flatten() {
@@ -148,11 +260,8 @@ fn mask(mut request: ModelRequest, redactor: &Redactor) -> Result<Outgoing, RpcE
     }
     for schema in schemas(&mut request) {
         if let Some(without) = changed.next().flatten() {
-            *schema = serde_json::from_str(&without).map_err(|_| {
-                RpcError::new(ErrorCode::InvalidParams, "a schema holds a secret")
-                    .why("it cannot be masked there; nothing was sent")
-                    .hint("cv ask --help")
-            })?;
+            *schema = serde_json::from_str(&without)
+                .map_err(|_| unmaskable(None, redactions, &places))?;
         }
     }
     Ok(Outgoing {
@@ -160,6 +269,40 @@ fn mask(mut request: ModelRequest, redactor: &Redactor) -> Result<Outgoing, RpcE
         redactions,
         places: places.into(),
     })
+}
+
+/// Which of the texts that people or tools wrote are what a tool was called with.
+fn arguments(request: &ModelRequest) -> Vec<usize> {
+    let mut numbers = Vec::new();
+    let mut number = usize::from(request.system.is_some());
+    for part in request.messages.iter().flat_map(|turn| &turn.parts) {
+        match part {
+            Part::ToolCall(_) => {
+                numbers.push(number);
+                number += 1;
+            }
+            Part::Text { .. } => number += 1,
+            Part::ToolResult { content, .. } => {
+                let texts = content.iter();
+                number += texts
+                    .filter(|part| matches!(part, Part::Text { .. }))
+                    .count();
+            }
+            Part::Image(_) | Part::Reasoning { .. } => {}
+        }
+    }
+    numbers
+}
+
+/// Why nothing is sent, whatever the settings say of secrets elsewhere.
+fn unmaskable(name: Option<&String>, redactions: u32, places: &[String]) -> RpcError {
+    let name = name.map_or("a schema", String::as_str);
+    let mut places = places.to_vec();
+    places.truncate(PLACES_TOLD_MAX - 1);
+    places.push(format!(
+        "in {name} it can't be masked without changing what is asked"
+    ));
+    holds_secrets("the question", redactions.max(1), &places)
 }
 
 /// What a person calls each text, in the order in which they are searched.
@@ -227,119 +370,4 @@ fn locate(name: Option<&String>, text: &str, start: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use convergio_models_api::{OutputSchema, Tool, ToolCall};
-    use serde_json::json;
-
-    use super::*;
-
-    /// Of the right form; nobody's.
-    const AWS: &str = "AKIAQ3EGZ7L2MWXK9TPV";
-
-    fn text(text: &str) -> Part {
-        Part::Text { text: text.into() }
-    }
-
-    #[test]
-    fn every_text_that_is_searched_has_its_name() {
-        let call = ToolCall {
-            id: "1".into(),
-            name: "read".into(),
-            arguments: "{}".into(),
-            signature: None,
-        };
-        let result = Part::ToolResult {
-            id: "1".into(),
-            content: vec![text("one"), text("two")],
-            is_error: false,
-        };
-        let user = |parts| Message {
-            role: Role::User,
-            parts,
-        };
-        let tool = |description: Option<&str>| Tool {
-            name: "read".into(),
-            description: description.map(str::to_owned),
-            input_schema: json!({}),
-            strict: false,
-        };
-        let mut request = ModelRequest {
-            system: Some("be short".into()),
-            messages: vec![
-                Message::text(Role::User, "read it"),
-                Message {
-                    role: Role::Assistant,
-                    parts: vec![text("yes"), Part::ToolCall(call)],
-                },
-                user(vec![result, text("and?")]),
-            ],
-            tools: vec![tool(None), tool(Some("reads"))],
-            output_schema: Some(OutputSchema {
-                name: "shape".into(),
-                schema: json!({}),
-            }),
-            ..ModelRequest::default()
-        };
-        let searched = request.texts_mut().len() + schemas(&mut request).len();
-        assert_eq!(names(&request).len(), searched);
-        assert_eq!(
-            names(&request),
-            [
-                "the standing instructions",
-                "an earlier question",
-                "an earlier answer",
-                "what \"read\" was called with",
-                "a tool's result",
-                "a tool's result",
-                "the question",
-                "the description of \"read\"",
-                "the answer's schema",
-                "the schema of \"read\"",
-                "the schema of \"read\"",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_place_is_a_line_of_the_file_or_of_the_text() {
-        let question = "the question".to_owned();
-        let at = |text: &str| locate(Some(&question), text, text.find(AWS).unwrap());
-        assert_eq!(at(AWS), "in line 1 of the question");
-        assert_eq!(at(&format!("a\nb {AWS}")), "in line 2 of the question");
-        let file = format!("why?\n\n<file name=\"a.env\">\nx\nKEY={AWS}\n</file>\n");
-        assert_eq!(at(&file), "in line 2 of a.env");
-        let behind = format!("<stdin>\nx\n</stdin>\n{AWS}");
-        assert_eq!(at(&behind), "in line 4 of the question");
-        let piped = format!("<stdin id=\"0\">\n{AWS}\n</stdin id=\"0\">\n");
-        assert_eq!(at(&piped), "in line 1 of stdin");
-    }
-
-    #[test]
-    fn a_refusal_names_kind_and_place_and_never_the_secret() {
-        let request = ModelRequest {
-            messages: vec![Message::text(Role::User, format!("why is\n{AWS} refused?"))],
-            ..ModelRequest::default()
-        };
-        let masked = mask(request, &Redactor::default()).unwrap();
-        assert_eq!(
-            &*masked.places,
-            ["AWS access key in line 2 of the question"]
-        );
-        let told = holds_secrets("the question", masked.redactions, &masked.places);
-        let said = serde_json::to_string(&told).unwrap();
-        assert!(said.contains("AWS access key in line 2"), "{said}");
-        assert!(!said.contains(AWS), "{said}");
-    }
-
-    #[test]
-    fn a_secret_in_a_files_name_is_not_told_either() {
-        let file = format!("why?\n<file name=\"{AWS}.txt\">\n{AWS}\n</file>\n");
-        let request = ModelRequest {
-            messages: vec![Message::text(Role::User, file)],
-            ..ModelRequest::default()
-        };
-        let masked = mask(request, &Redactor::default()).unwrap();
-        assert!(!masked.places.concat().contains(AWS), "{:?}", masked.places);
-        assert_eq!(masked.redactions, 1);
-    }
-}
+mod tests;
