@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::error::{StoreError, at};
 
@@ -21,6 +21,9 @@ const WAL_LIMIT_BYTES: i64 = 16 << 20;
 
 /// Page cache of the writer and of each reader, in KiB.
 const CACHE_KIB: i64 = 1_024;
+
+/// Statements that each connection keeps ready: more than one call's books need.
+const STATEMENTS: usize = 128;
 
 const OPEN: &str = "open the database";
 
@@ -141,7 +144,10 @@ fn write_ahead(conn: &Connection) -> rusqlite::Result<String> {
 
 /// The settings that need no file: also those of a database in memory.
 pub(crate) fn apply(conn: &Connection) -> rusqlite::Result<()> {
-    conn.set_prepared_statement_cache_capacity(64);
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    // A plan is made once, whatever is bound to it: without this, every statement that a partial
+    // index might serve is compiled anew for each new value.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "synchronous", "full")?;
