@@ -96,12 +96,15 @@ pub fn admit(
     admission: Admission,
     now: Now,
 ) -> Result<Permitted<ModelRequest>, Denied> {
-    tx.execute_batch("SAVEPOINT admission")
-        .map_err(at(tx, ADMIT))?;
+    let statement = |sql| {
+        tx.prepare_cached(sql)
+            .and_then(|mut statement| statement.execute([]))
+            .map_err(at(tx, ADMIT))
+    };
+    statement("SAVEPOINT admission")?;
     match admit_within(tx, admission, now) {
         Ok(permitted) => {
-            tx.execute_batch("RELEASE admission")
-                .map_err(at(tx, ADMIT))?;
+            statement("RELEASE admission")?;
             Ok(permitted)
         }
         Err(denied) => {

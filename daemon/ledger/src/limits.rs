@@ -112,7 +112,8 @@ pub fn sync_budgets(
 
 fn of_settings(conn: &Connection, tenant_id: Uuid) -> Result<Vec<Budget>, LedgerError> {
     let sql = format!(
-        "SELECT {} FROM budget WHERE tenant_id = ?1 AND of_settings = 1",
+        "SELECT {} FROM budget INDEXED BY budget_of_settings \
+         WHERE tenant_id = ?1 AND of_settings = 1",
         budget::COLUMNS
     );
     Ok(conn
