@@ -16,7 +16,9 @@ use crate::{
 const MAX_CLIENTS: usize = 8;
 /// A conversation's pauses; a warm connection saves its round trips.
 const POOL_IDLE: Duration = Duration::from_secs(300);
-const POOL_IDLE_PER_HOST: usize = 4;
+/// As many as a provider gets calls at once where nobody says how many it takes: none is opened
+/// anew for every call of a program that makes them side by side.
+const POOL_IDLE_PER_HOST: usize = 64;
 /// What a server may send ahead of a reader that is slow.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
