@@ -245,7 +245,7 @@ async fn a_changed_column_of_an_attempt_is_named_with_its_row() {
             .iter()
             .map(|fault| format!("id = x'{}'", fault.attempt_id.simple()))
             .collect();
-        assert_eq!(named, [of.clone()], "{set}: {found:?}");
+        assert_eq!(named, [of.as_str()], "{set}: {found:?}");
         assert!(!found.is_sound() && !found.attempts[0].why.is_empty());
         assert_eq!(found.attempts[0].seq.is_some(), of != &here, "{set}");
         let sql = format!(
