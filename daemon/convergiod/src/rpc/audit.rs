@@ -53,6 +53,12 @@ impl From<RpcError> for AuditError {
 
 pub(super) fn told(error: AuditError) -> RpcError {
     match error {
+        AuditError::Ledger(LedgerError::Invalid {
+            what: "run",
+            reason,
+        }) => failure::invalid("this names no run")
+            .why(format!("a run is named by {reason}"))
+            .hint("cv usage --by run"),
         AuditError::Ledger(error) => ledger_error(&error),
         AuditError::Runs(error) => runs_error(error),
         AuditError::Store(error) => failure::store(&error),

@@ -178,7 +178,7 @@ fn mask(mut request: ModelRequest, redactor: &Redactor) -> Result<Outgoing, RpcE
             written.push(key);
         }
     }
-    let unchanged = own..written.len();
+    let mut unchanged = own..written.len();
     for one in &mut json {
         if !json_texts::may_hide(written.get(one.number).map_or("", String::as_str)) {
             continue;
@@ -226,7 +226,7 @@ fn mask(mut request: ModelRequest, redactor: &Redactor) -> Result<Outgoing, RpcE
     }
     let found: Vec<bool> = changed.iter().map(Option::is_some).collect();
     let is_changed = |number: &usize| found.get(*number).is_some_and(|found| *found);
-    if let Some(number) = unchanged.clone().find(is_changed) {
+    if let Some(number) = unchanged.find(is_changed) {
         return Err(unmaskable(names.get(number), redactions, &places));
     }
     for one in &json {
