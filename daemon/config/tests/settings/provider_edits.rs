@@ -83,13 +83,14 @@ fn a_change_that_cannot_hold_is_refused_before_it_is_written() {
             "cv provider add other --kind openai",
         ),
         (
-            editor.set("provider.mock.kind", "azure", None)
+            editor
+                .set("provider.mock.kind", "azure", None)
                 .and_then(|_| editor.set("provider.az.kind", "azure", None)),
             "cv provider add az --kind azure --base-url https://",
         ),
         (
-            editor.set("provider.mock.model.\"a b\".price.input", "1", None),
-            "cv provider add mock --model 'a b' --input-price 3.00 --output-price 15.00",
+            editor.set("provider.mock.model.\"a!b\".price.input", "1", None),
+            "cv provider add mock --model 'a!b' --input-price 3.00 --output-price 15.00",
         ),
         (
             editor.unset("provider.mock.kind", None),
@@ -102,7 +103,10 @@ fn a_change_that_cannot_hold_is_refused_before_it_is_written() {
     ] {
         let error = outcome.expect_err(way_out);
         assert_eq!(error.kind(), ErrorKind::OutOfRange, "{way_out}");
-        assert!(error.to_string().contains(way_out) || error.hint().contains(way_out), "{error}");
+        assert!(
+            error.to_string().contains(way_out) || error.hint().contains(way_out),
+            "{error}"
+        );
         assert_eq!(home.text(), text);
         home.load().unwrap();
     }
