@@ -129,3 +129,44 @@ fn who_fails_again_and_again_is_left_alone_and_asked_again_once_it_was_seen() {
     let usage = json_of(&house.cv(&["usage", "--format", "json"]));
     assert_eq!(usage["total"]["attempts"], 2, "{usage}");
 }
+
+/// A provider whose key is in a variable that no program sends unasked.
+fn keyed(name: &'static str, more: &'static str, key: &str) -> Other {
+    let script = Script::always(Reply::text(&format!("{name} answers."))).require_key(key);
+    Other {
+        more,
+        script,
+        ..Other::answering(name, "m")
+    }
+}
+
+#[test]
+fn the_keys_of_all_who_may_stand_in_are_asked_for_at_once_and_each_step_is_said() {
+    let models = "[models]\ndefault = \"gone/m\"\nfallback = [\"bare/m\", \"other/m\"]\n";
+    let gone = "[provider.gone]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:9/v1\"\n\
+                key_env = \"GONE_KEY\"\n[provider.gone.model.\"m\"]\n\
+                price = { input = \"3.00\", output = \"15.00\" }\n";
+    let others = vec![
+        keyed("bare", "key_env = \"BARE_KEY\"", "sk-bare"),
+        keyed("other", "key_env = \"OTHER_KEY\"", "sk-other"),
+    ];
+    let top = format!("{DAILY}{gone}");
+    let (house, fakes) = house(Script::new(), "", models, &top, others);
+    let ask = |keys: &[(&str, &str)]| {
+        let mut command = house.command(&["ask", "hi"]);
+        command
+            .env("GONE_KEY", "sk-gone")
+            .envs(keys.iter().copied());
+        crate::harness::process::run(&mut command, b"")
+    };
+    let both = [("BARE_KEY", "sk-bare"), ("OTHER_KEY", "sk-other")];
+    let ran = ask(&both);
+    assert_eq!(ran.out.trim(), "bare answers.", "{ran:?}");
+    let said = "gone/m: no connection; asking bare/m instead";
+    assert_eq!(ran.err.matches(said).count(), 1, "{ran:?}");
+    let ran = ask(&both[1..]);
+    assert_eq!(ran.out.trim(), "other answers.", "{ran:?}");
+    let said = "gone/m: no connection; bare/m: no key; asking other/m instead";
+    assert_eq!(ran.err.matches(said).count(), 1, "{ran:?}");
+    assert_eq!(fakes[0].calls().len(), 1);
+}

@@ -217,6 +217,7 @@ impl Target {
                 Some(Value::Word(trimmed.to_owned()))
             }
             Kind::List(_) | Kind::Lists(..) if trimmed.is_empty() => Some(Value::List(Vec::new())),
+            Kind::List(_) | Kind::Lists(..) if trimmed.starts_with('[') => bracketed(trimmed),
             Kind::List(_) | Kind::Lists(..) => Some(Value::List(
                 trimmed
                     .split(',')
@@ -339,6 +340,16 @@ fn find_list(
 
 /// Whether a list can have this name: 1 to 64 lower-case letters, digits and `-`, the first a
 /// letter.
+/// A list as TOML and JSON write it: texts in quotes.
+fn bracketed(text: &str) -> Option<Value> {
+    let value: toml_edit::Value = text.parse().ok()?;
+    let texts = value
+        .as_array()?
+        .iter()
+        .map(|one| Some(one.as_str()?.to_owned()));
+    texts.collect::<Option<Vec<_>>>().map(Value::List)
+}
+
 fn is_list_name(name: &str) -> bool {
     (1..=RULE_ID_MAX_BYTES).contains(&name.len())
         && name.starts_with(|first: char| first.is_ascii_lowercase())

@@ -173,7 +173,7 @@ impl KeySpec {
             Kind::Switches => quoted_words(&SWITCH_WORDS),
             Kind::Text(form) => form.describe().to_owned(),
             Kind::List(form) | Kind::Lists(form, _) => {
-                format!("a list, each {}", form.describe())
+                format!("a list parted by commas, each {}", form.describe())
             }
         }
     }

@@ -66,7 +66,8 @@ pub struct Machine {
     failure: Option<ModelError>,
     /// For the next attempt's event.
     why_again: Option<String>,
-    instead_of: Option<Instead>,
+    /// Told with the next attempt.
+    instead_of: Vec<Instead>,
 }
 
 impl Machine {
@@ -90,7 +91,7 @@ impl Machine {
             tool_bytes: 0,
             failure: None,
             why_again: None,
-            instead_of: None,
+            instead_of: Vec::new(),
         }
     }
 
@@ -115,6 +116,7 @@ impl Machine {
             (State::New, Input::Start) => self.admit(),
             (State::Admitting, Input::Admitted { max_output }) => {
                 self.state = State::Streaming;
+                self.instead_of.clear();
                 self.open = Open {
                     max_output,
                     ..Open::default()
@@ -193,7 +195,7 @@ impl Machine {
             .steps
             .get(self.route)
             .map(|step| format!("{}: {why}", step.reason));
-        self.instead_of = Some(Instead {
+        self.instead_of.push(Instead {
             route: left,
             cause,
             why,
@@ -203,7 +205,12 @@ impl Machine {
 
     fn refused(&mut self, verdict: Verdict, reason: String) -> Vec<Effect> {
         match verdict {
-            Verdict::Next(cause) => self.next_route(cause, reason),
+            Verdict::Next(cause) => {
+                // What went wrong here before is why it is not asked again now.
+                let failed = self.failure.as_ref().filter(|_| self.retries > 0);
+                let why = failed.map_or(reason, |error| words(error.class).to_owned());
+                self.next_route(cause, why)
+            }
             Verdict::Stop => {
                 // What a provider said before it is what the person needs to know.
                 let outcome = self

@@ -18,8 +18,9 @@ pub struct Ask {
     pub attempt: u32,
     /// Why this model, or why again, for a person.
     pub reason: String,
-    /// It stands in for another route, and why.
-    pub instead_of: Option<Instead>,
+    /// The routes that it stands in for, in the order in which they did not answer, and why: those
+    /// since the last one that was asked.
+    pub instead_of: Vec<Instead>,
 }
 
 /// A route that another one stands in for.

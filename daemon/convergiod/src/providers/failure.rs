@@ -4,7 +4,7 @@ use convergio_config::secrets::KeyUnavailable;
 use convergio_contract::{ErrorCode, RpcError};
 use convergio_engine::{Cooling, NoModel, Unfit, machine::words};
 use convergio_ledger::{BudgetDenied, Denied, LedgerError, usd};
-use convergio_models_api::{ErrorClass, ModelError};
+use convergio_models_api::{ErrorClass, ModelError, Policy};
 
 use super::Configured;
 use crate::failure;
@@ -29,7 +29,7 @@ pub(crate) fn no_model(why: &NoModel) -> RpcError {
                     model: left.target.model.clone(),
                 }),
                 Unfit::Cooling(why) => cooling(&name, why),
-                Unfit::Missing(_) | Unfit::NotLocal | Unfit::NotAsked => {
+                Unfit::Missing(_) | Unfit::NotLocal | Unfit::NoProvider | Unfit::NotAsked => {
                     RpcError::new(ErrorCode::ModelUnavailable, format!("{name} was not asked"))
                         .why(format!("{}; nothing was sent", left.why))
                         .hint("cv models")
@@ -113,6 +113,51 @@ pub(crate) fn ask_client(provider: &Configured) -> RpcError {
     error
 }
 
+/// The same for keys of several providers.
+pub(crate) fn ask_client_for(names: Vec<String>) -> RpcError {
+    let mut error = RpcError::new(
+        ErrorCode::KeyUnavailable,
+        format!("a key may be in {}", names.join(", ")),
+    )
+    .why("the caller's own variables come before any other place")
+    .hint("cv provider list");
+    if let Some(data) = &mut error.data {
+        data.env_names = names;
+    }
+    error
+}
+
+/// No model answers to a word.
+pub(crate) fn nobody_is_called(name: &str, policy: Policy, example: Option<&str>) -> RpcError {
+    let why = match name {
+        _ if policy == Policy::LocalOnly => {
+            "the policy is local-only, and no model runs on this machine now".to_owned()
+        }
+        "private" => "no model runs on this machine now".to_owned(),
+        "cheap" => {
+            "no provider whose key is there has a model with a price, and none runs on this \
+                    machine"
+                .to_owned()
+        }
+        _ => format!(
+            "no provider whose key is there has a model that the catalogue calls {name}, and none \
+             runs on this machine"
+        ),
+    };
+    let hint = match example {
+        Some(model) if name != "private" && policy != Policy::LocalOnly => {
+            format!("cv config set models.alias.{name} {model}")
+        }
+        _ => "cv setup".to_owned(),
+    };
+    RpcError::new(
+        ErrorCode::ModelUnavailable,
+        format!("no model answers to {name:?}"),
+    )
+    .why(why)
+    .hint(hint)
+}
+
 /// A call that failed. `model` is `provider/model`.
 pub(crate) fn model(error: &ModelError, model: &str) -> RpcError {
     let provider = &error.provider;
@@ -139,7 +184,14 @@ pub(crate) fn model(error: &ModelError, model: &str) -> RpcError {
         code,
         format!("{model} did not answer: {}", words(error.class)),
     )
-    .why(error.message.clone())
+    .why(match error.retry_after_ms {
+        Some(wait_ms) if error.class.is_passing() => format!(
+            "{}; it wants to be left alone for {}",
+            error.message,
+            convergio_engine::router::wait(wait_ms)
+        ),
+        _ => error.message.clone(),
+    })
     .hint(hint);
     if let Some(data) = &mut told.data {
         data.retryable = error.class.is_passing();

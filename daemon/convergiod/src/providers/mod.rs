@@ -13,7 +13,7 @@ pub(crate) mod routes;
 pub(crate) mod seen;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -120,10 +120,7 @@ impl ModelHouse {
         client: &BTreeMap<String, SecretText>,
         file_allowed: bool,
     ) -> Result<Option<Found>, RpcError> {
-        let unasked = |name: &&String| {
-            !KEY_VARIABLES.contains(&name.as_str()) && !client.contains_key(name.as_str())
-        };
-        if !provider.takes_no_key() && provider.key_env.iter().any(|name| unasked(&name)) {
+        if provider.unasked(client).next().is_some() {
             return Err(failure::ask_client(provider));
         }
         let found = self.look_for_key(provider, client, file_allowed).await;
@@ -226,6 +223,23 @@ pub(crate) fn configured(settings: &Settings, lists: &PriceLists) -> BTreeMap<St
     all
 }
 
+/// Asks the client at once for all that it may have of these providers' keys and was not asked for.
+///
+/// # Errors
+/// `key_unavailable` with the variables; sent again with them, or with empty ones, it goes on.
+pub(crate) fn ask_for_keys<'a>(
+    providers: impl Iterator<Item = &'a Configured>,
+    sent: &BTreeMap<String, SecretText>,
+) -> Result<(), RpcError> {
+    let names: BTreeSet<&String> = providers.flat_map(|one| one.unasked(sent)).collect();
+    match names.is_empty() {
+        true => Ok(()),
+        false => Err(failure::ask_client_for(
+            names.into_iter().cloned().collect(),
+        )),
+    }
+}
+
 /// What models are deployed as, where that is not their own id.
 fn deployments(models: &BTreeMap<String, ModelSettings>) -> BTreeMap<String, String> {
     let named = models
@@ -319,6 +333,18 @@ impl Configured {
             .as_ref()
             .is_some_and(convergio_config::is_loopback);
         self.key_env.is_empty() && self.key_cmd.is_none() && loopback
+    }
+
+    /// Variables that may hold its key, that no client sends by itself, and that this one was not
+    /// asked for.
+    pub(crate) fn unasked<'a>(
+        &'a self,
+        sent: &'a BTreeMap<String, SecretText>,
+    ) -> impl Iterator<Item = &'a String> {
+        let names = self.key_env.iter().filter(|_| !self.takes_no_key());
+        names.filter(|name| {
+            !KEY_VARIABLES.contains(&name.as_str()) && !sent.contains_key(name.as_str())
+        })
     }
 
     /// Where and how it is spoken to.

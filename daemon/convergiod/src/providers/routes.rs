@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, str::FromStr};
 
 use convergio_config::{ModelPolicy, ModelRef, Settings};
-use convergio_contract::{ErrorCode, RpcError, model::Policy as WirePolicy, run::RunOptions};
+use convergio_contract::{
+    ErrorCode, RpcError, model::Policy as WirePolicy, run::RunOptions, secret::SecretText,
+};
 use convergio_engine::{
     Candidate, Cause, Causes, Facts, Fallback, Needs, NoModel, Plan, Selection, State, Target,
     Unfit,
@@ -238,13 +240,16 @@ impl Daemon {
             breakers: &self.models.breakers,
             what,
         };
-        let (mut explicit, mut ladder) = (None, None);
+        let (mut explicit, mut ladder, mut unknown) = (None, None, Vec::new());
+        let mut leads = false;
         if let Some(text) = &options.model {
             match ModelRef::from_str(text) {
                 Ok(named) => explicit = Some(view.named(named)?),
                 Err(_) => {
                     let keys = &options.keys;
-                    ladder = Some(self.ladder(&view, settings, text, policy, keys).await?);
+                    let own = self.ladder(&view, settings, text, policy, keys).await?;
+                    (leads, unknown) = (own.leads, own.unknown);
+                    ladder = Some(own.ladder);
                 }
             }
         }
@@ -266,7 +271,13 @@ impl Daemon {
             needs: what.needs,
         });
         match planned {
-            Ok(plan) => Ok(plan),
+            Ok(mut plan) => {
+                if leads && plan.first_choice.is_none() {
+                    plan.first_choice = unknown.first().cloned();
+                }
+                plan.left_out.splice(..0, unknown);
+                Ok(plan)
+            }
             // Whom nobody named is left alone for now: this machine goes on.
             Err(NoModel::Unfit(left))
                 if options.model.is_none() && matches!(left.why, Unfit::Cooling(_)) =>
@@ -301,12 +312,26 @@ impl Daemon {
         .ok()
     }
 
+    /// Asks the client at once for the keys of all routes that it may have and was not asked for:
+    /// one whose turn comes later cannot ask any more.
+    pub(crate) fn ask_for_keys(
+        &self,
+        settings: &Settings,
+        plan: &Plan,
+        sent: &BTreeMap<String, SecretText>,
+    ) -> Result<(), RpcError> {
+        let all = configured(settings, &self.models.lists);
+        let routes = plan.routes.iter().filter(|route| !route.local);
+        let asked = routes.filter_map(|route| all.get(&route.target.provider));
+        super::ask_for_keys(asked, sent)
+    }
+
     /// A provider that may be asked.
     pub(crate) fn provider(&self, settings: &Settings, name: &str) -> Result<Configured, RpcError> {
         let all = self.models.configured(settings);
-        all.get(name).cloned().ok_or_else(|| {
-            failure::unknown_provider(name, all.keys().cloned())
-        })
+        all.get(name)
+            .cloned()
+            .ok_or_else(|| failure::unknown_provider(name, all.keys().cloned()))
     }
 }
 

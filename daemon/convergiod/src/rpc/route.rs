@@ -6,6 +6,7 @@ use convergio_contract::{
         Need as WireNeed, RouteExplain, RouteExplainParams, RouteExplainResponse, RouteLeftOut,
         RouteStep,
     },
+    secret::SecretText,
 };
 use convergio_engine::{Causes, LeftOut, Route, State};
 
@@ -13,7 +14,7 @@ use crate::{
     daemon::Daemon,
     dispatch::{Call, Handle},
     providers::{
-        failure,
+        configured, failure,
         routes::{self, What},
     },
     run_kinds::chat::{self, Asked},
@@ -100,6 +101,12 @@ impl Handle<RouteExplain> for Daemon {
     ) -> Result<RouteExplainResponse, RpcError> {
         self.check_question(&params.question)?;
         let mut asked = self.asked(&call, params.question)?;
+        let all = configured(&asked.settings, &self.models.lists);
+        for name in all.into_values().flat_map(|provider| provider.key_env) {
+            // Nobody is asked for keys here: one that was not sent is looked for elsewhere.
+            let keys = &mut asked.params.options.keys;
+            keys.entry(name).or_insert_with(|| SecretText::new(""));
+        }
         let ready = chat::prepare(self, &asked).await?;
         let model = &mut asked.params.options.model;
         *model = model.take().or_else(|| ready.model.clone());

@@ -12,7 +12,6 @@ use convergio_contract::{
     method::Empty,
     model::Policy,
     run::RunOptions,
-    secret::KEY_VARIABLES,
     token::{
         GatewayStatus, GatewayStatusResponse, TokenCreate, TokenCreateParams, TokenCreateResponse,
         TokenInfo, TokenList, TokenListResponse, TokenRevoke, TokenRevokeParams,
@@ -143,6 +142,7 @@ impl Daemon {
         let policy = kept.policy.map(serde_json::Value::from);
         TokenInfo {
             refused: self.gateway.refused(&kept.name),
+            failed: self.gateway.failed(&kept.name),
             client: kept.client,
             state,
             models: kept.models.unwrap_or_default(),
@@ -185,18 +185,6 @@ impl Daemon {
             spending.spent.insert(row.key, totals);
         }
         Ok(spending)
-    }
-
-    /// Variables of the user's own providers that nobody sends unasked.
-    fn unasked(&self, settings: &Settings, keys: &BTreeMap<String, SecretText>) -> Vec<String> {
-        let all = configured(settings, &self.models.lists).into_values();
-        let names = all
-            .filter(|provider| provider.in_settings && !provider.takes_no_key())
-            .flat_map(|provider| provider.key_env);
-        let unasked =
-            |name: &String| !KEY_VARIABLES.contains(&name.as_str()) && !keys.contains_key(name);
-        let names: BTreeSet<String> = names.filter(unasked).collect();
-        names.into_iter().collect()
     }
 
     async fn keep_token(
@@ -308,21 +296,11 @@ impl Handle<TokenCreate> for Daemon {
         routes::policy_of(&settings, &options)?;
         let max = amount("max_usd", params.max_usd.as_ref())?;
         let daily = amount("daily_usd", params.daily_usd.as_ref())?;
-        let all = configured(&settings, &self.models.lists).into_values();
+        let all = configured(&settings, &self.models.lists);
+        let of_user = all.values().filter(|provider| provider.in_settings);
+        providers::ask_for_keys(of_user, &params.keys)?;
+        let all = all.into_values();
         let key_variables: BTreeSet<String> = all.flat_map(|one| one.key_env).collect();
-        let unasked = self.unasked(&settings, &params.keys);
-        if !unasked.is_empty() {
-            let mut error = RpcError::new(
-                ErrorCode::KeyUnavailable,
-                format!("a key may be in {}", unasked.join(", ")),
-            )
-            .why("the caller's own variables come before any other place")
-            .hint("cv provider list");
-            if let Some(data) = &mut error.data {
-                data.env_names = unasked;
-            }
-            return Err(error);
-        }
         let mut bits = [0_u8; 32];
         getrandom::fill(&mut bits)
             .map_err(|error| failure::internal("no token could be made", error.to_string()))?;

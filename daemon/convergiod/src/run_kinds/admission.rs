@@ -11,8 +11,8 @@ use std::{
 
 use convergio_contract::{ErrorCode, RpcError, model::InsteadOf, secret::KEY_VARIABLES};
 use convergio_engine::{
-    Admission, Admitted, Ask, Cause, Channel, Refusal, Route, RunLog, Settlement, Shown, Verdict,
-    health::Outcome,
+    Admission, Admitted, Ask, Cause, Channel, Refusal, Route, RunLog, Settlement, Shown, Unfit,
+    Verdict, health::Outcome,
 };
 use convergio_ledger::{LedgerError, SHOCK_FLOOR_NANO, expected_cost};
 use convergio_models_api::ModelRequest;
@@ -56,8 +56,8 @@ pub(super) struct Port<'a> {
     pub(super) show: bool,
     pub(super) sink: Option<Sink>,
     pub(super) acceptance: Mutex<Option<Acceptance>>,
-    /// All of it stands in for another model.
-    pub(super) instead_of: Option<InsteadOf>,
+    /// All of it stands in for another model; told with the first attempt.
+    pub(super) instead_of: Mutex<Option<InsteadOf>>,
     /// The dearest ceiling that nobody doubts any more, nano-USD.
     pub(super) confirmed: AtomicI64,
     /// Its place at a provider that takes only so many calls at once.
@@ -108,6 +108,12 @@ impl<'a> Port<'a> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn stands_in(&self) -> MutexGuard<'_, Option<InsteadOf>> {
+        self.instead_of
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn place(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -119,7 +125,7 @@ impl<'a> Port<'a> {
     /// A route could not be made ready.
     fn not_ready(&self, ask: &Ask, error: RpcError) -> Refusal<WriteError> {
         // The client may have the first one's key; a fallback's is not worth a question.
-        if ask.route == 0 && self.instead_of.is_none() && client_may_know(&error) {
+        if ask.route == 0 && self.stands_in().is_none() && client_may_know(&error) {
             return stop(error);
         }
         elsewhere(WriteError::Told(Box::new(error)), Cause::Auth, "no key")
@@ -296,7 +302,8 @@ impl Admission for Port<'_> {
                     let cause = Cause::of(cooling.class).unwrap_or(Cause::Unusable);
                     let error = providers::failure::cooling(&route.target.to_string(), &cooling);
                     let error = WriteError::Told(Box::new(error));
-                    return Err(elsewhere(error, cause, "it is left alone for now"));
+                    let why = Unfit::Cooling(cooling).to_string();
+                    return Err(elsewhere(error, cause, &why));
                 }
             },
         };
@@ -333,6 +340,7 @@ impl Admission for Port<'_> {
                 if let Some(acceptance) = self.acceptance().take() {
                     (acceptance.written)();
                 }
+                self.stands_in().take();
                 *self.place() = place;
                 *self.visit() = visit;
                 Ok(Admitted {

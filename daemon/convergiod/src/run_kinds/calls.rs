@@ -90,6 +90,8 @@ pub(crate) struct Wanted {
     pub(crate) sink: Option<Sink>,
     /// A kept answer may be given, and this one is kept.
     pub(crate) cache: bool,
+    /// Told before anything of a kept answer is shown.
+    pub(crate) kept: Option<Arc<dyn Fn() + Send + Sync>>,
     /// What it begins with is likely to be sent again within minutes: its provider is asked to keep
     /// the prompt, where it keeps prompts only when asked.
     pub(crate) recurs: bool,
@@ -295,7 +297,7 @@ impl Calls {
             show: wanted.show,
             sink: wanted.sink.clone(),
             acceptance: Mutex::new(acceptance.take()),
-            instead_of,
+            instead_of: Mutex::new(instead_of),
             confirmed: AtomicI64::new(-1),
             place: Mutex::new(None),
             visit: Mutex::new(None),

@@ -317,6 +317,7 @@ async fn drive(
         let plan = daemon
             .plan_for(&asked.settings, &asked.params.options, named, &what)
             .await?;
+        daemon.ask_for_keys(&asked.settings, &plan, &asked.params.options.keys)?;
         Ok::<_, RpcError>((ready, plan))
     };
     let (ready, plan) = match planned.await {
@@ -374,6 +375,7 @@ async fn drive(
         show: true,
         sink: None,
         cache,
+        kept: None,
         recurs,
         acceptance: Some(Acceptance {
             write: Arc::new(accept),

@@ -22,29 +22,21 @@ use super::{
 };
 
 impl Port<'_> {
-    /// What this attempt stands in for.
-    fn instead_of(&self, ask: &Ask) -> Option<InsteadOf> {
-        let of_plan = ask.instead_of.as_ref().and_then(|instead| {
+    /// What this attempt stands in for, in order, and whether a budget is why.
+    fn instead_of(&self, ask: &Ask) -> Vec<(InsteadOf, bool)> {
+        let all = self.stands_in().clone().map(|instead| {
+            let by_budget = instead.why == NO_BUDGET;
+            (instead, by_budget)
+        });
+        let of_plan = ask.instead_of.iter().filter_map(|instead| {
             let left = self.leg.plan.routes.get(instead.route)?;
-            Some(InsteadOf {
+            let told = InsteadOf {
                 model: left.target.to_string(),
                 why: instead.why.clone(),
-            })
+            };
+            Some((told, instead.cause == Cause::Budget))
         });
-        of_plan.or_else(|| self.instead_of.clone())
-    }
-
-    /// Says that a cheaper model is asked because of a budget.
-    fn less(&self, ask: &Ask, route: &Route) -> Option<EventBody> {
-        let by_budget = |instead: &convergio_engine::Instead| instead.cause == Cause::Budget;
-        let of_plan = ask.instead_of.as_ref().is_some_and(by_budget);
-        let instead = self.instead_of(ask)?;
-        let of_all = self.instead_of.is_some() && instead.why == NO_BUDGET;
-        (of_plan || of_all).then(|| EventBody::Downgraded {
-            from: instead.model,
-            to: route.target.to_string(),
-            reason: instead.why,
-        })
+        all.into_iter().chain(of_plan).collect()
     }
 
     /// What admission writes, ready to be moved to the writer.
@@ -69,6 +61,14 @@ impl Port<'_> {
         if self.recurs && prepared.keeps_marked {
             request.cache = marks(&request);
         }
+        let mut instead_of = self.instead_of(ask).into_iter();
+        // A cheaper model is asked because of a budget.
+        let less = instead_of.clone().find(|(_, by_budget)| *by_budget);
+        let less = less.map(|(instead, _)| EventBody::Downgraded {
+            from: instead.model,
+            to: route.target.to_string(),
+            reason: instead.why,
+        });
         Entry {
             books: calls.books(),
             run_id: calls.run.id,
@@ -86,8 +86,9 @@ impl Port<'_> {
             purpose: self.purpose.clone(),
             redactions,
             reason: ask.reason.clone(),
-            instead_of: self.instead_of(ask),
-            less: self.less(ask, route),
+            instead_of: instead_of.next().map(|(first, _)| first),
+            passed_over: instead_of.map(|(other, _)| other).collect(),
+            less,
             accounts: Arc::clone(calls.recorder.accounts()),
         }
     }
@@ -112,6 +113,7 @@ pub(super) struct Entry {
     redactions: u32,
     reason: String,
     instead_of: Option<InsteadOf>,
+    passed_over: Vec<InsteadOf>,
     /// It is asked because the other one costs too much.
     less: Option<EventBody>,
     accounts: Arc<Accounts>,
@@ -213,6 +215,7 @@ impl Entry {
             reason: self.reason,
             redactions: self.redactions,
             instead_of: self.instead_of,
+            passed_over: self.passed_over,
         })));
         Ok(permitted)
     }

@@ -21,8 +21,16 @@ use crate::{bus::flow, daemon::now_ms};
 /// Whether the answer to a request is kept and given again: asked for with the run, or by the
 /// settings where the request leaves nothing to chance. Never for an ephemeral run.
 pub(super) fn keeps(settings: &Settings, options: &RunOptions, request: &ModelRequest) -> bool {
-    let by_settings = settings.value(&CACHE_ENABLED) && request.temperature == Some(0.0);
-    !options.ephemeral && (options.cache || by_settings)
+    !options.ephemeral && (options.cache || by_settings(settings, request))
+}
+
+/// The same for a program's request: `said` is what it says itself, if it does.
+pub(super) fn programs(settings: &Settings, said: Option<bool>, request: &ModelRequest) -> bool {
+    said.unwrap_or_else(|| by_settings(settings, request))
+}
+
+fn by_settings(settings: &Settings, request: &ModelRequest) -> bool {
+    settings.value(&CACHE_ENABLED) && request.temperature == Some(0.0)
 }
 
 /// An answer as it is kept.
@@ -33,15 +41,21 @@ struct Body {
     stop: StopReason,
 }
 
-/// Names what is asked: the request as its model reads it, who asks, and where answers may come
-/// from. Another release may ask in other words, so it has other names.
-fn key(request: &ModelRequest, profile_id: Uuid, policy: Policy) -> Option<[u8; 32]> {
+/// Names what is asked: the request as its model reads it, who asks, behind which token, and where
+/// answers may come from. Another release may ask in other words, so it has other names.
+fn key(
+    request: &ModelRequest,
+    profile_id: Uuid,
+    token: Option<&str>,
+    policy: Policy,
+) -> Option<[u8; 32]> {
     let request = serde_json::to_vec(request).ok()?;
     let mut hash = Sha256::new();
     for part in [
         b"answer".as_slice(),
         env!("CARGO_PKG_VERSION").as_bytes(),
         profile_id.as_bytes(),
+        token.unwrap_or_default().as_bytes(),
         policy.as_str().as_bytes(),
         &request,
     ] {
@@ -64,7 +78,8 @@ impl Calls {
         };
         request.provider.clone_from(&route.target.provider);
         request.model.clone_from(&route.target.model);
-        key(&request, self.daemon.profile_id(), self.policy())
+        let token = self.context.token.as_deref();
+        key(&request, self.daemon.profile_id(), token, self.policy())
     }
 
     /// The kept answer of the first route, given again: shown as if it came now, and accepted with
@@ -117,6 +132,9 @@ impl Calls {
         }
         if let Some(acceptance) = acceptance.take() {
             (acceptance.written)();
+        }
+        if let Some(told) = &wanted.kept {
+            told();
         }
         self.replay(wanted, &body);
         Some(Ok(Answer {
@@ -202,8 +220,8 @@ mod tests {
             ..ModelRequest::default()
         };
         let (me, policy) = (Uuid::nil(), Policy::LocalFirst);
-        let name = key(&request, me, policy).unwrap();
-        assert_eq!(key(&request, me, policy), Some(name));
+        let name = key(&request, me, None, policy).unwrap();
+        assert_eq!(key(&request, me, None, policy), Some(name));
         let others = [
             ModelRequest {
                 max_output: 10,
@@ -227,10 +245,11 @@ mod tests {
             },
         ];
         for other in others {
-            assert_ne!(key(&other, me, policy), Some(name), "{other:?}");
+            assert_ne!(key(&other, me, None, policy), Some(name), "{other:?}");
         }
-        assert_ne!(key(&request, Uuid::max(), policy), Some(name));
-        assert_ne!(key(&request, me, Policy::CloudFirst), Some(name));
+        assert_ne!(key(&request, me, Some("t"), policy), Some(name));
+        assert_ne!(key(&request, Uuid::max(), None, policy), Some(name));
+        assert_ne!(key(&request, me, None, Policy::CloudFirst), Some(name));
     }
 
     #[test]
@@ -243,6 +262,8 @@ mod tests {
         };
         assert!(!keeps(&settings, &asked(false, false), &request));
         assert!(keeps(&settings, &asked(true, false), &request));
+        assert!(!programs(&settings, None, &request));
+        assert!(programs(&settings, Some(true), &request));
         assert!(!keeps(&settings, &asked(true, true), &request));
     }
 

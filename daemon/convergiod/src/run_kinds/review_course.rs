@@ -222,7 +222,7 @@ impl<'a> Course<'a> {
             session_id: None,
             max_cost_nano: options.max_cost_nano_usd,
             cost_token: None,
-            keys: self.asked.keys(),
+            keys: options.keys.clone(),
             settings: self.asked.settings.clone(),
             // Asked before the run was accepted, where there was something to ask.
             can_ask: false,

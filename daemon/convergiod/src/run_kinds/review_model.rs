@@ -166,6 +166,7 @@ impl ModelLook {
                 show: false,
                 sink: None,
                 cache: false,
+                kept: None,
                 acceptance: None,
             };
             let calls = Arc::clone(&self.calls);

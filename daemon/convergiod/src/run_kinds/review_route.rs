@@ -1,13 +1,10 @@
 //! Which model looks at a review's diff, if one does, and how much it takes.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
+use std::{fmt::Write as _, sync::Arc};
 
 use convergio_config::{ModelRef, Settings, secrets::Found};
 use convergio_contract::{
-    RpcError, Uuid,
-    review::ReviewStartParams,
-    run::RunOptions,
-    secret::{KEY_VARIABLES, SecretText},
+    RpcError, Uuid, review::ReviewStartParams, run::RunOptions, secret::KEY_VARIABLES,
 };
 use convergio_engine::{Plan, Route};
 use convergio_ledger::{LedgerError, Rates, expected_cost};
@@ -129,14 +126,6 @@ impl Asked {
         !self.rules_only && (self.is_named() || self.may_ask_for_cap() && exported())
     }
 
-    /// The client's keys. An empty one says that the client was asked for it and has none.
-    pub(crate) fn keys(&self) -> BTreeMap<String, SecretText> {
-        let keys = self.options.keys.iter();
-        keys.filter(|(_, key)| !key.expose().is_empty())
-            .map(|(name, key)| (name.clone(), key.clone()))
-            .collect()
-    }
-
     /// The client may have the key that is missing, and was not asked.
     fn client_may_know(&self, missing: &RpcError) -> bool {
         let mut names = missing.data.iter().flat_map(|data| &data.env_names);
@@ -154,10 +143,9 @@ pub(crate) async fn route(daemon: &Daemon, asked: &Asked, early: bool) -> Result
     if asked.rules_only {
         return Ok(Routed::Rules(None));
     }
-    let mut options = asked.options.clone();
-    options.keys = asked.keys();
+    let options = &asked.options;
     let planned = daemon
-        .plan(&asked.settings, &options, asked.configured())
+        .plan(&asked.settings, options, asked.configured())
         .await;
     let plan = match planned {
         Ok(plan) => plan,
@@ -165,7 +153,7 @@ pub(crate) async fn route(daemon: &Daemon, asked: &Asked, early: bool) -> Result
         Err(error) if early && options.model.is_some() => return Err(error),
         Err(_) if !asked.is_named() => return Ok(Routed::Rules(None)),
         Err(error) => {
-            let policy = providers::routes::policy_of(&asked.settings, &options);
+            let policy = providers::routes::policy_of(&asked.settings, options);
             if policy.is_ok_and(|policy| policy == Policy::LocalOnly) {
                 return Ok(Routed::Rules(Some("nothing leaves this machine")));
             }
@@ -189,6 +177,9 @@ pub(crate) async fn route(daemon: &Daemon, asked: &Asked, early: bool) -> Result
         return Ok(Routed::Rules(Some(
             "a key is exported, and nobody chose to send code",
         )));
+    }
+    if early {
+        daemon.ask_for_keys(&asked.settings, &plan, &asked.options.keys)?;
     }
     match looks(daemon, asked, route).await {
         Ok((context_tokens, max_output, key)) => Ok(Routed::Looks(Box::new(Looks {
@@ -302,8 +293,8 @@ async fn looks(
     route: &Route,
 ) -> Result<(u64, Option<u64>, Option<Found>), RpcError> {
     let provider = daemon.provider(&asked.settings, &route.target.provider)?;
-    let (keys, in_file) = (asked.keys(), asked.settings.secrets_file());
-    let key = daemon.models.key(&provider, &keys, in_file).await?;
+    let (keys, in_file) = (&asked.options.keys, asked.settings.secrets_file());
+    let key = daemon.models.key(&provider, keys, in_file).await?;
     let facts = provider.facts(&route.target.model);
     let mut context = facts.context;
     if context.is_none() && route.local {

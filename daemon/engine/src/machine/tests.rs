@@ -434,7 +434,7 @@ fn each_cause_leads_to_the_route_that_is_there_for_it() {
         only(Cause::Budget, None),
     ];
     let next = |effects: &[Effect]| match effects.last() {
-        Some(Effect::Admit(ask)) => Some((ask.route, ask.instead_of.clone().map(|it| it.cause))),
+        Some(Effect::Admit(ask)) => Some((ask.route, ask.instead_of.first().map(|it| it.cause))),
         _ => None,
     };
     for (class, expected) in [

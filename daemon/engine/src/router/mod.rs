@@ -10,7 +10,7 @@ use crate::{
     health::{Cooling, State},
 };
 
-pub use names::{Need, Target};
+pub use names::{Need, Target, wait};
 
 /// What a request needs of a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,6 +122,8 @@ pub enum Unfit {
     NoPrice,
     /// It is left alone for now.
     Cooling(Cooling),
+    /// Its provider is not there.
+    NoProvider,
     /// Another one was named, or found before it.
     NotAsked,
 }
@@ -316,6 +318,8 @@ pub fn plan(selection: Selection) -> Result<Plan, NoModel> {
     let (drafts, passed) = drafts(selection);
     let (mut routes, mut left_out): (Vec<Route>, Vec<LeftOut>) = (Vec::new(), Vec::new());
     let mut leads = false;
+    // What the first one is left alone for: who does not stand in for that is not asked now either.
+    let mut cooling: Option<Cause> = None;
     for draft in drafts {
         if let Some(known) = routes
             .iter_mut()
@@ -324,7 +328,13 @@ pub fn plan(selection: Selection) -> Result<Plan, NoModel> {
             known.on = known.on.and(draft.on);
             continue;
         }
-        let why = unfit(&draft, policy, &needs);
+        let mut why = unfit(&draft, policy, &needs);
+        if cooling.is_some_and(|cause| routes.is_empty() && !draft.on.contains(cause)) {
+            why = why.or(Some(Unfit::NotAsked));
+        }
+        if let (Some(Unfit::Cooling(left)), None) = (&why, cooling) {
+            cooling = Cause::of(left.class);
+        }
         let Candidate {
             target,
             local,

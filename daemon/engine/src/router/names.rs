@@ -68,8 +68,8 @@ impl fmt::Display for Need {
     }
 }
 
-/// For a person: so many seconds, rounded up.
-pub(crate) fn seconds(ms: u64) -> String {
+/// For a person: so many seconds or minutes, rounded up.
+pub fn wait(ms: u64) -> String {
     match ms.div_ceil(1_000) {
         seconds @ 0..=119 => format!("{seconds} s"),
         seconds => format!("{} min", seconds.div_ceil(60)),
@@ -93,17 +93,18 @@ impl fmt::Display for Unfit {
             ),
             Self::NoPrice => f.write_str("nobody says what it costs"),
             Self::Cooling(cooling) => {
-                let wait = seconds(cooling.for_ms);
+                let so_long = wait(cooling.for_ms);
                 match cooling.failures {
-                    0 => write!(f, "{} wants to be left alone for {wait}", cooling.who),
+                    0 => write!(f, "{} wants to be left alone for {so_long}", cooling.who),
                     times => write!(
                         f,
-                        "{} failed {times} times in a row ({}); it is asked again in {wait}",
+                        "{} failed {times} times in a row ({}); it is asked again in {so_long}",
                         cooling.who,
                         words(cooling.class)
                     ),
                 }
             }
+            Self::NoProvider => f.write_str("there is no such provider"),
             Self::NotAsked => f.write_str("another one comes before it"),
         }
     }
