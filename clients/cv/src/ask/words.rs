@@ -213,12 +213,15 @@ mod tests {
             ..BudgetInfo::default()
         };
         let day = budget("day", 2_000_000_000, 500_000_000);
-        assert_eq!(left(&[day.clone()]).as_deref(), Some("$1.50 left today"));
+        assert_eq!(
+            left(std::slice::from_ref(&day)).as_deref(),
+            Some("$1.50 left today")
+        );
         let month = budget("month", 5_000_000_000, 4_990_000_000);
         let told = left(&[day.clone(), month]);
         assert_eq!(told.as_deref(), Some("$0.01 left this month"));
-        assert_eq!(beyond(&[day.clone()], 1_500_000_000), None);
-        let told = beyond(&[day.clone()], 4_370_000_000).expect("a remark");
+        assert_eq!(beyond(std::slice::from_ref(&day), 1_500_000_000), None);
+        let told = beyond(std::slice::from_ref(&day), 4_370_000_000).expect("a remark");
         assert!(told.contains("$1.50 left today"), "{told}");
         let frozen = BudgetInfo {
             frozen: true,

@@ -74,6 +74,10 @@ fn used_up(budget: &BudgetDenied) -> Fault {
     )
 }
 
+/// A wait that a program is asked for at most; beyond it the error says when, and that trying again
+/// is no use.
+const RETRY_AFTER_MAX_MS: u64 = 60_000;
+
 /// An error of ours.
 pub(crate) fn of_rpc(error: &RpcError, class: Option<ErrorClass>) -> Fault {
     let kind = class.and_then(of_class).unwrap_or_else(|| of_code(error));
@@ -99,6 +103,13 @@ pub(crate) fn of_rpc(error: &RpcError, class: Option<ErrorClass>) -> Fault {
             fault.retryable = false;
         }
         _ => {}
+    }
+    // The official clients sleep as long as they are told, in silence: nobody wants ten minutes.
+    if fault
+        .retry_after_ms
+        .is_some_and(|wait_ms| wait_ms > RETRY_AFTER_MAX_MS)
+    {
+        fault.retryable = false;
     }
     fault
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::Body,
-    extract::{Request, State},
+    extract::{Path, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts},
     middleware::{Next, from_fn_with_state},
     response::Response,
@@ -209,10 +209,14 @@ async fn list(State(app): State<Arc<App>>, request: Request) -> Response {
     }
 }
 
-async fn one(State(app): State<Arc<App>>, request: Request) -> Response {
+async fn one(
+    State(app): State<Arc<App>>,
+    // Decoded: the official clients send the slash of `provider/model` as %2F.
+    Path(wanted): Path<String>,
+    request: Request,
+) -> Response {
     let (parts, _) = request.into_parts();
     let wire = wire_of(&parts.headers);
-    let wanted = parts.uri.path().trim_start_matches("/v1/models/");
     let found = listed(&app, &parts).await.and_then(|models| {
         let found = models.into_iter().find(|model| model.id == wanted);
         found.ok_or_else(|| {

@@ -16,9 +16,12 @@ use super::{
 /// Every provider that may be asked, by name.
 type Providers = Arc<BTreeMap<String, Configured>>;
 
-/// What was put together last, and what of.
+/// What was put together, and what of.
+type Known = (Settings, Option<Arc<Listed>>, Providers);
+
+/// What was put together last.
 #[derive(Default)]
-pub(crate) struct LastKnown(Mutex<Option<(Settings, Option<Arc<Listed>>, Providers)>>);
+pub(crate) struct LastKnown(Mutex<Option<Known>>);
 
 impl LastKnown {
     /// As [`configured`].

@@ -186,8 +186,29 @@ fn correct(
             .hint("cv usage reconcile FILE")
             .into());
     }
-    let adjusted = convergio_ledger::apply(tx, tenant, &found, sha256, Now::system())?;
+    let now = Now::system();
+    if let Some((_, last)) = &found.days
+        && let Some(today) = utc_day(now.wall_ms)
+        && *last >= today
+    {
+        return Err(
+            RpcError::new(ErrorCode::InvalidParams, "nothing was corrected")
+                .why(format!(
+                    "the file speaks of {last}, and only days that are over in UTC are corrected: \
+                 today is {today}"
+                ))
+                .hint("cv usage reconcile FILE")
+                .into(),
+        );
+    }
+    let adjusted = convergio_ledger::apply(tx, tenant, &found, sha256, now)?;
     Ok((found, adjusted))
+}
+
+/// The UTC day of a moment, `2026-11-20`: such texts compare as their days do.
+fn utc_day(at_ms: i64) -> Option<String> {
+    let at = jiff::Timestamp::from_millisecond(at_ms).ok()?;
+    Some(at.strftime("%Y-%m-%d").to_string())
 }
 
 fn reconciled(found: Reconciliation, adjusted: Vec<Adjusted>) -> UsageReconcileResponse {
