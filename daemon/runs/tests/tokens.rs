@@ -1,5 +1,4 @@
 //! Tokens of the gateway.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 
@@ -9,6 +8,8 @@ use convergio_runs::{
 };
 use convergio_store::{Store, StoreOptions, Tx};
 use uuid::Uuid;
+
+type Work = Box<dyn FnOnce(&Tx<'_>) -> Result<(), RunsError> + Send>;
 
 fn new(name: &str, byte: u8) -> NewToken {
     NewToken {
@@ -31,9 +32,7 @@ async fn a_token_is_found_by_its_hash_until_it_ends_and_its_name_is_never_given_
     let store = Store::open(&StoreOptions::new(&home.path().join("data"))).unwrap();
     let runs = Runs::new(store, Retention::default()).await.unwrap();
     let tenant = runs.tenant();
-    let write = async |work: Box<dyn FnOnce(&Tx<'_>) -> Result<(), RunsError> + Send>| {
-        runs.store().write("test", work).await
-    };
+    let write = async |work: Work| runs.store().write("test", work).await;
     let find = async |byte: u8| {
         let read = runs
             .store()
