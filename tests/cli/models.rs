@@ -211,3 +211,38 @@ fn set_up_without_a_terminal_tells_and_writes_nothing_unless_told() {
     assert_eq!(document["model_files"][0]["bytes"], 8);
     assert_eq!(document["written"], json!([]));
 }
+
+#[test]
+fn a_key_of_the_catalogue_follows_no_other_address_and_nobody_is_asked_without_one() {
+    let home = Home::new();
+    let cv = |arguments: &[&str]| {
+        let mut command = home.cv_command(&home.path(), arguments);
+        command
+            .env("OPENAI_API_KEY", KEY)
+            .env("AZURE_OPENAI_API_KEY", KEY)
+            .env("CONVERGIO_NO_PROMPT", "1");
+        crate::harness::process::run(&mut command, b"")
+    };
+    // What the documentation says of Azure, and another address for a maker that has one.
+    for (key, value) in [
+        (
+            "provider.azure.base_url",
+            "https://name.openai.azure.invalid/openai/v1",
+        ),
+        ("provider.openai.base_url", "https://elsewhere.invalid/v1"),
+    ] {
+        let ran = cv(&["config", "set", key, value]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+    }
+    let listed = json_of(&cv(&["provider", "list", "--format", "json"]));
+    let key_of = |name: &str| {
+        let providers = listed["providers"].as_array().expect("a list");
+        let one = providers.iter().find(|one| one["name"] == name);
+        one.unwrap_or_else(|| panic!("{listed}"))["key"]["state"].clone()
+    };
+    assert_eq!(key_of("azure"), "found", "{listed}");
+    assert_eq!(key_of("openai"), "missing", "{listed}");
+    let ran = cv(&["ask", "hi", "--model", "openai/gpt-5-mini"]);
+    three_lines(&ran, 3);
+    assert!(ran.err.contains("no key"), "{ran:?}");
+}

@@ -3,6 +3,7 @@
 mod access;
 mod answers;
 mod guard;
+mod kept;
 
 use std::{
     io::{Read, Write},

@@ -33,6 +33,28 @@ fn another_model_stands_in_and_that_is_said_where_people_and_programs_look() {
 }
 
 #[test]
+fn a_stale_name_in_a_chain_stops_nobody() {
+    let models = "[models]\ndefault = \"mock/gpt-test\"\nfallback = [\"gone/m\"]\n\
+                  [models.fallback_on]\nserver = [\"gone/n\"]\n";
+    let (house, _) = house(
+        Script::always(Reply::text("Here.")),
+        "",
+        models,
+        DAILY,
+        vec![],
+    );
+    let ran = house.cv(&["ask", "hi"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(ran.out.trim(), "Here.");
+    let explained = json_of(&house.cv(&["route", "explain", "hi", "--format", "json"]));
+    let left = explained["left_out"].to_string();
+    assert!(
+        left.contains("gone/m") && left.contains("gone/n"),
+        "{explained}"
+    );
+}
+
+#[test]
 fn each_kind_of_failure_has_the_stand_ins_that_the_settings_give_it() {
     let models = "[models]\ndefault = \"mock/gpt-test\"\nfallback = [\"spare/m\"]\n\
                   [models.fallback_on]\nrate_limit = [\"limits/m\"]\nauth = []\n";

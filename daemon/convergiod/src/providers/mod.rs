@@ -156,7 +156,13 @@ impl ModelHouse {
         match self.secrets.find(&query).await {
             Ok(found) => Ok(Some(found)),
             // Nobody said that it takes one: it says so itself if it does.
-            Err(_) if provider.key_env.is_empty() && provider.key_cmd.is_none() => Ok(None),
+            Err(_)
+                if provider.key_env.is_empty()
+                    && provider.key_cmd.is_none()
+                    && !provider.is_known_to_take_a_key() =>
+            {
+                Ok(None)
+            }
             Err(missing) => Err(missing),
         }
     }
@@ -279,8 +285,9 @@ impl Configured {
         let row = row.filter(|row| row.kind == kind);
         let usual = usual_timeouts(table.local);
         let or = |set: Option<u64>, usual| set.map_or(usual, Duration::from_millis);
-        // The catalogue's key goes to the catalogue's address and nowhere else by itself.
-        let elsewhere = table.base_url.is_some();
+        // The catalogue's key goes to the catalogue's address and nowhere else by itself; where the
+        // catalogue has none, the settings' address is the provider's own.
+        let elsewhere = table.base_url.is_some() && !row.is_some_and(|row| row.needs_address());
         let row_key = row.filter(|_| !elsewhere).map(|row| row.key_env.clone());
         let by_kind = || {
             let rows = Catalog::builtin().providers().iter();
@@ -324,6 +331,12 @@ impl Configured {
             listed,
             in_settings: true,
         }
+    }
+
+    /// The catalogue says that it takes a key, whatever address it has now: without one nothing is
+    /// sent.
+    fn is_known_to_take_a_key(&self) -> bool {
+        self.row.is_some_and(|row| !row.key_env.is_empty())
     }
 
     /// Nobody says that it takes a key, and it is this machine.

@@ -7,13 +7,13 @@ use convergio_contract::{
     ErrorCode, RpcError, model::Policy as WirePolicy, run::RunOptions, secret::SecretText,
 };
 use convergio_engine::{
-    Candidate, Cause, Causes, Facts, Fallback, Needs, NoModel, Plan, Selection, State, Target,
-    Unfit,
+    Candidate, Cause, Causes, Facts, Fallback, LeftOut, Needs, NoModel, Plan, Selection, State,
+    Target, Unfit,
 };
 use convergio_ledger::Rates;
 use convergio_models_api::{Capabilities, ModelRequest, Policy};
 
-use super::{Configured, configured, failure, health::Breakers};
+use super::{Configured, failure, health::Breakers};
 use crate::{
     daemon::Daemon,
     failure::invalid,
@@ -187,28 +187,36 @@ impl Configured {
     }
 }
 
-/// The chain that stands in: that of a failure's own before the general one.
-fn chain(view: &View<'_>, settings: &Settings) -> Result<Vec<Fallback>, RpcError> {
+/// The chain that stands in: that of a failure's own before the general one. One stale name stops
+/// nobody: whose provider is not there is left out and told.
+fn chain(view: &View<'_>, settings: &Settings) -> (Vec<Fallback>, Vec<LeftOut>) {
     let models = settings.models();
     let own: Causes = models
         .fallback_on
         .keys()
         .filter_map(|name| Cause::from_name(name))
         .collect();
-    let mut chain = Vec::new();
-    for (name, named) in models.fallback_on {
+    let of_causes = models.fallback_on.into_iter().flat_map(|(name, named)| {
         let on = Cause::from_name(&name).map_or(Causes::NONE, Causes::only);
-        for named in named {
-            let candidate = view.named(named)?;
-            chain.push(Fallback { candidate, on });
+        named.into_iter().map(move |named| (named, on))
+    });
+    let general = models.fallback.into_iter();
+    let general = general.map(|named| (named, Causes::ALL.without(own)));
+    let (mut chain, mut unknown) = (Vec::new(), Vec::new());
+    for (named, on) in of_causes.chain(general) {
+        match view.named(named.clone()) {
+            Ok(candidate) => chain.push(Fallback { candidate, on }),
+            Err(_) => unknown.push(LeftOut {
+                target: Target {
+                    provider: named.provider,
+                    model: named.model,
+                },
+                local: false,
+                why: Unfit::NoProvider,
+            }),
         }
     }
-    for named in models.fallback {
-        let candidate = view.named(named)?;
-        let on = Causes::ALL.without(own);
-        chain.push(Fallback { candidate, on });
-    }
-    Ok(chain)
+    (chain, unknown)
 }
 
 impl Daemon {
@@ -256,7 +264,7 @@ impl Daemon {
         let (mut configured, mut fallback, mut found) = (None, Vec::new(), Vec::new());
         if explicit.is_none() && ladder.is_none() {
             configured = named.map(|named| view.named(named)).transpose()?;
-            fallback = chain(&view, settings)?;
+            (fallback, unknown) = chain(&view, settings);
             if configured.is_none() {
                 found = self.find(&view, settings, policy, &options.keys).await;
             }
@@ -297,7 +305,7 @@ impl Daemon {
 
     /// The way to a model that runs here, for when nothing else answers; none where there is none.
     pub(crate) async fn plan_here(&self, settings: &Settings, what: &What) -> Option<Plan> {
-        let all = configured(settings, &self.models.lists);
+        let all = self.models.configured(settings);
         let view = View {
             all: &all,
             breakers: &self.models.breakers,
@@ -320,7 +328,7 @@ impl Daemon {
         plan: &Plan,
         sent: &BTreeMap<String, SecretText>,
     ) -> Result<(), RpcError> {
-        let all = configured(settings, &self.models.lists);
+        let all = self.models.configured(settings);
         let routes = plan.routes.iter().filter(|route| !route.local);
         let asked = routes.filter_map(|route| all.get(&route.target.provider));
         super::ask_for_keys(asked, sent)
