@@ -233,8 +233,8 @@ impl Machine {
             }
             ModelEvent::Usage(usage) => {
                 self.open.started = true;
-                self.open.usage = usage;
-                shown(ModelEvent::Usage(usage))
+                self.open.usage = self.open.usage.replaced_by(usage);
+                shown(ModelEvent::Usage(self.open.usage))
             }
             ModelEvent::ReasoningSignature(text) => {
                 self.opaque(text, ModelEvent::ReasoningSignature)

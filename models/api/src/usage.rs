@@ -79,6 +79,14 @@ pub struct Usage {
 }
 
 impl Usage {
+    const INPUT: [Resource; 4] = [
+        Resource::InUncached,
+        Resource::InCacheRead,
+        Resource::InCacheWrite5m,
+        Resource::InCacheWrite1h,
+    ];
+    const OUTPUT: [Resource; 2] = [Resource::OutText, Resource::OutReasoning];
+
     /// What was reported for a class.
     pub fn get(&self, resource: Resource) -> Option<u64> {
         self.quantities[resource as usize]
@@ -96,6 +104,25 @@ impl Usage {
         self
     }
 
+    /// What a provider says now in place of what it said before. Its numbers are running totals: a
+    /// total of the input or of the output that falls contradicts itself, and the higher reading is
+    /// taken. Between the classes of a total tokens may move.
+    #[must_use]
+    pub fn replaced_by(self, now: Self) -> Self {
+        let mut all = now;
+        all.inconsistent |= self.inconsistent;
+        for classes in [&Self::INPUT[..], &Self::OUTPUT] {
+            let (before, after) = (self.sum(classes), now.sum(classes));
+            if before > after {
+                all.inconsistent |= after.is_some();
+                for &class in classes {
+                    all.set(class, self.get(class));
+                }
+            }
+        }
+        all
+    }
+
     /// What was reported, in the order of the contract.
     pub fn reported(&self) -> impl Iterator<Item = (Resource, u64)> + '_ {
         Resource::ALL
@@ -110,17 +137,12 @@ impl Usage {
 
     /// Input tokens of all classes; `None` where none was reported.
     pub fn input_tokens(&self) -> Option<u64> {
-        self.sum(&[
-            Resource::InUncached,
-            Resource::InCacheRead,
-            Resource::InCacheWrite5m,
-            Resource::InCacheWrite1h,
-        ])
+        self.sum(&Self::INPUT)
     }
 
     /// Output tokens of all classes; `None` where none was reported.
     pub fn output_tokens(&self) -> Option<u64> {
-        self.sum(&[Resource::OutText, Resource::OutReasoning])
+        self.sum(&Self::OUTPUT)
     }
 
     fn sum(&self, classes: &[Resource]) -> Option<u64> {
@@ -144,6 +166,27 @@ mod tests {
         assert_eq!(usage.input_tokens(), None);
         assert!(!usage.is_empty());
         assert!(Usage::default().is_empty());
+    }
+
+    #[test]
+    fn a_running_total_never_falls() {
+        let before = Usage::default()
+            .with(Resource::InUncached, 7)
+            .with(Resource::OutText, 500);
+        let more = before.replaced_by(Usage::default().with(Resource::OutText, 501));
+        assert_eq!(more.get(Resource::OutText), Some(501));
+        assert_eq!(more.get(Resource::InUncached), Some(7));
+        assert!(!more.inconsistent);
+        let less = more.replaced_by(Usage::default().with(Resource::OutText, 1));
+        assert_eq!(less.get(Resource::OutText), Some(501));
+        assert!(less.inconsistent);
+        let moved = Usage::default()
+            .with(Resource::InUncached, 2)
+            .with(Resource::InCacheRead, 5);
+        let moved = more.replaced_by(moved);
+        assert_eq!(moved.get(Resource::InUncached), Some(2));
+        assert_eq!(moved.get(Resource::OutText), Some(501));
+        assert!(!moved.inconsistent);
     }
 
     #[test]
