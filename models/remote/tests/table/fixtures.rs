@@ -185,12 +185,30 @@ fn decode_expecting(
     outcome
 }
 
+/// Arguments that a provider sent as an object are written again, and in which order depends on how
+/// the JSON library was built.
+fn without_key_order(calls: &[Call]) -> Vec<(Call, Option<serde_json::Value>)> {
+    let one = |call: &Call| {
+        let value = serde_json::from_str(&call.arguments).ok();
+        let mut call = call.clone();
+        if value.is_some() {
+            call.arguments.clear();
+        }
+        (call, value)
+    };
+    calls.iter().map(one).collect()
+}
+
 fn check(case: &StreamCase, outcome: &Outcome, where_: &str) {
     assert_eq!(outcome.text(), case.text, "{where_}");
     assert_eq!(outcome.reasoning(), case.reasoning, "{where_}");
     let calls = tool_calls(&outcome.events, where_);
     if case.class.is_none() {
-        assert_eq!(calls, case.tool_calls, "{where_}");
+        assert_eq!(
+            without_key_order(&calls),
+            without_key_order(&case.tool_calls),
+            "{where_}"
+        );
     }
     let mut signatures = Vec::new();
     let mut redacted = Vec::new();
