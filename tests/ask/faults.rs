@@ -341,7 +341,7 @@ fn refusals_are_said_by_their_class_and_not_repeated() {
         (
             Reply::body(200, "text/html", "<h1>Welcome to the hotel</h1>"),
             3,
-            1,
+            3,
             "",
         ),
         (Reply::raw("SSH-2.0-OpenSSH_9.9\r\n"), 3, 3, ""),

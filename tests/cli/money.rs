@@ -88,7 +88,7 @@ fn usage_budgets_and_what_left_are_told() {
     assert!(set.out.contains("back: cv undo"), "{set:?}");
     assert_eq!(
         daemon.calls("budget.set")[0],
-        json!({"window": "day", "limit_usd": "2.00"})
+        json!({"window": "day", "limit_usd": "2.00", "warns": false})
     );
     let less = cv(&["budget", "set", "daily", "5"]);
     assert!(less.out.contains("Daily cap: $3.00"), "{less:?}");

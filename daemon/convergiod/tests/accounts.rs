@@ -280,9 +280,15 @@ fn a_provider_is_added_tested_and_removed_with_a_way_back() {
     assert_eq!(set["stored_in"], "encrypted file");
     assert!(wire.result("provider.test", json!({"name": "mock"}))["ok"] == true);
     let removed = wire.result("provider.remove", json!({"name": "mock"}));
-    assert_eq!(removed, json!({"removed": true, "key_removed": true}));
+    assert_eq!(
+        removed,
+        json!({"removed": true, "key_removed": true, "default_left": "mock/gpt-test"})
+    );
     let again = wire.result("provider.remove", json!({"name": "mock"}));
-    assert_eq!(again, json!({"removed": false, "key_removed": false}));
+    assert_eq!(
+        (&again["removed"], &again["key_removed"]),
+        (&json!(false), &json!(false))
+    );
     assert_eq!(
         wire.error("provider.test", json!({"name": "mock"}))["code"],
         MODEL_UNAVAILABLE
