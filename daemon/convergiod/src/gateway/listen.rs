@@ -24,7 +24,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpListener,
     sync::{Semaphore, watch},
-    time::{Instant, Sleep, sleep},
+    time::{Instant, Sleep, timeout},
 };
 
 /// Connections at one time.
@@ -129,7 +129,7 @@ pub(super) async fn serve(
             Some((Ok((stream, _)), place)) => (stream, place),
             Some((Err(error), _)) => {
                 tracing::warn!(%error, "the gateway could not take a connection");
-                sleep(LOOK_AGAIN).await;
+                let _ = timeout(LOOK_AGAIN, stop(&mut stopped)).await;
                 continue;
             }
         };
