@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["convergio-models-api", "convergio-ledger"],
     ),
     ("convergio-gateway", &["convergio-models-api"]),
+    ("convergio-tasks", &["convergio-store"]),
     (
         "convergiod",
         &[
@@ -46,6 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "convergio-ledger",
             "convergio-engine",
             "convergio-gateway",
+            "convergio-tasks",
             "convergio-models-api",
             "convergio-models-remote",
         ],
