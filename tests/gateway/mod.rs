@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod faults;
 mod guard;
 mod kept;
 
@@ -41,7 +42,11 @@ struct Open {
 
 impl Open {
     fn new(script: Script) -> Self {
-        let house = House::new(script);
+        Self::of(House::new(script))
+    }
+
+    /// The gateway of this home.
+    fn of(house: House) -> Self {
         let set = |key: &str, value: &str| {
             let ran = house.cv(&["config", "set", key, value]);
             assert_eq!(ran.code, Some(0), "{ran:?}");

@@ -153,7 +153,7 @@ impl Daemon {
 
     /// Nobody is connected, nothing runs, and no program may come in.
     pub(crate) fn is_idle(&self) -> bool {
-        self.connections.count() == 0 && self.live.running_count() == 0 && !self.gateway.is_open()
+        self.connections.count() == 0 && self.live.running_count() == 0 && !self.gateway.is_wanted()
     }
 }
 

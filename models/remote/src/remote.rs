@@ -204,8 +204,9 @@ impl Call {
         } = permit::sendable(admitted, &self.endpoint)?;
         let endpoint = &self.endpoint;
         let body = body(endpoint, &wanted).map_err(|why| {
-            let message = format!("not sent: the request cannot be written: {why}");
-            self.failures.error(ErrorClass::Denied, message)
+            // The request is at fault, and no rule of ours: it is written for another wire.
+            self.failures
+                .error(ErrorClass::BadRequest, format!("not sent: {why}"))
         })?;
         let Some(wire) = endpoint.kind.wire() else {
             let kind = endpoint.kind;

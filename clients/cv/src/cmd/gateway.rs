@@ -50,7 +50,8 @@ fn said(status: &GatewayStatusResponse) -> String {
             "The gateway listens at {url} for guarded programs alone. For others: `cv config set gateway.enabled true`"
         ),
         (None, true) => format!(
-            "The gateway does not listen: {}. Another port: `cv config set gateway.port 4141`",
+            "The gateway does not listen: {}; it is tried again. Another port: \
+             `cv config set gateway.port 0` takes a free one",
             status.error.as_deref().unwrap_or("the daemon is ending")
         ),
         (None, false) => "The gateway is off. Always on: `cv config set gateway.enabled true`. \

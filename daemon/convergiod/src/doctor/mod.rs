@@ -102,7 +102,7 @@ pub(crate) fn examine(subject: &Subject, integrity: Option<Integrity>) -> Vec<Ch
     checks
 }
 
-fn fine(id: &str, what: impl Into<String>) -> Check {
+pub(crate) fn fine(id: &str, what: impl Into<String>) -> Check {
     Check {
         id: id.to_owned(),
         state: CheckState::Ok,

@@ -100,6 +100,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/v1/messages", post(messages))
         .route("/v1/messages/count_tokens", post(count_tokens))
         .fallback(nothing_here)
+        .method_not_allowed_fallback(not_so)
         .layer(from_fn_with_state(Arc::clone(&app), at_the_door))
         .with_state(app)
 }
@@ -162,14 +163,38 @@ async fn healthz() -> Response {
     json_response(StatusCode::OK, &json!({"status": "ok"}))
 }
 
+/// The wire that a request means whose path is not here.
+fn wire_meant(request: &Request) -> Wire {
+    let path = request.uri().path();
+    match wire_of(request.headers()) {
+        Wire::Chat if path.starts_with("/v1/messages") => Wire::Messages,
+        wire => wire,
+    }
+}
+
 async fn nothing_here(State(app): State<Arc<App>>, request: Request) -> Response {
+    let wire = wire_meant(&request);
     // Who presents no token learns nothing of what is here.
     if let Err(fault) = app.token(request.uri(), request.headers()).await {
-        return problem(fault.status(Wire::Chat), "unauthorized", &fault.message);
+        return fault_response(wire, &fault);
     }
-    let why = "this gateway has /v1/models, /v1/chat/completions, /v1/responses, /v1/messages and \
-               /v1/messages/count_tokens";
-    problem(404, "not_found", why)
+    let why = "Convergio: there is no such path: this gateway has /v1/models, \
+               /v1/chat/completions, /v1/responses, /v1/messages and /v1/messages/count_tokens";
+    let fault = Fault::new(FaultKind::NotFound, why).code("unknown_path");
+    fault_response(wire, &fault)
+}
+
+async fn not_so(State(app): State<Arc<App>>, request: Request) -> Response {
+    let wire = wire_meant(&request);
+    if let Err(fault) = app.token(request.uri(), request.headers()).await {
+        return fault_response(wire, &fault);
+    }
+    let (method, path) = (request.method(), request.uri().path());
+    let why = format!("Convergio: {path} does not take {method}");
+    let fault = Fault::new(FaultKind::Invalid, why).code("method_not_allowed");
+    let mut response = fault_response(wire, &fault);
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response
 }
 
 fn wire_of(headers: &HeaderMap) -> Wire {

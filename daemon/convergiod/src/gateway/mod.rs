@@ -16,15 +16,25 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use convergio_config::GatewaySettings;
 use convergio_contract::{
-    ErrorCode, RpcError, Uuid, secret::SecretText, token::GatewayStatusResponse,
+    ErrorCode, RpcError, Uuid, health::Check, secret::SecretText, token::GatewayStatusResponse,
 };
 use tokio::sync::watch;
 
-use crate::{bus::run::LiveRun, daemon::Daemon};
+use crate::{bus::run::LiveRun, daemon::Daemon, doctor};
+
+/// Pauses before the tries that follow a failed one; the daemon's own tick tries from then on. Who
+/// has the port is often only about to leave.
+const TRY_AGAIN: [Duration; 4] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+];
 
 /// Listening.
 struct Open {
@@ -39,6 +49,8 @@ struct State {
     open: Option<Open>,
     /// Why it does not listen although it should.
     error: Option<String>,
+    /// Somebody tries again already.
+    trying: bool,
     /// Tokens for which it listens, whatever the settings say.
     wanted: BTreeSet<String>,
     /// Keys that came with tokens, by the token's name.
@@ -66,9 +78,10 @@ impl Gateway {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It listens.
-    pub(crate) fn is_open(&self) -> bool {
-        self.state().open.is_some()
+    /// It listens, or would if it could: the daemon stays.
+    pub(crate) fn is_wanted(&self) -> bool {
+        let state = self.state();
+        state.open.is_some() || state.error.is_some()
     }
 
     /// Keeps the keys that came with a token, while the daemon lives.
@@ -145,9 +158,48 @@ impl Gateway {
     }
 }
 
+/// The name of its check.
+const GATEWAY: &str = "gateway";
+
+/// The way to another port than the one that is taken.
+fn other_port(taken: u16) -> String {
+    let other = taken.checked_add(1).unwrap_or(0);
+    format!("cv config set gateway.port {other}")
+}
+
 impl Daemon {
     /// Opens or closes the gateway, as settings and tokens want it.
     pub(crate) async fn sync_gateway(&self) -> Result<(), RpcError> {
+        let synced = self.open_or_close().await;
+        if synced.is_err() {
+            self.try_again();
+        }
+        synced
+    }
+
+    /// Tries again a few times, sooner than the next tick.
+    fn try_again(&self) {
+        if std::mem::replace(&mut self.gateway.state().trying, true) {
+            return;
+        }
+        let this = self.this.clone();
+        tokio::spawn(async move {
+            for pause in TRY_AGAIN {
+                tokio::time::sleep(pause).await;
+                let Some(daemon) = this.upgrade() else {
+                    return;
+                };
+                if daemon.open_or_close().await.is_ok() {
+                    break;
+                }
+            }
+            if let Some(daemon) = this.upgrade() {
+                daemon.gateway.state().trying = false;
+            }
+        });
+    }
+
+    async fn open_or_close(&self) -> Result<(), RpcError> {
         let _turn = self.gateway.turn.lock().await;
         let mut settings = self.configuration.own().gateway();
         let serving = self.phase() == crate::daemon::Phase::Serving;
@@ -190,9 +242,28 @@ impl Daemon {
                 Err(
                     RpcError::new(ErrorCode::Conflict, "the gateway cannot listen")
                         .why(at)
-                        .hint("cv config set gateway.port 4141"),
+                        .hint(other_port(settings.port)),
                 )
             }
+        }
+    }
+
+    /// What `cv doctor` says of it; nothing where it is off.
+    pub(crate) fn examine_gateway(&self) -> Option<Check> {
+        let settings = self.configuration.own().gateway();
+        let status = self.gateway.status(settings.enabled);
+        match (status.url, status.error) {
+            (Some(url), _) => Some(doctor::fine(
+                GATEWAY,
+                format!("the gateway listens at {url}"),
+            )),
+            (None, Some(error)) => Some(doctor::fault(
+                GATEWAY,
+                format!("the gateway does not listen: {error}"),
+                "programs that use it reach nobody; it is tried again all the time",
+                other_port(settings.port),
+            )),
+            (None, None) => None,
         }
     }
 

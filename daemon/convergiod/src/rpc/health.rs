@@ -142,6 +142,7 @@ impl Handle<HealthDoctor> for Daemon {
         if let Ok(settings) = self.settings_of(&call) {
             checks.extend(self.examine_models(&settings).await);
         }
+        checks.extend(self.examine_gateway());
         Ok(HealthDoctorResponse { checks })
     }
 }

@@ -215,7 +215,11 @@ fn tools(request: &ModelRequest) -> Result<Vec<Value>, String> {
         ToolChoice::Auto => {}
         ToolChoice::Required | ToolChoice::Named(_) => {
             if !request.tools.is_empty() {
-                return Err("Ollama has no way to make a model call a tool".to_owned());
+                return Err(
+                    "tool_choice: Ollama has no way to make a model call a tool; let the model \
+                     choose, or ask another one"
+                        .to_owned(),
+                );
             }
         }
     }
