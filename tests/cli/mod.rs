@@ -2,6 +2,7 @@
 
 mod asking;
 mod formats;
+mod hints;
 mod hooks;
 mod hostile;
 mod models;

@@ -2,7 +2,13 @@
 
 use clap::{Args, CommandFactory, Parser};
 
-use crate::{cmd::Verb, exit::Exit, output::paint::ColorChoice};
+use crate::{
+    cmd::Verb,
+    error::{Failure, Kind},
+    exit::Exit,
+    hint::Hint,
+    output::paint::ColorChoice,
+};
 
 /// Reviews your changes, `git diff | cv review`, and asks models, `cv ask`: this machine first.
 #[derive(Debug, Parser)]
@@ -130,6 +136,19 @@ pub fn until_ms(text: &str) -> Result<i64, String> {
         .and_then(|next| next.to_zoned(jiff::tz::TimeZone::system()))
         .map_err(|_| "use 7d, 24h, 30m or a day such as 2026-11-01".to_owned())?;
     Ok(next.timestamp().as_millisecond())
+}
+
+/// Refuses a stretch that ends before it begins: nothing can ever be in it.
+pub fn stretch(since: Option<i64>, until: Option<i64>) -> Result<(), Failure> {
+    match (since, until) {
+        (Some(since), Some(until)) if since >= until => Err(Failure::new(
+            Kind::Usage,
+            "Nothing can be in this stretch",
+            "--until is not after --since",
+            Hint::SINCE_UNTIL,
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The whole command line, for help, completions and man pages.

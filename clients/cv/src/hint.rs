@@ -157,8 +157,8 @@ hints! {
     EXPORT_OVER = "another name, or over it: `cv usage export --force -o usage.csv`";
     /// Which exports are read.
     RECONCILE_HELP = "`cv usage reconcile --help`";
-    /// Correcting without a terminal.
-    RECONCILE_YES = "`cv usage reconcile --apply --yes invoice.csv`, once you have seen what it would do";
+    /// A stretch of time the right way round.
+    SINCE_UNTIL = "the earlier one first, for instance `cv usage --since 7d --until 1d`";
     /// A folder that does not exist.
     MAKE_FOLDER = "`cv man --out DIR` with a folder that you may write";
 }

@@ -16,6 +16,7 @@ use crate::{
     context::Context,
     daemon,
     error::Failure,
+    hint::Hint,
     spending::{self, NEVER_USD},
 };
 
@@ -195,7 +196,12 @@ impl Mending {
                     .note(&format!("Daily cap: ${limit_usd} · back: cv undo"));
                 if limit_usd == NEVER_USD {
                     self.declined = true;
-                    return Err(daemon::failure(error));
+                    return Err(Failure::new(
+                        daemon::failure(error).kind,
+                        "Nothing was asked",
+                        "the model costs money, and the daily cap is $0.00 as of now",
+                        Hint::SET_BUDGET,
+                    ));
                 }
                 return Ok(());
             }

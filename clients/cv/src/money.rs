@@ -86,13 +86,24 @@ pub fn plot(nano: i64) -> String {
     shown(nano).replace("less than ", "<")
 }
 
-/// To the last digit: `$0.003612`.
+/// To the last digit, and to the cent at least: `$0.003612`, `$0.50`.
 pub fn exact(nano: i64) -> String {
-    let text = decimal(nano);
+    if nano == 0 {
+        return "$0".to_owned();
+    }
+    let text = dollars(nano);
     match text.strip_prefix('-') {
         Some(amount) => format!("-${amount}"),
         None => format!("${text}"),
     }
+}
+
+/// A round amount that is enough: the next of 1, 2 and 5 cents, of ten times as much, and so on.
+pub fn round_up(nano: i64) -> i64 {
+    const CENT: i64 = 10_000_000;
+    let steps = (0..12_u32).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_i64.pow(power)));
+    let mut round = steps.map(|cents| cents.saturating_mul(CENT));
+    round.find(|round| *round >= nano).unwrap_or(nano)
 }
 
 /// A difference: `+$0.09`, `-$0.50`.
@@ -145,8 +156,23 @@ mod tests {
         assert_eq!(exact(3_612_000), "$0.003612");
         assert_eq!(exact(1), "$0.000000001");
         assert_eq!(signed(90_000_000), "+$0.09");
-        assert_eq!(signed(-500_000_000), "-$0.5");
+        assert_eq!(signed(-500_000_000), "-$0.50");
+        assert_eq!(signed(1_000_000_000), "+$1.00");
+        assert_eq!(exact(0), "$0");
         assert_eq!(plot(1), "<$0.0001");
+    }
+
+    #[test]
+    fn round_amounts_are_enough() {
+        for (nano, round) in [
+            (1, 10_000_000),
+            (10_000_000, 10_000_000),
+            (1_000_315_000, 2_000_000_000),
+            (5_000_000_001, 10_000_000_000),
+        ] {
+            assert_eq!(round_up(nano), round, "{nano}");
+        }
+        assert_eq!(round_up(i64::MAX), i64::MAX);
     }
 
     #[test]

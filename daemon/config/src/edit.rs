@@ -114,7 +114,11 @@ impl Editor {
                 activity: ACTIVITY,
                 origin: None,
                 reason: refusal.reason,
-                hint: format!("cv config set {} {}", target.typed(), target.spec.example()),
+                hint: format!(
+                    "cv config set {} {}",
+                    target.typed(),
+                    target.spec.typed_example()
+                ),
             })
         })?;
         self.refuse_fixed(&target.dotted())?;

@@ -164,6 +164,15 @@ impl KeySpec {
         }
     }
 
+    /// [`Self::example`] as one word of a shell.
+    pub(crate) fn typed_example(&self) -> String {
+        let example = self.example();
+        match example.contains(' ') && !example.starts_with(['\'', '"']) {
+            true => format!("'{example}'"),
+            false => example,
+        }
+    }
+
     /// The allowed values, for people.
     pub fn allowed(&self) -> String {
         match self.kind {

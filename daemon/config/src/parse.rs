@@ -272,7 +272,11 @@ impl Reader<'_> {
         let hint = match self.layer {
             Layer::Policy => edit_hint(self.layer, self.path),
             Layer::Default | Layer::User | Layer::Environment | Layer::Flag => {
-                format!("cv config set {} {}", target.typed(), target.spec.example())
+                format!(
+                    "cv config set {} {}",
+                    target.typed(),
+                    target.spec.typed_example()
+                )
             }
         };
         self.fault(refusal.kind, origin, refusal.reason, hint);

@@ -303,7 +303,11 @@ pub(crate) fn flags(flags: &[FlagSetting], catalog: &Catalog) -> Result<Values, 
         };
         let target = catalog.find(&flag.key).and_then(file_only);
         let hint = match &target {
-            Ok(target) => format!("for instance: {} {}", flag.flag, target.spec.example()),
+            Ok(target) => format!(
+                "for instance: {} {}",
+                flag.flag,
+                target.spec.typed_example()
+            ),
             Err(_) => format!("leave out {}", flag.flag),
         };
         let value = target.and_then(|target| Ok((target.dotted(), target.read_text(&flag.value)?)));

@@ -68,7 +68,7 @@ pub(crate) fn read(
         };
         let hint = format!(
             "export {shown}={}, or: unset {shown}",
-            target.spec.example()
+            target.spec.typed_example()
         );
         parsed
             .faults

@@ -96,8 +96,8 @@ fn narrow(nano: i128) -> Result<i64, MoneyError> {
     i64::try_from(nano).map_err(|_| MoneyError::TooLarge)
 }
 
-/// An amount to read: dollars with four digits behind the point, rounded half to even; `$0` for
-/// nothing and `<$0.0001` for less than can be shown.
+/// An amount to read: dollars with four digits behind the point, rounded half to even, and with two
+/// where it is whole cents; `$0` for nothing and `<$0.0001` for less than can be shown.
 #[must_use]
 pub fn usd(nano: i64) -> String {
     if nano == 0 {
@@ -106,7 +106,10 @@ pub fn usd(nano: i64) -> String {
     if nano > 0 && nano < TENTH_OF_MILL {
         return "<$0.0001".to_owned();
     }
-    shown(nano, TENTH_OF_MILL, 4)
+    match nano % CENT {
+        0 => usd_cents(nano),
+        _ => shown(nano, TENTH_OF_MILL, 4),
+    }
 }
 
 /// A total to read: dollars and cents, rounded half to even.
@@ -193,7 +196,7 @@ mod tests {
             (15_000_000, "$0.0150", "$0.02"),
             (999_999_999, "$1.0000", "$1.00"),
             (12_345_678_900, "$12.3457", "$12.35"),
-            (-5_000_000_000, "-$5.0000", "-$5.00"),
+            (-5_000_000_000, "-$5.00", "-$5.00"),
             (i64::MAX, "$9223372036.8548", "$9223372036.85"),
         ] {
             assert_eq!(usd(nano), exact);

@@ -213,7 +213,7 @@ async fn a_limit_cuts_the_answer_before_it_refuses_it() {
     );
     assert_eq!(why.resets_at_ms, Some(NOON_MS + 12 * HOUR_MS));
     assert!(
-        why.to_string().starts_with("the daily budget of $1.0000"),
+        why.to_string().starts_with("the daily budget of $1.00"),
         "{why}"
     );
 

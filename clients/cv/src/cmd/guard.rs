@@ -129,7 +129,10 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
             money::shown(args.max),
             made.token.name
         ));
-        if let Some(note) = little_left(&client, args.max).await {
+        // What runs on this machine is nobody's money.
+        if !args.local_only
+            && let Some(note) = little_left(&client, args.max).await
+        {
             notes.note(&note);
         }
         let ended = signals.until_the_end_of(&mut child).await;
@@ -257,7 +260,7 @@ async fn little_left(client: &Client, max: i64) -> Option<String> {
             "Only {} of today's cap of {} are left for everybody: cv budget set daily {}",
             money::shown(left),
             money::shown(day.limit_nano_usd),
-            money::dollars(enough)
+            money::dollars(money::round_up(enough))
         )
     })
 }

@@ -190,13 +190,23 @@ fn table(found: &Found) -> Table {
         cell(found.default_model.as_deref().unwrap_or("no model")),
     ));
     rows.push(row("Policy", cell(found.policy.as_str())));
-    for budget in &found.budgets {
+    // Those of tokens and agents are theirs alone: `cv budget list`.
+    let caps = found.budgets.iter();
+    for budget in caps.filter(|budget| matches!(budget.scope.as_str(), "" | "tenant" | "provider"))
+    {
+        let stretch = match budget.window.as_str() {
+            "total" => "in all".to_owned(),
+            window => format!("a {}", escape::line(window)),
+        };
+        let whose = match budget.scope.as_str() {
+            "provider" => format!(" of {}", escape::line(&budget.scope_key)),
+            _ => String::new(),
+        };
         rows.push(row(
             "Cap",
             cell(format!(
-                "{} a {}{}",
+                "{} {stretch}{whose}{}",
                 money::shown(budget.limit_nano_usd),
-                budget.window,
                 if budget.chosen { "" } else { " (default)" }
             )),
         ));
@@ -439,6 +449,28 @@ mod tests {
         };
         let plan = propose(&given, &found(true, Some("a/b")));
         assert_eq!(plan.lines(), ["budget.daily_usd = \"5.00\""]);
+    }
+
+    #[test]
+    fn the_caps_are_those_that_hold_for_everybody() {
+        let mut found = found(true, None);
+        for (scope, key, window) in [
+            ("token", "claude-1", "total"),
+            ("provider", "acme", "month"),
+        ] {
+            found.budgets.push(BudgetInfo {
+                scope: scope.to_owned(),
+                scope_key: key.to_owned(),
+                window: window.to_owned(),
+                limit_nano_usd: 7_000_000_000,
+                chosen: true,
+                ..BudgetInfo::default()
+            });
+        }
+        let text = table(&found).text(crate::output::layout::Layout::default());
+        assert!(text.contains("$1.00 a day"), "{text}");
+        assert!(text.contains("$7.00 a month of acme"), "{text}");
+        assert!(!text.contains("total"), "{text}");
     }
 
     #[test]

@@ -136,6 +136,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
         None => {}
     }
     args.format.announce(context);
+    crate::cli::stretch(args.since, args.until)?;
     let params = UsageQueryParams {
         by: args.by.into(),
         since_ms: args.since,

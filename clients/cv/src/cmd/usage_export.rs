@@ -77,6 +77,7 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
         // A document that was begun cannot be followed by another one.
         _ => ErrorForm::Notes,
     };
+    crate::cli::stretch(args.since, args.until)?;
     let what = match args.what {
         What::Attempts => ExportWhat::Attempts,
         What::Transfers => ExportWhat::Transfers,

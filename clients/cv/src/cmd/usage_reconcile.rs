@@ -19,6 +19,7 @@ use crate::{
     daemon::{self, Start},
     error::{Failure, Kind, describe},
     exit::Exit,
+    git::advice::in_shell,
     hint::Hint,
     money,
     output::{escape, paint::Role},
@@ -63,10 +64,18 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
         apply: None,
     };
     let found = compare(params.clone(), context)?;
+    let again = again(&args.file, params.provider.as_deref());
+    let over = is_over(&found);
     let for_people = matches!(args.format, Format::Text | Format::Md);
     if !args.apply || found.adjust_nano_usd == 0 && found.differences.is_empty() {
         print(&found, args.format, context)?;
-        if for_people && !args.apply && correctable(&found) > 0 {
+        if for_people && !args.apply && correctable(&found) > 0 && !over {
+            context.notes.note(&format!(
+                "Nothing can be corrected yet: the file speaks of {}, and only days that are over \
+                 in UTC are corrected",
+                escape::line(found.last_day.as_deref().unwrap_or_default())
+            ));
+        } else if for_people && !args.apply && correctable(&found) > 0 {
             context.notes.note(&format!(
                 "Nothing was changed. Correct the books by {}: add --apply",
                 money::signed(found.adjust_nano_usd)
@@ -78,7 +87,8 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
         print(&found, args.format, context)?;
     }
     if correctable(&found) > 0 {
-        if !args.yes && !agreed(&found)? {
+        // Days that are not over are refused whatever is agreed to.
+        if !args.yes && over && !agreed(&found, &again)? {
             context.notes.note("Nothing was changed.");
             return Ok(Exit::Ok);
         }
@@ -129,6 +139,25 @@ fn correctable(found: &UsageReconcileResponse) -> u64 {
     shown.count() as u64
 }
 
+/// Whether every day of the file is over, in UTC.
+fn is_over(found: &UsageReconcileResponse) -> bool {
+    let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+    // Such texts compare as their days do.
+    found.last_day.as_ref().is_none_or(|last| *last < today)
+}
+
+/// The same command with a yes in it.
+fn again(file: &Path, provider: Option<&str>) -> Hint {
+    let provider = provider.map_or_else(String::new, |name| {
+        format!(" --provider {}", in_shell(name))
+    });
+    let file = in_shell(&file.to_string_lossy());
+    Hint::of_this_place(format!(
+        "`cv usage reconcile{provider} --apply --yes {file}`, once you have seen what it would \
+         do"
+    ))
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |why: String| {
         Failure::new(
@@ -154,13 +183,13 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// Whether the person at the terminal wants it.
-fn agreed(found: &UsageReconcileResponse) -> Result<bool, Failure> {
+fn agreed(found: &UsageReconcileResponse, again: &Hint) -> Result<bool, Failure> {
     let nobody = || {
         Failure::new(
             Kind::Rpc(ErrorCode::ConsentRequired),
             "Nothing was changed",
             "correcting the books needs a person's yes, and there is no terminal",
-            Hint::RECONCILE_YES,
+            again.clone(),
         )
     };
     if !terminal::can_ask() {

@@ -145,7 +145,7 @@ pub fn unmerged(paths: &[String]) -> Failure {
 }
 
 /// A text as one word of a shell.
-fn in_shell(text: &str) -> String {
+pub(crate) fn in_shell(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+,=@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()

@@ -251,8 +251,10 @@ fn way_out(budget: &BudgetDenied, passing: bool) -> String {
         Window::Day => "daily",
         Window::Month => "monthly",
         Window::Run => {
-            let needed = usd(budget.needed_nano);
-            return format!("cv ask --max-cost {}", needed.trim_start_matches('$'));
+            return format!(
+                "the same again with --max-cost {}",
+                cents_up(budget.needed_nano)
+            );
         }
         _ => return "cv budget list".to_owned(),
     };
@@ -295,6 +297,12 @@ fn enough_usd(budget: &BudgetDenied) -> String {
     let mut round = steps.map(|cents| cents.saturating_mul(CENT));
     let enough = round.find(|limit| *limit >= needed && *limit > budget.limit_nano);
     let cents = enough.unwrap_or(needed) / CENT;
+    format!("{}.{:02}", cents / 100, cents % 100)
+}
+
+/// The next cent up, so that the amount is enough.
+pub(crate) fn cents_up(nano: i64) -> String {
+    let cents = nano.saturating_add(9_999_999) / 10_000_000;
     format!("{}.{:02}", cents / 100, cents % 100)
 }
 

@@ -4,7 +4,11 @@
 use convergio_contract::{ErrorCode, RpcError, Uuid, error::CostToConfirm};
 use convergio_ledger::{ASK_PERCENT, BudgetState, CostOffer, Now, Scope, usd};
 
-use crate::{daemon::Daemon, failure, providers::failure::ledger as ledger_error};
+use crate::{
+    daemon::Daemon,
+    failure,
+    providers::failure::{cents_up, ledger as ledger_error},
+};
 
 /// Runs that the usual cost is taken from.
 const RUNS: usize = 30;
@@ -99,6 +103,22 @@ async fn doubt(
     let tenant = daemon.runs().tenant().id();
     let (provider, amount) = (expected.provider.clone(), expected.expected_nano);
     let read = daemon.store.read("read usual costs", move |conn| {
+        let mut states = convergio_ledger::budgets(conn, tenant, Now::system())?;
+        states.retain(|state| {
+            state.stops
+                && match state.name.scope {
+                    Scope::Tenant => true,
+                    Scope::Provider => state.name.scope_key == provider,
+                    _ => false,
+                }
+        });
+        // It is refused whatever anybody says: nobody is asked first.
+        if states
+            .iter()
+            .any(|state| state.posted_nano >= state.limit_nano)
+        {
+            return Ok(None);
+        }
         if may_be_dear {
             let usual = convergio_ledger::median_run_cost(conn, tenant, RUNS)?;
             if amount > convergio_ledger::shock_limit(usual) {
@@ -108,15 +128,9 @@ async fn doubt(
         if !can_ask {
             return Ok(None);
         }
-        let states = convergio_ledger::budgets(conn, tenant, Now::system())?;
-        let near = states.into_iter().find(|state| {
-            let counts = match state.name.scope {
-                Scope::Tenant => true,
-                Scope::Provider => state.name.scope_key == provider,
-                _ => false,
-            };
-            counts && state.stops && !state.asked && state.is_spent(ASK_PERCENT)
-        });
+        let near = states
+            .into_iter()
+            .find(|state| !state.asked && state.is_spent(ASK_PERCENT));
         Ok::<_, convergio_ledger::LedgerError>(
             near.map(|state| Doubt::NearlySpent(Box::new(state))),
         )
@@ -145,14 +159,11 @@ fn unconfirmed(expected: &Expected, doubt: &Doubt, cost: CostToConfirm) -> RpcEr
             format!("{model} would cost about {likely}, at most {most}; nothing was sent"),
         ),
     };
-    // The next cent up, so that the amount is enough.
-    let cents = expected.ceiling_nano.saturating_add(9_999_999) / 10_000_000;
     let mut error = RpcError::new(ErrorCode::ConfirmationRequired, what)
         .why(why)
         .hint(format!(
-            "repeat it with --max-cost {}.{:02}",
-            cents / 100,
-            cents % 100
+            "the same again with --max-cost {}",
+            cents_up(expected.ceiling_nano)
         ));
     if let Some(data) = &mut error.data {
         data.cost = Some(cost);
