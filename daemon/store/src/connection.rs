@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, ffi};
 
 use crate::error::{StoreError, at};
 
@@ -27,8 +27,21 @@ const STATEMENTS: usize = 128;
 
 const OPEN: &str = "open the database";
 
+/// Has the library count none of its allocations, which nobody asks for: it would take one lock for
+/// all threads around each of them. Only before its first use; later it refuses, and counts on.
+#[expect(unsafe_code, reason = "the library's own call, without a safe wrapper")]
+fn count_no_allocations() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: takes one int, and refuses by itself when the library is in use already. The
+        // call is made once and by one thread; who else opens a connection waits for it here.
+        unsafe { ffi::sqlite3_config(ffi::SQLITE_CONFIG_MEMSTATUS, 0_i32) };
+    });
+}
+
 /// Refuses an `SQLite` that can corrupt a log.
 pub(crate) fn assert_library() -> Result<(), StoreError> {
+    count_no_allocations();
     let found = rusqlite::version_number();
     if found < SQLITE_NEEDED {
         return Err(StoreError::LibraryTooOld {
