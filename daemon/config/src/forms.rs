@@ -36,6 +36,8 @@ pub enum Form {
     SigningKey,
     /// A name that somebody else gave: letters, digits, `.`, `_` and `-`.
     Word,
+    /// From a time of day to another, past midnight too: [`hours_of_day`].
+    Hours,
 }
 
 impl Form {
@@ -54,6 +56,7 @@ impl Form {
             Self::AbsolutePath => "an absolute path",
             Self::SigningKey => "a public key of minisign: 56 characters that begin with RW",
             Self::Word => "a name of 1 to 64 letters, digits, `.`, `_` and `-`",
+            Self::Hours => "two times of day, such as \"22:00-07:00\"",
         }
     }
 
@@ -71,6 +74,7 @@ impl Form {
             // Whoever types a hint trusts what stands in it: no key of anybody.
             Self::SigningKey => "\"$(tail -n 1 minisign.pub)\"",
             Self::Word => "preview",
+            Self::Hours => "22:00-07:00",
         }
     }
 
@@ -96,6 +100,7 @@ impl Form {
             Self::AbsolutePath => {
                 text.starts_with('/') && text.len() <= TEXT_MAX_BYTES && !text.contains('\0')
             }
+            Self::Hours => hours_of_day(text).is_some(),
             Self::Word => {
                 (1..=PROVIDER_NAME_MAX_BYTES).contains(&text.len())
                     && text.starts_with(|first: char| first.is_ascii_alphanumeric())
@@ -131,6 +136,29 @@ pub fn nano_usd(text: &str) -> Option<i64> {
         .checked_mul(NANO_PER_USD)?
         .checked_add(fraction)
         .filter(|amount| *amount <= USD_MAX_NANO)
+}
+
+/// Minutes after midnight at which a part of the day begins and ends, from `22:00-07:00`. Where it
+/// ends before it begins it goes past midnight. `None` for anything else, and for a part that
+/// begins when it ends.
+pub fn hours_of_day(text: &str) -> Option<(u16, u16)> {
+    let (from, until) = text.split_once('-')?;
+    let (from, until) = (minute_of_day(from)?, minute_of_day(until)?);
+    (from != until).then_some((from, until))
+}
+
+/// `7:05` and `07:05` are 425; `24:00` is no time of day.
+fn minute_of_day(text: &str) -> Option<u16> {
+    let (hours, minutes) = text.split_once(':')?;
+    let number = |part: &str, most: u16| {
+        let digits = part.bytes().all(|byte| byte.is_ascii_digit());
+        let number: u16 = part.parse().ok().filter(|_| digits)?;
+        (number <= most).then_some(number)
+    };
+    if !(1..=2).contains(&hours.len()) || minutes.len() != 2 {
+        return None;
+    }
+    Some(number(hours, 23)? * 60 + number(minutes, 59)?)
 }
 
 /// Whether a provider can have this name: 1 to 64 letters, digits, `_` and
@@ -217,6 +245,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn hours_are_two_times_of_day() {
+        for (text, hours) in [
+            ("22:00-07:00", Some((1_320, 420))),
+            ("7:05-7:06", Some((425, 426))),
+            ("00:00-23:59", Some((0, 1_439))),
+            ("", None),
+            ("22:00", None),
+            ("22-07", None),
+            ("22:00-22:00", None),
+            ("24:00-07:00", None),
+            ("22:60-07:00", None),
+            ("22:0-07:00", None),
+            ("+2:00-07:00", None),
+            ("022:00-07:00", None),
+            ("22:00 - 07:00", None),
+            ("٢٢:00-07:00", None),
+        ] {
+            assert_eq!(hours_of_day(text), hours, "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn every_amount_is_read_back(nano in 0..=USD_MAX_NANO) {
@@ -230,6 +280,9 @@ mod tests {
                 prop_assert!((0..=USD_MAX_NANO).contains(&nano));
             }
             let _ = url(&text).as_ref().map(is_loopback);
+            if let Some((from, until)) = hours_of_day(&text) {
+                prop_assert!(from < 1_440 && until < 1_440 && from != until);
+            }
         }
     }
 

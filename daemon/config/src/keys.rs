@@ -422,7 +422,24 @@ table! {
         "Let keys be kept in an encrypted file where there is no keychain; without a passphrase \
          that protects backups, not this machine",
     );
+    NOTIFICATIONS_ENABLED: bool = Key::boolean(
+        "notifications", "enabled", true,
+        "Show reminders on the desktop; without it they wait in the inbox",
+    );
+    NOTIFICATIONS_MAX_PER_HOUR: u64 = Key::integer(
+        "notifications", "max_per_hour", (30, 1, 1_000),
+        "How many reminders are shown one by one in an hour; those beyond are told as a number and \
+         wait in the inbox",
+    );
+    NOTIFICATIONS_CRITICAL: &'static str = Key::choice(
+        "notifications", "critical", "never", &["never", "high"],
+        "Reminders that may pass quiet hours and do-not-disturb: none, or those of high priority",
+    );
     ;
+    NOTIFICATIONS_QUIET_HOURS = KeySpec::optional(
+        "notifications", "quiet_hours", Kind::Text(Form::Hours),
+        "The part of the day in which no reminder is shown; those that fall into it come behind it",
+    );
     MODELS_DEFAULT = KeySpec::optional(
         "models", "default", Kind::Text(Form::ModelRef),
         "The model that is asked where a command names none",

@@ -22,6 +22,7 @@ mod gateway;
 mod keys;
 mod limits;
 mod migrate;
+mod notifications;
 mod parse;
 mod paths;
 mod policy;
@@ -37,7 +38,7 @@ pub use catalog::Catalog;
 pub use config::{Config, Health, Inspection};
 pub use edit::{Editor, PlannedEdit, Revision, restore};
 pub use error::{ConfigError, ErrorKind, Fault};
-pub use forms::{Form, is_loopback, is_provider_name, nano_usd};
+pub use forms::{Form, hours_of_day, is_loopback, is_provider_name, nano_usd};
 pub use gateway::{GatewayAddress, GatewaySettings};
 pub use keys::{
     BUDGET_DAILY_USD, BUDGET_LIMITS, BUDGET_MONTHLY_USD, CACHE_ENABLED, CACHE_MAX_BYTES,
@@ -45,12 +46,14 @@ pub use keys::{
     GATEWAY_ALLOWED_ORIGINS, GATEWAY_ENABLED, GATEWAY_PORT, KEYS, Key, KeySpec, Kind,
     LOG_KEEP_FILES, LOG_LEVEL, LOG_MAX_BYTES, MODELS_ALIAS, MODELS_ALLOWED_PROVIDERS,
     MODELS_COOLDOWN_AFTER, MODELS_DEFAULT, MODELS_FALLBACK, MODELS_FALLBACK_ON, MODELS_POLICY,
-    MODELS_REVIEW, PRICES_TRUSTED_KEYS, PRIVACY_SECRETS, RETENTION_EVENT_LOG_DAYS,
+    MODELS_REVIEW, NOTIFICATIONS_CRITICAL, NOTIFICATIONS_ENABLED, NOTIFICATIONS_MAX_PER_HOUR,
+    NOTIFICATIONS_QUIET_HOURS, PRICES_TRUSTED_KEYS, PRIVACY_SECRETS, RETENTION_EVENT_LOG_DAYS,
     RETENTION_REVIEW_DAYS, RETENTION_UNDO_DAYS, REVIEW_FAIL_ON, REVIEW_MAX_FINDINGS,
     REVIEW_MIN_SEVERITY, REVIEW_RULES, REVIEW_STRICT, SECRETS_FILE,
 };
 pub use limits::{LimitScope, LimitWindow, ScopedLimit};
 pub use migrate::CONFIG_VERSION;
+pub use notifications::NotificationSettings;
 pub use parse::MAX_FAULTS;
 pub use paths::{Environment, Os, Paths};
 pub use providers::{

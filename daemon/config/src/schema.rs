@@ -76,6 +76,7 @@ fn text(form: Form) -> Value {
         Form::Command => r"^[^\r\n]+$",
         Form::AbsolutePath => "^/",
         Form::Word => "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        Form::Hours => "^([01]?[0-9]|2[0-3]):[0-5][0-9]-([01]?[0-9]|2[0-3]):[0-5][0-9]$",
         Form::SigningKey => "^RW[A-Za-z0-9+/=]{54}$",
     };
     json!({"type": "string", "pattern": pattern})

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     limits::Limits,
     method::{Empty, method},
+    task::Occurrence,
 };
 
 method!(
@@ -87,6 +88,20 @@ pub struct InitializeResponse {
     pub schema_hash: String,
     /// Changes with every start of the daemon.
     pub epoch: String,
+    /// Reminders that nobody saw, oldest first, [`MISSED_MAX`] at most. They stay until
+    /// `task.inbox` marks them as seen, or somebody answers them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed: Vec<Occurrence>,
+    /// Beyond those.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missed_more: u32,
+}
+
+/// Missed reminders that are told with the handshake.
+pub const MISSED_MAX: usize = 5;
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Name and version of the daemon.

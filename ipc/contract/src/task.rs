@@ -591,6 +591,10 @@ pub struct TaskInboxParams {
     /// Those that are listed count as seen.
     #[serde(default)]
     pub mark_seen: bool,
+    /// Only these reminders, 200 at most; without any all that wait. For a client that has shown
+    /// some of them to a person.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<Uuid>,
     /// The user's place and words.
     #[serde(default)]
     pub locale: TaskLocale,

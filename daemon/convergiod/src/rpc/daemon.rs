@@ -86,6 +86,8 @@ impl Handle<Initialize> for Daemon {
             },
             schema_hash: SCHEMA_HASH.clone(),
             epoch: self.epoch.clone(),
+            missed: Vec::new(),
+            missed_more: 0,
         })
     }
 }
