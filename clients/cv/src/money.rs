@@ -98,12 +98,18 @@ pub fn exact(nano: i64) -> String {
     }
 }
 
-/// A round amount that is enough: the next of 1, 2 and 5 cents, of ten times as much, and so on.
+/// A round amount that is enough: the next one of two digits, and of whole cents.
 pub fn round_up(nano: i64) -> i64 {
     const CENT: i64 = 10_000_000;
-    let steps = (0..12_u32).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_i64.pow(power)));
-    let mut round = steps.map(|cents| cents.saturating_mul(CENT));
-    round.find(|round| *round >= nano).unwrap_or(nano)
+    let mut step = CENT;
+    while nano / step >= 100 {
+        step = step.saturating_mul(10);
+    }
+    let rest = nano.rem_euclid(step);
+    match rest {
+        0 => nano,
+        _ => nano.saturating_add(step - rest),
+    }
 }
 
 /// A difference: `+$0.09`, `-$0.50`.
@@ -167,8 +173,11 @@ mod tests {
         for (nano, round) in [
             (1, 10_000_000),
             (10_000_000, 10_000_000),
-            (1_000_315_000, 2_000_000_000),
-            (5_000_000_001, 10_000_000_000),
+            (130_000_001, 140_000_000),
+            (1_000_315_000, 1_100_000_000),
+            (5_000_000_000, 5_000_000_000),
+            (5_000_300_000, 5_100_000_000),
+            (123_400_000_000, 130_000_000_000),
         ] {
             assert_eq!(round_up(nano), round, "{nano}");
         }

@@ -67,10 +67,12 @@ pub fn summary(summary: &ReviewSummary, coverage: &Coverage) -> Vec<String> {
 pub fn model(model: &ModelLayer) -> Vec<String> {
     let mut sentences = Vec::new();
     if model.redactions > 0 {
-        sentences.push(format!(
-            "{} masked in what the model was sent",
-            count(model.redactions.into(), "secret", "secrets")
-        ));
+        let secrets = count(model.redactions.into(), "secret", "secrets");
+        sentences.push(match model.chunks_done {
+            // It may have been sent nothing at all.
+            0 => format!("{secrets} found in what the model was to read, and not sent"),
+            _ => format!("{secrets} masked in what the model was sent"),
+        });
     }
     if !model.complete {
         sentences.push(format!(
@@ -283,6 +285,14 @@ mod tests {
         assert_eq!(
             model(&layer),
             ["1 secret masked in what the model was sent"]
+        );
+        let nothing = ModelLayer {
+            chunks_done: 0,
+            ..layer.clone()
+        };
+        assert_eq!(
+            model(&nothing),
+            ["1 secret found in what the model was to read, and not sent"]
         );
         assert_eq!(
             model_detail(&layer),

@@ -115,7 +115,7 @@ async fn doubt(
         // It is refused whatever anybody says: nobody is asked first.
         if states
             .iter()
-            .any(|state| state.posted_nano >= state.limit_nano)
+            .any(|state| state.frozen || state.posted_nano >= state.limit_nano)
         {
             return Ok(None);
         }
