@@ -58,6 +58,16 @@ impl App {
             ..Head::default()
         };
         let hash = access::presented(&head).map_err(refused)?.hash();
+        let same = |found: &convergio_runs::Token| {
+            let known = convergio_gateway::token::TokenHash(found.token.hash);
+            found.is_good(now_ms()) && known.matches(&hash)
+        };
+        let presented = &self.daemon.gateway.presented;
+        let number = match presented.find(&hash.0) {
+            Ok(found) if same(&found) => return Ok(found.token.clone()),
+            Ok(_) => return Err(refused(Refused::BadToken)),
+            Err(number) => number,
+        };
         let (tenant, key) = (self.daemon.runs().tenant(), hash.0);
         let read = self.daemon.store.read("find a token", move |conn| {
             convergio_runs::find_token(conn, tenant, key)
@@ -65,12 +75,12 @@ impl App {
         let found = read
             .await
             .map_err(|error| super::fault::of_rpc(&rpc::runs_error(error), None))?;
-        let same = |found: &convergio_runs::Token| {
-            let known = convergio_gateway::token::TokenHash(found.token.hash);
-            found.is_good(now_ms()) && known.matches(&hash)
-        };
         match found.filter(same) {
-            Some(found) => Ok(found.token),
+            Some(found) => {
+                let found = Arc::new(found);
+                presented.keep(number, &found);
+                Ok(Arc::unwrap_or_clone(found).token)
+            }
             None => Err(refused(Refused::BadToken)),
         }
     }

@@ -8,6 +8,7 @@ pub(crate) mod feed;
 mod http;
 mod listen;
 pub(crate) mod models;
+pub(crate) mod presented;
 mod wire;
 
 use std::{
@@ -71,6 +72,8 @@ pub(crate) struct Gateway {
     turn: tokio::sync::Mutex<()>,
     connections: Arc<listen::Places>,
     requests: AtomicU64,
+    /// Tokens that were presented lately.
+    pub(crate) presented: Arc<presented::Presented>,
 }
 
 impl Gateway {

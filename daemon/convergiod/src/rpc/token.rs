@@ -245,6 +245,7 @@ impl Daemon {
 
     async fn revoke(&self, name: &str) -> Result<Option<Token>, RpcError> {
         let (tenant, wanted) = (self.runs().tenant(), name.to_owned());
+        let change = self.gateway.presented.change();
         let write = self.store.write("revoke a token", move |tx| {
             let now_ms = now_ms();
             let found = convergio_runs::revoke_token(tx, tenant, &wanted, now_ms)?;
@@ -252,9 +253,11 @@ impl Daemon {
                 token.revoked_ms.get_or_insert(now_ms);
                 token
             });
-            Ok::<_, WriteError>(revoked)
+            // It ends when the transaction's fate is known, whoever waits for that.
+            Ok::<_, WriteError>((revoked, change))
         });
-        let revoked = write.await.map_err(WriteError::told)?;
+        let (revoked, change) = write.await.map_err(WriteError::told)?;
+        drop(change);
         self.gateway.forget(name);
         self.tend_gateway().await;
         Ok(revoked)
