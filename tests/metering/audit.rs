@@ -61,8 +61,8 @@ fn a_cost_is_explained_to_the_last_digit() {
     let ran = house.cv(&["usage", "why", short]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     for said in [
-        "1,000 in_uncached: 1,000 × $3 a million = $0.003",
-        "100 out_text: 100 × $15 a million = $0.0015",
+        "1,000 in_uncached: 1,000 × $3.00 a million = $0.003",
+        "100 out_text: 100 × $15.00 a million = $0.0015",
         "$0.0045 · as the provider reported",
         "the daily budget (limit now $2.00)",
         "(this machine), 0 secrets masked, allowed by",

@@ -33,6 +33,46 @@ fn the_first_set_makes_a_private_file_and_can_be_undone() {
 }
 
 #[test]
+fn a_list_is_typed_with_commas_or_in_brackets() {
+    let home = Home::new();
+    let set = |key: &str, text: &str| {
+        home.editor().set(key, text, None).map(|plan| {
+            plan.apply().unwrap();
+            home.settings().unwrap().get(key).unwrap().value.to_string()
+        })
+    };
+    let wanted = set("models.fallback", "a/x,b/y").unwrap();
+    for text in [
+        "a/x, b/y",
+        "[\"a/x\", \"b/y\"]",
+        "['a/x','b/y']",
+        " [\"a/x\",\"b/y\"] ",
+    ] {
+        assert_eq!(set("models.fallback", text).unwrap(), wanted, "{text}");
+    }
+    assert_eq!(set("models.fallback", "").unwrap(), "");
+    assert_eq!(set("models.fallback", "[]").unwrap(), "");
+    let limits = set("budget.limits", "[\"provider:mock monthly 5.00 warn\"]").unwrap();
+    assert_eq!(
+        set("budget.limits", "provider:mock monthly 5.00 warn").unwrap(),
+        limits
+    );
+    for bad in ["[a/x]", "[\"a/x\"", "[1]", "[[\"a/x\"]]", "[\"ax\"]"] {
+        let error = set("models.fallback", bad).unwrap_err();
+        assert_eq!(
+            error.hint(),
+            "cv config set models.fallback ollama/llama3.2"
+        );
+    }
+    // A hint is one word for each, as a shell takes them.
+    let error = set("budget.limits", "five").unwrap_err();
+    assert_eq!(
+        error.hint(),
+        "cv config set budget.limits 'provider:mock monthly 5.00'"
+    );
+}
+
+#[test]
 fn comments_order_and_spacing_stay() {
     let before = "# my settings\n\n[log]   # where\nlevel = 'warn' # loud enough\n\n\
                   # reviews\n[review]\nmax_findings=5   # few\nstrict = false\n# end\n";
