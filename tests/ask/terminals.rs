@@ -91,7 +91,7 @@ fn no_color_means_none_and_the_words_stay() {
 
 #[test]
 fn an_answer_never_drives_the_terminal() {
-    let evil = "a\u{1b}]0;pwned\u{7}b\u{1b}[2J\u{1b}[31mred\u{9b}31m\rover\u{8}\u{202e}gnp\n\
+    let evil = "a\u{1b}]0;pwned\u{7}b\u{1b}[2J\u{1b}[31mred\u{9b}31m\rover\u{8}\u{202e}gnp\u{202a}\u{2066}\u{2069}\u{200e}\u{200f}\u{61c}\n\
                 ```\n\u{1b}]52;c;cm0=\u{7}\n```\nthe end\n";
     for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
         let house = House::speaking(dialect, Script::always(Reply::text(evil).in_deltas(25)));
@@ -105,6 +105,12 @@ fn an_answer_never_drives_the_terminal() {
             "\u{7}",
             "\u{8}",
             "\u{202e}",
+            "\u{202a}",
+            "\u{2066}",
+            "\u{2069}",
+            "\u{200e}",
+            "\u{200f}",
+            "\u{61c}",
         ] {
             assert!(!shown.raw.contains(bad), "{bad:?} in {:?}", shown.raw);
         }

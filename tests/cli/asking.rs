@@ -104,6 +104,8 @@ fn whoever_declines_spends_nothing_and_programs_are_never_asked() {
         return;
     };
     assert_eq!(shown.code, Some(4), "{}", shown.raw);
+    let told = "the daily cap is $0.00 as of now";
+    assert!(shown.seen.contains(told), "{}", shown.seen);
     // It is kept, so that what asks next without a person spends nothing either.
     let set = daemon.calls("budget.set");
     assert_eq!(set.len(), 1, "{set:?}");

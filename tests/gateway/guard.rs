@@ -72,6 +72,18 @@ fn a_guarded_program_gets_a_cap_and_none_of_the_users_keys() {
 }
 
 #[test]
+fn what_is_left_of_the_day_is_said_where_it_may_be_needed() {
+    let house = House::new(Script::always(Reply::text("x")));
+    // The day has $2.
+    let told = |options: &[&str]| guard(&house, &[options, &["--", "true"]].concat()).err;
+    let cloud = told(&["--max", "3.000315"]);
+    assert!(cloud.contains("left for everybody"), "{cloud}");
+    assert!(cloud.contains("cv budget set daily 3.10"), "{cloud}");
+    let here = told(&["--max", "3", "--local-only"]);
+    assert!(!here.contains("left for everybody"), "{here}");
+}
+
+#[test]
 fn its_last_dollar_is_its_last() {
     let house = House::new(Script::always(Reply::text("an answer").usage(1_000, 100)));
     if !skip::has_program("curl") {

@@ -263,6 +263,25 @@ fn little_is_left_and_the_person_is_asked_once() {
 }
 
 #[test]
+fn what_is_used_up_is_refused_and_nobody_is_asked_about_it() {
+    let house = capped(Script::always(ten_cents()), DOLLAR);
+    assert_eq!(ask(&house).code, Some(0));
+    // What was spent passes both.
+    for limit in ["0.05", "0.10"] {
+        done(&house, &["budget", "set", "daily", limit]);
+        let arguments = ["ask", "hi", "--max-output", "20"];
+        let Some(no) = at_terminal(&house, &arguments, &[]) else {
+            return;
+        };
+        assert_eq!(no.code, Some(4), "{}", no.seen);
+        assert!(!no.seen.contains("Go on?"), "{}", no.seen);
+        assert!(no.seen.contains("is used up"), "{}", no.seen);
+        assert!(!no.seen.contains("--max-cost"), "{}", no.seen);
+    }
+    assert_eq!(house.provider.calls().len(), 1);
+}
+
+#[test]
 fn no_to_the_first_cap_is_kept() {
     let house = capped(Script::always(ten_cents()), DOLLAR);
     let base = house
