@@ -18,7 +18,7 @@
 //! - The start is an occurrence where it fits the rule, and not otherwise.
 //! - A day that a month does not have (30 February, 31 April) is left out, not moved.
 //! - `UNTIL` as a date holds for the whole of that day. In UTC it needs a zone:
-//!   [`Rule::in_zone`].
+//!   [`Rule::occurrences_in`].
 //! - Seconds are the start's. `FREQ=SECONDLY` and `BYSECOND` are refused.
 //!
 //! # Bounds
@@ -29,6 +29,7 @@
 
 mod days;
 mod error;
+mod filter;
 mod parse;
 mod rule;
 mod show;

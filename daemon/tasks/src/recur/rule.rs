@@ -41,8 +41,8 @@ pub enum Until {
     Day(Date),
     /// A wall-clock time.
     Local(DateTime),
-    /// An instant; [`Rule::in_zone`] makes a wall-clock time of it. Without that it is taken as
-    /// the wall-clock time in UTC.
+    /// An instant: [`Rule::occurrences_in`] knows the zone. Elsewhere it is taken as a wall-clock
+    /// time.
     Utc(Timestamp),
 }
 
@@ -138,14 +138,10 @@ impl Rule {
             && self.positions.is_empty()
     }
 
-    /// The same rule with an `UNTIL` in UTC put into a zone's wall-clock time.
+    /// Whether it says at what times of day it fires.
     #[must_use]
-    pub fn in_zone(&self, zone: &TimeZone) -> Self {
-        let mut rule = self.clone();
-        if let Some(Until::Utc(at)) = rule.until {
-            rule.until = Some(Until::Local(zone.to_datetime(at)));
-        }
-        rule
+    pub fn has_times(&self) -> bool {
+        self.hours != 0 || self.minutes != 0
     }
 
     /// The first occurrence after a wall-clock time. `None`: there is none within the
@@ -160,7 +156,18 @@ impl Rule {
     /// The occurrences in order, only those after a wall-clock time where one is given.
     #[must_use]
     pub fn occurrences(&self, start: DateTime, after: Option<DateTime>) -> Occurrences<'_> {
-        Occurrences::new(self, start, after)
+        Occurrences::new(self, start, after, &TimeZone::UTC)
+    }
+
+    /// The occurrences in a zone, in its wall-clock time: an `UNTIL` in UTC is an instant there.
+    #[must_use]
+    pub fn occurrences_in(
+        &self,
+        zone: &TimeZone,
+        start: DateTime,
+        after: Option<DateTime>,
+    ) -> Occurrences<'_> {
+        Occurrences::new(self, start, after, zone)
     }
 
     /// How many occurrences lie after `after`, up to and with `upto`; `most` where there are more.

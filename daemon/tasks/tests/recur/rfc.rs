@@ -188,9 +188,9 @@ fn an_end_is_part_of_the_rule() {
     // 09:00 in New York is 14:00 in UTC.
     let zone = TimeZone::get("America/New_York").unwrap();
     let rule = Rule::parse("FREQ=DAILY;UNTIL=20260302T135959Z").unwrap();
-    assert_eq!(rule.in_zone(&zone).occurrences(start, None).count(), 1);
+    assert_eq!(rule.occurrences_in(&zone, start, None).count(), 1);
     let rule = Rule::parse("FREQ=DAILY;UNTIL=20260302T140000Z").unwrap();
-    assert_eq!(rule.in_zone(&zone).occurrences(start, None).count(), 2);
+    assert_eq!(rule.occurrences_in(&zone, start, None).count(), 2);
     assert_eq!(rule.to_string(), "FREQ=DAILY;UNTIL=20260302T140000Z");
 }
 
