@@ -229,6 +229,9 @@ fn own_arguments(base: &str, url: &str) -> Vec<String> {
         format!("model_providers.convergio.base_url=\"{url}/v1\""),
         "model_providers.convergio.env_key=\"OPENAI_API_KEY\"".to_owned(),
         "model_providers.convergio.wire_api=\"responses\"".to_owned(),
+        // What can be tried again, the daemon tried; of a refusal it takes no word, and would try
+        // five times.
+        "model_providers.convergio.stream_max_retries=1".to_owned(),
     ];
     let pairs = settings.into_iter();
     pairs
