@@ -36,6 +36,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "0003_money",
         sql: include_str!("../migrations/0003_money.sql"),
     },
+    Migration {
+        version: 4,
+        name: "0004_tasks",
+        sql: include_str!("../migrations/0004_tasks.sql"),
+    },
 ];
 
 /// The newest schema that this release knows.
