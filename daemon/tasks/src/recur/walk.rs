@@ -27,8 +27,11 @@ const MINUTES_OF_DAY: i64 = 1_440;
 pub struct Occurrences<'a> {
     rule: &'a Rule,
     start: DateTime,
-    after: Option<DateTime>,
-    until: DateTime,
+    /// The first and last second that count, and the second behind which it is asked for; since
+    /// 1970, on the wall clock.
+    from_s: i64,
+    until_s: i64,
+    after_s: Option<i64>,
     last_day: i32,
     first: Day,
     filter: Filter,
@@ -64,6 +67,22 @@ fn choose<T: Copy>(set: &[T], positions: &[i16]) -> Vec<T> {
     at.iter()
         .filter_map(|i| set.get(usize::try_from(*i).ok()?).copied())
         .collect()
+}
+
+/// Seconds since 1970 on the wall clock; what is less than a second is cut off.
+fn seconds(at: DateTime) -> i64 {
+    let minutes = i64::from(at.hour()) * 60 + i64::from(at.minute());
+    let day = i64::from(Day::from_date(at.date()).number);
+    (day * MINUTES_OF_DAY + minutes) * 60 + i64::from(at.second())
+}
+
+/// The numbers of the bits that are set, ascending.
+fn bits(mut mask: u64) -> impl Iterator<Item = u16> {
+    std::iter::from_fn(move || {
+        let bit = mask.trailing_zeros();
+        mask &= mask.wrapping_sub(1);
+        (bit < 64).then_some(bit as u16)
+    })
 }
 
 fn greatest_common_divisor(mut a: i64, mut b: i64) -> i64 {
@@ -108,9 +127,10 @@ impl<'a> Occurrences<'a> {
         let day = Day::from_date(from.date()).number;
         let mut walk = Self {
             rule,
-            start: start.with().subsec_nanosecond(0).build().unwrap_or(start),
-            after,
-            until,
+            start,
+            from_s: seconds(start),
+            until_s: seconds(until),
+            after_s: after.map(seconds),
             last_day: Day::from_date(until.date()).number,
             first,
             filter: Filter::new(rule, first),
@@ -139,9 +159,9 @@ impl<'a> Occurrences<'a> {
     fn positions_within_a_day(&mut self) {
         let positions = &self.rule.positions;
         if self.rule.freq >= Frequency::Daily {
-            for hour in (0..24_u16).filter(|h| self.hours & (1 << h) != 0) {
-                let minutes = (0..60_u16).filter(|m| self.minutes & (1 << m) != 0);
-                self.times.extend(minutes.map(|minute| hour * 60 + minute));
+            for hour in bits(u64::from(self.hours)) {
+                self.times
+                    .extend(bits(self.minutes).map(|minute| hour * 60 + minute));
             }
         }
         if positions.is_empty() {
@@ -150,7 +170,7 @@ impl<'a> Occurrences<'a> {
         match self.rule.freq {
             Frequency::Minutely => self.over = !positions.iter().any(|p| p.abs() == 1),
             Frequency::Hourly => {
-                let set: Vec<u8> = (0..60).filter(|m| self.minutes & (1 << m) != 0).collect();
+                let set: Vec<u16> = bits(self.minutes).collect();
                 self.minutes = choose(&set, positions)
                     .iter()
                     .fold(0, |mask, m| mask | 1 << m);
@@ -263,7 +283,7 @@ impl<'a> Occurrences<'a> {
                 continue;
             }
             if self.rule.freq == Frequency::Hourly {
-                let minutes = (0..60_u16).filter(|m| self.minutes & (1 << m) != 0);
+                let minutes = bits(self.minutes);
                 self.ready
                     .extend(minutes.map(|m| (number, hour as u16 * 60 + m)));
             } else if self.minutes == 0 || self.minutes & (1 << of_hour) != 0 {
@@ -394,14 +414,12 @@ impl Iterator for Occurrences<'_> {
                 }
                 continue;
             };
-            let Some(at) = self.civil(day, minute) else {
-                self.over = true;
-                return None;
-            };
-            if at < self.start {
+            let at_s = (i64::from(day) * MINUTES_OF_DAY + i64::from(minute)) * 60
+                + i64::from(self.start.second());
+            if at_s < self.from_s {
                 continue;
             }
-            if at > self.until {
+            if at_s > self.until_s {
                 self.over = true;
                 return None;
             }
@@ -409,9 +427,9 @@ impl Iterator for Occurrences<'_> {
             if let Some(left) = &mut self.left {
                 *left -= 1;
             }
-            if self.after.is_none_or(|after| at > after) {
+            if self.after_s.is_none_or(|after_s| at_s > after_s) {
                 self.steps = STEPS_MAX;
-                return Some(at);
+                return self.civil(day, minute);
             }
             // What is passed over on the way costs a step, too.
             if !self.may_go_on(day) {
