@@ -44,9 +44,20 @@ const REFUSE_WITHIN: Duration = Duration::from_secs(1);
 /// What is read of a refused peer's first line, in bytes.
 const REFUSED_LINE_BYTES: usize = 64 * 1024;
 
+#[derive(Default)]
 struct Open {
     initialized: bool,
     outbox: Weak<Outbox>,
+    /// Subscriptions to topics: while it does nothing else, it is not in use.
+    listening: u32,
+    /// Calls under way that were made while it listened.
+    calls: u32,
+}
+
+impl Open {
+    fn only_listens(&self) -> bool {
+        self.listening > 0 && self.calls == 0
+    }
 }
 
 /// The connections that are open.
@@ -88,6 +99,39 @@ impl Connections {
     /// How many are open.
     pub(crate) fn count(&self) -> usize {
         self.open().len()
+    }
+
+    /// How many are open and do more than listen to topics: a menu bar that looks on keeps no
+    /// daemon alive.
+    pub(crate) fn in_use(&self) -> usize {
+        let open = self.open();
+        open.values().filter(|open| !open.only_listens()).count()
+    }
+
+    /// A connection listens to topics until this is dropped.
+    pub(crate) fn listens(self: &Arc<Self>, number: u64) -> Listening {
+        self.with(number, |open| open.listening += 1);
+        // Whether somebody needs the daemon may look different now.
+        self.freed.notify_waiters();
+        Listening {
+            number,
+            connections: Arc::clone(self),
+        }
+    }
+
+    /// A connection that may be listening makes a call, which ends when this is dropped.
+    pub(crate) fn calls(self: &Arc<Self>, number: u64) -> Calling {
+        self.with(number, |open| open.calls += 1);
+        Calling {
+            number,
+            connections: Arc::clone(self),
+        }
+    }
+
+    fn with(&self, number: u64, change: impl FnOnce(&mut Open)) {
+        if let Some(open) = self.open().get_mut(&number) {
+            change(open);
+        }
     }
 
     /// Waits until nobody is connected, and nobody who waits to be accepted has come.
@@ -151,13 +195,7 @@ impl Connections {
             }
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        open.insert(
-            number,
-            Open {
-                initialized: false,
-                outbox: Weak::new(),
-            },
-        );
+        open.insert(number, Open::default());
         drop(open);
         if let Some((number, outbox)) = evicted {
             tracing::debug!(
@@ -187,6 +225,32 @@ impl Connections {
                 Admission::Full | Admission::Soon => return None,
             }
         }
+    }
+}
+
+/// A connection that listens to topics, until dropped.
+pub(crate) struct Listening {
+    number: u64,
+    connections: Arc<Connections>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.connections
+            .with(self.number, |open| open.listening -= 1);
+    }
+}
+
+/// A call of a connection that listens to topics, until dropped.
+pub(crate) struct Calling {
+    number: u64,
+    connections: Arc<Connections>,
+}
+
+impl Drop for Calling {
+    fn drop(&mut self) {
+        self.connections.with(self.number, |open| open.calls -= 1);
+        self.connections.freed.notify_waiters();
     }
 }
 
@@ -342,6 +406,30 @@ mod tests {
         assert!(admitted(&connections).is_none());
         drop(first);
         assert!(admitted(&connections).is_some());
+    }
+
+    #[test]
+    fn who_only_listens_does_not_use_the_daemon() {
+        let connections = Arc::new(Connections::new(4));
+        let Admission::Place(slot) = connections.admit() else {
+            panic!("no place");
+        };
+        assert_eq!(connections.in_use(), 1);
+        let first = connections.listens(slot.number);
+        let second = connections.listens(slot.number);
+        drop(first);
+        assert_eq!((connections.in_use(), connections.count()), (0, 1));
+        let call = connections.calls(slot.number);
+        assert_eq!(connections.in_use(), 1);
+        drop(call);
+        assert_eq!(connections.in_use(), 0);
+        drop(second);
+        assert_eq!(connections.in_use(), 1);
+        // What is dropped behind the connection does no harm.
+        let late = connections.listens(slot.number);
+        drop(slot);
+        drop(late);
+        assert_eq!(connections.in_use(), 0);
     }
 
     #[test]

@@ -24,6 +24,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::{
     net::UnixStream,
+    sync::watch,
     task::{AbortHandle, JoinSet},
     time::{Sleep, sleep},
 };
@@ -54,6 +55,8 @@ pub(crate) struct Conn {
     /// What the client said about itself; set by `initialize`.
     client: OnceLock<InitializeParams>,
     calls: Mutex<HashMap<Id<'static>, AbortHandle>>,
+    /// Counts subscriptions to topics: the latest one holds.
+    pub(crate) topics: watch::Sender<u64>,
     /// Readers whose subscription was closed because they stalled: they still count.
     stalled: Mutex<Vec<Reader>>,
     /// The number of the next failed call, for its trace id.
@@ -78,6 +81,7 @@ impl Conn {
             outbox: Arc::new(Outbox::new(STALL)),
             client: OnceLock::new(),
             calls: Mutex::default(),
+            topics: watch::Sender::new(0),
             stalled: Mutex::default(),
             failures: AtomicU64::new(1),
             more_follows: AtomicBool::new(false),

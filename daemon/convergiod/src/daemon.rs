@@ -15,9 +15,19 @@ use convergio_store::{Store, StoreOptions};
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    Surroundings, accept::Connections, background::Background, bus::live::LiveRuns,
-    configuration::Configuration, failure, gateway::Gateway, log::Log, providers::ModelHouse, rpc,
+    Surroundings,
+    accept::Connections,
+    background::Background,
+    bus::live::LiveRuns,
+    configuration::Configuration,
+    desktop::{Desktop, held::Held},
+    failure,
+    gateway::Gateway,
+    log::Log,
+    providers::ModelHouse,
+    rpc,
     run_kinds::record::Books,
+    topics::Topics,
 };
 
 /// Where the daemon stands in its life.
@@ -74,6 +84,14 @@ pub(crate) struct Daemon {
     pub(crate) timing: RunsTiming,
     /// Programs that speak the wires of others.
     pub(crate) gateway: Gateway,
+    /// What clients hear of by themselves.
+    pub(crate) topics: Arc<Topics>,
+    /// One choice of a menu is carried out at a time.
+    pub(crate) menu_turn: tokio::sync::Mutex<()>,
+    /// Work that nobody waits for, and whether it waits.
+    pub(crate) held: Held,
+    /// The user's and the machine's bus.
+    pub(crate) desktop: Desktop,
 }
 
 /// Times in the life of a run.
@@ -151,9 +169,16 @@ impl Daemon {
         self.wish.notify_one();
     }
 
-    /// Nobody is connected, nothing runs, and no program may come in.
+    /// A client came that shows reminders itself.
+    pub(crate) fn somebody_shows_reminders(&self) {
+        tracing::debug!("a client shows reminders itself");
+    }
+
+    /// Nobody is connected but to listen, nothing runs, and no program may come in.
     pub(crate) fn is_idle(&self) -> bool {
-        self.connections.count() == 0 && self.live.running_count() == 0 && !self.gateway.is_wanted()
+        self.connections.in_use() == 0
+            && self.live.running_count() == 0
+            && !self.gateway.is_wanted()
     }
 }
 

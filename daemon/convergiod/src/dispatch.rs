@@ -121,6 +121,8 @@ where
 {
     let params: M::Params = decode(M::NAME, params)?;
     let body = async move {
+        let listens = *call.conn.topics.borrow() > 0;
+        let _calling = listens.then(|| daemon.connections.calls(call.conn.number));
         let response = Handle::<M>::handle(&*daemon, call, params).await?;
         let mut line = Vec::with_capacity(LINE_BYTES);
         message::append_result(&mut line, &id, &response).map_err(|error| {

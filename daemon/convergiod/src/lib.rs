@@ -12,6 +12,7 @@ mod bus;
 mod configuration;
 mod conn;
 mod daemon;
+mod desktop;
 mod dispatch;
 mod doctor;
 mod egress;
@@ -22,6 +23,7 @@ mod lanes;
 mod lifecycle;
 mod log;
 mod memory;
+mod menu;
 mod offline;
 pub mod program;
 mod providers;
@@ -33,6 +35,7 @@ pub mod service;
 mod socket_file;
 mod surroundings;
 mod tick;
+mod topics;
 mod version;
 
 use std::{
@@ -57,7 +60,7 @@ pub use crate::{
     boot_error::BootError,
     daemon::RunsTiming,
     service::notify::Notifier,
-    surroundings::{Keys, Surroundings},
+    surroundings::{Buses, Keys, Surroundings},
 };
 
 /// Threads of the runtime's own pool end so long after their last job.

@@ -33,6 +33,7 @@ use crate::{
     bus::live::LiveRuns,
     configuration::{Configuration, retention},
     daemon::{Daemon, Phase, RunsTiming, Shown},
+    desktop::{Desktop, held::Held},
     expiry,
     gateway::Gateway,
     log::{Log, LogOptions},
@@ -168,6 +169,8 @@ pub(crate) fn open(options: &mut BootOptions) -> Result<Opened, BootError> {
     let secrets = Secrets::new(sources);
     log.hide(secrets.clone());
     let models = ModelHouse::new(secrets, keys.proxies(), &configuration.paths.data_dir);
+    let held = Held::new(&configuration.paths.data_dir);
+    let desktop = Desktop::new(&options.surroundings.buses);
     let daemon = Arc::new_cyclic(|this| Daemon {
         this: this.clone(),
         surroundings,
@@ -190,6 +193,10 @@ pub(crate) fn open(options: &mut BootOptions) -> Result<Opened, BootError> {
         wish: tokio::sync::Notify::new(),
         timing,
         gateway: Gateway::default(),
+        topics: Arc::default(),
+        menu_turn: tokio::sync::Mutex::default(),
+        held,
+        desktop,
         store,
     });
     Ok(Opened {
@@ -225,6 +232,8 @@ pub(crate) async fn serve(
                 listener,
                 timer,
                 signals,
+                tidy_since: None,
+                today: jiff::Zoned::now().date(),
             }
             .run()
             .await
@@ -271,6 +280,10 @@ struct Life {
     listener: Arc<UnixListener>,
     timer: Timer,
     signals: Option<(Signal, Signal)>,
+    /// What has expired is to be removed, since then.
+    tidy_since: Option<Instant>,
+    /// The day of the last look: "tomorrow" in a menu is another one on the next.
+    today: jiff::civil::Date,
 }
 
 async fn asked_to_end(signals: &mut Option<(Signal, Signal)>) {
@@ -399,7 +412,17 @@ impl Life {
         }
         // Somebody may have changed the settings, or let go of the port.
         daemon.tend_gateway().await;
+        let today = jiff::Zoned::now().date();
+        if std::mem::replace(&mut self.today, today) != today {
+            daemon.topics.stir();
+        }
         if ticks % RETENTION_TICKS == 1 {
+            self.tidy_since.get_or_insert_with(Instant::now);
+        }
+        if let Some(since) = self.tidy_since
+            && daemon.held.may_tidy(since)
+        {
+            self.tidy_since = None;
             let daemon = Arc::clone(daemon);
             tokio::spawn(async move { expiry::remove(&daemon).await });
         }

@@ -13,6 +13,8 @@ use convergio_config::{
 use convergio_egress::ProxySettings;
 use convergio_transport as transport;
 
+use crate::desktop::bus::address_of;
+
 /// The environment as the daemon's parts see it.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
@@ -26,6 +28,39 @@ pub struct Surroundings {
     pub has_runtime_dir: bool,
     /// Where keys of providers and proxies are looked for.
     pub keys: Keys,
+    /// Where the desktop is.
+    pub buses: Buses,
+    /// The locale whose language people are answered in where they name none: `it_IT.UTF-8`.
+    pub locale: String,
+}
+
+/// Addresses of D-Bus, as far as they are known.
+#[derive(Clone, Debug, Default)]
+pub struct Buses {
+    /// The user's: notifications, and who else wants to know of us.
+    pub session: Option<String>,
+    /// The machine's: sleep, battery, network.
+    pub system: Option<String>,
+}
+
+impl Buses {
+    /// As the process's environment names them, else where they usually are.
+    fn from_process(uid: u32) -> Self {
+        let named = |name| {
+            std::env::var(name)
+                .ok()
+                .filter(|address| !address.is_empty())
+        };
+        let runtime_dir = std::env::var_os("XDG_RUNTIME_DIR")
+            .filter(|folder| !folder.is_empty())
+            .map_or_else(|| format!("/run/user/{uid}").into(), PathBuf::from);
+        let usual = |path: &Path| cfg!(target_os = "linux").then(|| address_of(path));
+        Self {
+            session: named("DBUS_SESSION_BUS_ADDRESS").or_else(|| usual(&runtime_dir.join("bus"))),
+            system: named("DBUS_SYSTEM_BUS_ADDRESS")
+                .or_else(|| usual(Path::new("/run/dbus/system_bus_socket"))),
+        }
+    }
 }
 
 /// Where keys of providers and proxies are looked for.
@@ -35,6 +70,15 @@ pub enum Keys {
     OfProcess,
     /// In these variables alone: for tests and benchmarks.
     Given(BTreeMap<String, String>),
+}
+
+/// The locale of messages, as these variables name it.
+fn locale(get: impl Fn(&str) -> Option<String>) -> String {
+    ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .into_iter()
+        .filter_map(get)
+        .find(|value| !value.is_empty())
+        .unwrap_or_default()
 }
 
 impl Keys {
@@ -73,6 +117,8 @@ impl Surroundings {
             path: std::env::var_os("PATH"),
             has_runtime_dir: std::env::var_os("XDG_RUNTIME_DIR").is_some(),
             keys: Keys::OfProcess,
+            buses: Buses::from_process(rustix::process::getuid().as_raw()),
+            locale: locale(|name| std::env::var(name).ok()),
         }
     }
 
@@ -110,6 +156,27 @@ impl Surroundings {
             path: std::env::var_os("PATH"),
             has_runtime_dir: true,
             keys: Keys::Given(BTreeMap::new()),
+            buses: Buses::default(),
+            locale: String::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_strongest_variable_names_the_locale_and_an_empty_one_says_nothing() {
+        let named = |variables: &[(&str, &str)]| {
+            locale(|name| {
+                let found = variables.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            })
+        };
+        assert_eq!(named(&[("LANG", "it_IT.UTF-8")]), "it_IT.UTF-8");
+        assert_eq!(named(&[("LANG", "it"), ("LC_ALL", "")]), "it");
+        assert_eq!(named(&[("LANG", "it"), ("LC_ALL", "en")]), "en");
+        assert_eq!(named(&[]), "");
     }
 }

@@ -24,6 +24,8 @@ use crate::writer::{Job, Message, Tx};
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    /// Counts writes that were answered with `Ok`.
+    commits: Arc<watch::Sender<u64>>,
 }
 
 pub(crate) struct Inner {
@@ -47,6 +49,7 @@ impl Store {
     pub(crate) fn from_inner(inner: Inner) -> Self {
         Self {
             inner: Arc::new(inner),
+            commits: Arc::default(),
         }
     }
 
@@ -108,7 +111,12 @@ impl Store {
             .send(Message::Write(job))
             .await
             .map_err(|_| closed())?;
-        answer.await.unwrap_or_else(|_| Err(closed()))
+        let outcome = answer.await.unwrap_or_else(|_| Err(closed()));
+        if outcome.is_ok() {
+            self.commits
+                .send_modify(|count| *count = count.wrapping_add(1));
+        }
+        outcome
     }
 
     /// Runs `f` on one consistent state of the database, which includes every write that was
@@ -141,6 +149,13 @@ impl Store {
     #[must_use]
     pub fn watch_health(&self) -> watch::Receiver<Health> {
         self.inner.health.clone()
+    }
+
+    /// Changes after each [`Store::write`] that was answered with `Ok`, and whose caller waited for
+    /// that: a hint that what was read before may be old.
+    #[must_use]
+    pub fn watch_commits(&self) -> watch::Receiver<u64> {
+        self.commits.subscribe()
     }
 
     /// Writes a checked copy to `path`, which must not exist. Runs beside live traffic; takes as

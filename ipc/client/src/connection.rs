@@ -14,15 +14,14 @@ use std::{
 use convergio_contract::{
     ErrorCode, Method, RpcError, RunEvent, Uuid,
     daemon::{Initialize, InitializeParams, InitializeResponse},
-    event::{RUN_CLOSED, RUN_EVENT},
     limits::LINE_MAX_BYTES,
+    topic::TopicEvent,
 };
 use convergio_transport::{
     frame::{FrameReader, Line},
-    message::{self, Incoming},
+    message,
 };
-use jsonrpsee_types::Id;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::{
     io::AsyncWriteExt,
@@ -32,21 +31,24 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{ClientError, ClientOptions, spawn};
+use crate::{ClientError, ClientOptions, incoming::hand_out, spawn};
 
 /// Events of one run that may wait for their reader. A reader that is further behind subscribes
 /// anew after the last event it saw.
 const EVENTS_MAX: usize = 4096;
+/// Topics' events that may wait for their reader. One that is further behind subscribes anew.
+const TOPIC_EVENTS_MAX: usize = 256;
 
 /// Connections in a row that may end before they are answered.
 const EARLY_ENDS_MAX: u32 = 3;
 
-type Outcome = Result<Box<RawValue>, RpcError>;
+pub(crate) type Outcome = Result<Box<RawValue>, RpcError>;
 
 #[derive(Debug, Default)]
-struct Shared {
-    calls: HashMap<u64, oneshot::Sender<Outcome>>,
-    runs: HashMap<Uuid, mpsc::Sender<RunEvent>>,
+pub(crate) struct Shared {
+    pub(crate) calls: HashMap<u64, oneshot::Sender<Outcome>>,
+    pub(crate) runs: HashMap<Uuid, mpsc::Sender<RunEvent>>,
+    pub(crate) topics: Option<mpsc::Sender<TopicEvent>>,
     out: Vec<u8>,
     /// What was sent so far, until the handshake is answered: a daemon that ends before it
     /// answers has done nothing of it, and the next one gets it again.
@@ -63,7 +65,7 @@ pub(crate) struct Connection {
     reader: AbortHandle,
 }
 
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+pub(crate) fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     // Nothing panics while it holds the lock, and the state is whole between statements.
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -190,6 +192,21 @@ impl Connection {
             shared.runs.insert(run_id, sender);
         }
         receiver
+    }
+
+    /// Registers the reader of topics; the last one holds. The daemon is asked by
+    /// `events.subscribe`.
+    pub(crate) fn listen_to_topics(&self) -> mpsc::Receiver<TopicEvent> {
+        let (sender, receiver) = mpsc::channel(TOPIC_EVENTS_MAX);
+        let mut shared = lock(&self.shared);
+        if shared.ended.is_none() {
+            shared.topics = Some(sender);
+        }
+        receiver
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        lock(&self.shared).ended.is_some()
     }
 
     /// Takes a call off the list and tells the daemon, as far as that goes without waiting.
@@ -336,6 +353,7 @@ async fn read_all(mut read: OwnedReadHalf, mut reading: Reading) {
     shared.sent = None;
     shared.calls.clear();
     shared.runs.clear();
+    shared.topics = None;
 }
 
 impl Reading {
@@ -344,7 +362,7 @@ impl Reading {
         let why = loop {
             match reader.next().await {
                 Ok(Some(Line::Complete(line))) => {
-                    if let Err(why) = dispatch(&line, &self.shared) {
+                    if let Err(why) = hand_out(&line, &self.shared) {
                         return Ended::Over(Some(why));
                     }
                     if let Some(why) = self.greet() {
@@ -410,64 +428,5 @@ impl Reading {
         fresh.write_all(&sent).await.ok()?;
         *write = fresh;
         Some(read)
-    }
-}
-
-#[derive(Deserialize)]
-struct RunIdOnly {
-    run_id: Uuid,
-}
-
-/// Hands one line to whoever waits for it. An error means that the connection is of no use.
-fn dispatch(line: &[u8], shared: &Mutex<Shared>) -> Result<(), String> {
-    let text = std::str::from_utf8(line).map_err(|error| error.to_string())?;
-    let incoming = message::parse(text).map_err(|fault| fault.message)?;
-    match incoming {
-        Incoming::Response {
-            id: Id::Number(id),
-            outcome,
-        } => {
-            if let Some(waiting) = lock(shared).calls.remove(&id) {
-                // The caller may be gone; then nobody wants it.
-                let _ = waiting.send(outcome.map(ToOwned::to_owned));
-            }
-            Ok(())
-        }
-        // An error without our id answers a line that could not be read: the daemon speaks to
-        // the whole connection.
-        Incoming::Response {
-            outcome: Err(error),
-            ..
-        } => Err(error.message),
-        Incoming::Notification {
-            method,
-            params: Some(params),
-        } if method == RUN_EVENT => {
-            let RunIdOnly { run_id } =
-                serde_json::from_str(params.get()).map_err(|error| error.to_string())?;
-            let mut shared = lock(shared);
-            if let Some(reader) = shared.runs.get(&run_id) {
-                let event =
-                    serde_json::from_str(params.get()).map_err(|error| error.to_string())?;
-                // Full: the reader subscribes anew. Closed: nobody reads.
-                if reader.try_send(event).is_err() {
-                    shared.runs.remove(&run_id);
-                }
-            }
-            Ok(())
-        }
-        // The reader was too slow: it subscribes anew after the last event that it saw.
-        Incoming::Notification {
-            method,
-            params: Some(params),
-        } if method == RUN_CLOSED => {
-            let RunIdOnly { run_id } =
-                serde_json::from_str(params.get()).map_err(|error| error.to_string())?;
-            lock(shared).runs.remove(&run_id);
-            Ok(())
-        }
-        Incoming::Response { .. } | Incoming::Notification { .. } | Incoming::Request { .. } => {
-            Ok(())
-        }
     }
 }

@@ -5,10 +5,13 @@
 //! a dropped call must name its id in `$/cancel`, the handshake and the first calls travel in
 //! one write, and a lagging reader must resubscribe instead of failing.
 
+mod arrival;
 mod connection;
 mod error;
 mod events;
+mod incoming;
 mod spawn;
+mod topics;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -20,6 +23,7 @@ pub use convergio_transport::{
 pub use error::ClientError;
 pub use events::RunEvents;
 pub use spawn::{SpawnNotice, running_owner};
+pub use topics::{TopicNews, Topics};
 
 use connection::Connection;
 use convergio_contract::{

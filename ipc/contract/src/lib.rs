@@ -110,6 +110,12 @@ macro_rules! for_each_method {
             $crate::config::ConfigUnset,
             $crate::config::ConfigExplain,
             $crate::config::ConfigSchema,
+            $crate::menu::MenuGet,
+            $crate::menu::MenuAct,
+            $crate::menu::BackgroundPause,
+            $crate::menu::BackgroundGet,
+            $crate::topic::EventsSubscribe,
+            $crate::topic::EventsUnsubscribe,
         }
     };
 }

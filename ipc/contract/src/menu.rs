@@ -109,6 +109,9 @@ pub enum MenuKind {
 pub struct MenuActParams {
     /// The entry.
     pub id: String,
+    /// For the answer: `en` or `it`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
 }
 
 /// What a client does now.

@@ -7,6 +7,7 @@ use crate::{
     ErrorCode, Method, PROTOCOL_VERSIONS, RunEvent,
     event::{RUN_CLOSED, RUN_EVENT, RunClosed},
     for_each_method,
+    topic::{TOPIC_NOTIFICATION, TopicEvent},
 };
 
 /// The document, with keys in a stable order.
@@ -21,6 +22,7 @@ pub fn document() -> Value {
     for_each_method!(describe_all);
     let event = generator.subschema_for::<RunEvent>();
     let closed = generator.subschema_for::<RunClosed>();
+    let topic = generator.subschema_for::<TopicEvent>();
     let errors: Map<String, Value> = ErrorCode::ALL
         .iter()
         .map(|code| {
@@ -46,6 +48,7 @@ pub fn document() -> Value {
         "x-notifications": [
             {"name": RUN_EVENT, "direction": "server to client", "params": event},
             {"name": RUN_CLOSED, "direction": "server to client", "params": closed},
+            {"name": TOPIC_NOTIFICATION, "direction": "server to client", "params": topic},
             {"name": "$/cancel", "direction": "client to server", "params": {
                 "type": "object",
                 "properties": {"id": {"description": "The id of the request to cancel."}},

@@ -69,6 +69,11 @@ impl Flow {
         parts[part].push_str(text);
     }
 
+    /// How much of the answer there is, without the reasoning.
+    pub(super) fn characters(&self) -> usize {
+        self.text.iter().map(|part| part.chars().count()).sum()
+    }
+
     /// The next text behind `place`, which then stands behind it.
     pub(super) fn next(&self, place: &mut Place) -> Option<Piece> {
         // A model reasons before it answers.

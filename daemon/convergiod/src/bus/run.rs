@@ -71,6 +71,17 @@ struct State {
     cancel: Option<String>,
     /// The answer in progress.
     flow: Flow,
+    /// Findings that were shown.
+    findings: u32,
+}
+
+/// How far a run is, for who only glances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Findings so far.
+    pub(crate) findings: u32,
+    /// Characters of the answer so far.
+    pub(crate) characters: usize,
 }
 
 /// One run in progress.
@@ -99,6 +110,7 @@ impl LiveRun {
                 readers: 0,
                 cancel: None,
                 flow: Flow::default(),
+                findings: 0,
             }),
             changed: Notify::new(),
             flowed: Notify::new(),
@@ -124,6 +136,15 @@ impl LiveRun {
     /// How the run stands.
     pub(crate) fn info(&self) -> RunInfo {
         self.state().info.clone()
+    }
+
+    /// How far it is.
+    pub(crate) fn progress(&self) -> Progress {
+        let state = self.state();
+        Progress {
+            findings: state.findings,
+            characters: state.flow.characters(),
+        }
     }
 
     /// Says what the run is about, where that was not known when it was registered.
@@ -220,8 +241,11 @@ impl LiveRun {
                     (RunState::Failed, slug)
                 }
                 EventBody::Cancelled { .. } => (RunState::Cancelled, None),
+                EventBody::Finding(_) => {
+                    state.findings = state.findings.saturating_add(1);
+                    continue;
+                }
                 EventBody::Started { .. }
-                | EventBody::Finding(_)
                 | EventBody::Plan(_)
                 | EventBody::Delta { .. }
                 | EventBody::Reasoning { .. }

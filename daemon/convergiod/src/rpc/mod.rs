@@ -9,6 +9,7 @@ mod config;
 mod daemon;
 mod health;
 mod logs;
+mod menu;
 mod model;
 mod price;
 mod privacy;
@@ -20,6 +21,7 @@ mod run;
 mod session;
 mod template;
 mod token;
+mod topic;
 mod undo;
 mod usage;
 
