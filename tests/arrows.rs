@@ -54,6 +54,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("convergio-fake-provider", &[]),
     ("convergio-cv", &["convergio-client", "convergio-contract"]),
+    (
+        "convergio-search-provider",
+        &["convergio-client", "convergio-contract"],
+    ),
 ];
 
 /// Users of everything.
