@@ -25,6 +25,7 @@ use crate::{
     gateway::Gateway,
     log::Log,
     providers::ModelHouse,
+    reminders::Reminders,
     rpc,
     run_kinds::record::Books,
     topics::Topics,
@@ -92,6 +93,8 @@ pub(crate) struct Daemon {
     pub(crate) held: Held,
     /// The user's and the machine's bus.
     pub(crate) desktop: Desktop,
+    /// What is to come of tasks, and who is told.
+    pub(crate) reminders: Reminders,
 }
 
 /// Times in the life of a run.
@@ -171,7 +174,7 @@ impl Daemon {
 
     /// A client came that shows reminders itself.
     pub(crate) fn somebody_shows_reminders(&self) {
-        tracing::debug!("a client shows reminders itself");
+        self.reminders.show_again();
     }
 
     /// Nobody is connected but to listen, nothing runs, and no program may come in.
@@ -179,6 +182,7 @@ impl Daemon {
         self.connections.in_use() == 0
             && self.live.running_count() == 0
             && !self.gateway.is_wanted()
+            && !self.reminders.keeps_awake()
     }
 }
 

@@ -24,11 +24,13 @@ mod lifecycle;
 mod log;
 mod memory;
 mod menu;
+mod notifications;
 mod offline;
 pub mod program;
 mod providers;
 mod recovery;
 mod redact;
+mod reminders;
 mod rpc;
 mod run_kinds;
 pub mod service;
@@ -59,6 +61,7 @@ use crate::{
 pub use crate::{
     boot_error::BootError,
     daemon::RunsTiming,
+    reminders::Clock,
     service::notify::Notifier,
     surroundings::{Buses, Keys, Surroundings},
 };
@@ -86,6 +89,8 @@ pub struct BootOptions {
     pub notifier: Notifier,
     /// Other times than usual: for tests.
     pub timing: Option<RunsTiming>,
+    /// What time it is, for reminders: for tests.
+    pub clock: Clock,
     log_to: Option<LogInstaller>,
 }
 
@@ -100,6 +105,7 @@ impl BootOptions {
             signals: false,
             notifier: Notifier::silent(),
             timing: None,
+            clock: Clock::system(),
             log_to: None,
         }
     }
@@ -114,6 +120,7 @@ impl BootOptions {
             signals: true,
             notifier: Notifier::from_process(),
             timing: None,
+            clock: Clock::system(),
             log_to: Some(Box::new(move |log, settings| {
                 log_everything(log, settings, started_by == StartedBy::Foreground);
             })),
@@ -215,6 +222,11 @@ impl Running {
     /// Drains and ends, as SIGTERM does. Returns at once.
     pub fn stop(&self) {
         self.daemon.advance(Phase::Draining);
+    }
+
+    /// Reads the wall clock now, as after the machine slept. Returns at once.
+    pub fn look_at_the_clock(&self) {
+        self.daemon.reminders.wake();
     }
 
     /// Waits until the daemon has ended.

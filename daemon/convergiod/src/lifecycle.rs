@@ -40,6 +40,7 @@ use crate::{
     memory,
     providers::ModelHouse,
     recovery::recover,
+    reminders::{Reminders, keep},
     service::{notify::Notifier, predecessor::released},
     socket_file::{Place, Watch, place},
     tick::Timer,
@@ -197,6 +198,7 @@ pub(crate) fn open(options: &mut BootOptions) -> Result<Opened, BootError> {
         menu_turn: tokio::sync::Mutex::default(),
         held,
         desktop,
+        reminders: Reminders::new(options.clock.clone()),
         store,
     });
     Ok(Opened {
@@ -232,6 +234,7 @@ pub(crate) async fn serve(
                 listener,
                 timer,
                 signals,
+                keeping: None,
                 tidy_since: None,
                 today: jiff::Zoned::now().date(),
             }
@@ -280,6 +283,8 @@ struct Life {
     listener: Arc<UnixListener>,
     timer: Timer,
     signals: Option<(Signal, Signal)>,
+    /// Fires reminders.
+    keeping: Option<tokio::task::JoinHandle<()>>,
     /// What has expired is to be removed, since then.
     tidy_since: Option<Instant>,
     /// The day of the last look: "tomorrow" in a menu is another one on the next.
@@ -312,6 +317,7 @@ impl Life {
             Arc::clone(&daemon),
             Arc::clone(&self.listener),
         ));
+        self.keeping = Some(tokio::spawn(keep(Arc::clone(&daemon))));
         let mut phase = daemon.phase.subscribe();
         let socket_file = Watch::new(&daemon.socket);
         let mut ticks = 0u64;
@@ -340,6 +346,7 @@ impl Life {
                 }
                 _ = phase.wait_for(|phase| *phase != Phase::Serving) => break Ok(()),
                 () = daemon.wish.notified() => {}
+                () = daemon.reminders.planned() => {}
                 () = socket_file.changed() => if self.lost_the_socket() {
                     break Ok(());
                 },
@@ -382,6 +389,8 @@ impl Life {
             .notifier
             .wants_word_every()
             .map_or(TICK, |word| TICK.min(word));
+        let reminder = daemon.reminders.until_next();
+        let tick = reminder.map_or(tick, |next| tick.min(next));
         if daemon.started_by != StartedBy::OnDemand || !daemon.is_idle() {
             return tick;
         }
@@ -410,6 +419,8 @@ impl Life {
         if daemon.live.running_count() == 0 {
             memory::give_back();
         }
+        let bus = &daemon.desktop.session;
+        daemon.reminders.tick(|| bus.seems_there().is_ok());
         // Somebody may have changed the settings, or let go of the port.
         daemon.tend_gateway().await;
         let today = jiff::Zoned::now().date();
@@ -472,6 +483,12 @@ impl Life {
             }
         }
         daemon.advance(Phase::Ending);
+        if let Some(mut keeping) = self.keeping.take()
+            && timeout(SETTLE_WITHIN, &mut keeping).await.is_err()
+        {
+            // What it was showing is shown again, in its own place.
+            keeping.abort();
+        }
         if self.opened.ours && place(&daemon.socket) == self.opened.bound {
             // Whoever comes from here on starts another daemon, which waits for the lock.
             // A socket that stays is stale, and probed by whoever comes next.

@@ -8,6 +8,7 @@ mod folders;
 mod git;
 mod log;
 pub(crate) mod models;
+pub(crate) mod notifications;
 mod runtime_folder;
 mod service;
 mod settings;

@@ -69,6 +69,7 @@ impl Handle<Initialize> for Daemon {
                 "this connection is initialized already",
             ));
         }
+        let (missed, missed_more) = self.reminders.missed();
         Ok(InitializeResponse {
             protocol_version: (*protocol_version).to_owned(),
             server: ServerInfo {
@@ -86,8 +87,8 @@ impl Handle<Initialize> for Daemon {
             },
             schema_hash: SCHEMA_HASH.clone(),
             epoch: self.epoch.clone(),
-            missed: Vec::new(),
-            missed_more: 0,
+            missed,
+            missed_more,
         })
     }
 }

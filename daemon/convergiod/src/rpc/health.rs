@@ -18,6 +18,7 @@ use crate::{
     daemon::{Daemon, Phase},
     dispatch::{Call, Handle},
     doctor,
+    notifications::Link,
     providers::seen::everybody,
     version,
 };
@@ -108,6 +109,19 @@ impl Daemon {
         checks
     }
 
+    /// Whether reminders can be shown. Shows nothing; the bus may start a server for it.
+    async fn examine_notifications(&self) -> Check {
+        let server = match Link::open(&self.desktop.session).await {
+            Ok(mut link) => link.server().await,
+            Err(error) => Err(error),
+        };
+        doctor::notifications::judge(&doctor::notifications::Found {
+            enabled: self.configuration.own().notifications().enabled,
+            server: server.map(|server| (server.said(), server.can("actions"))),
+            menu_bar: self.topics.has_shower(),
+        })
+    }
+
     /// Bytes that left for other machines, of what is still written down.
     async fn bytes_sent(&self) -> Result<u64, RpcError> {
         let tenant = self.runs().tenant();
@@ -143,6 +157,7 @@ impl Handle<HealthDoctor> for Daemon {
             checks.extend(self.examine_models(&settings).await);
         }
         checks.extend(self.examine_gateway());
+        checks.push(self.examine_notifications().await);
         Ok(HealthDoctorResponse { checks })
     }
 }

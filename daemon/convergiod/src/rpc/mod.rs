@@ -11,6 +11,7 @@ mod health;
 mod logs;
 mod menu;
 mod model;
+mod notify;
 mod price;
 mod privacy;
 mod provider;

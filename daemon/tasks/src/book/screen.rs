@@ -4,7 +4,7 @@ use convergio_store::{Connection, StoreError, at};
 use rusqlite::params;
 use uuid::Uuid;
 
-use super::{Occurrence, table::occurrences};
+use super::{BookError, Occurrence, table::occurrences};
 
 /// Reminders that a notification server took and nobody answered, oldest first, `limit` at most.
 ///
@@ -22,6 +22,22 @@ pub fn on_screen(
          ORDER BY o.fired_ms, o.id LIMIT ?2",
         params![tenant, limit],
     )
+}
+
+/// The reminder of that id.
+///
+/// # Errors
+/// [`BookError::NoOccurrence`], or what the database said.
+pub fn reminder(connection: &Connection, tenant: Uuid, id: Uuid) -> Result<Occurrence, BookError> {
+    let found = occurrences(
+        connection,
+        "o.id = ?2 AND t.tenant_id = ?1",
+        params![tenant, id],
+    )?;
+    found
+        .into_iter()
+        .next()
+        .ok_or(BookError::NoOccurrence { id })
 }
 
 /// Reminders that nobody could show and nobody saw, oldest first, `limit` at most, and how many
