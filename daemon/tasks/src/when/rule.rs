@@ -1,0 +1,474 @@
+//! What comes again, as an RFC 5545 rule and its first time.
+
+use jiff::civil::{Date, Time, Weekday};
+use jiff::{Span, Zoned, tz::TimeZone};
+
+use super::draft::Draft;
+use super::hours::{self, Hour};
+use super::piece::{Amount, Freq, MonthRef, NthOf, Piece, Rule, Unit, Which, Why};
+use super::resolve::{Context, Dates, add, plain, whole_seconds};
+use super::{Basis, Reading, Repeat, WhenError};
+
+/// Days among which the first time is looked for: 29 February may be eight years away.
+const DAYS_AHEAD: i32 = 366 * 9;
+
+/// What a repetition can mean.
+pub(super) fn readings(context: &Context<'_>, draft: &Draft) -> Result<Vec<Reading>, WhenError> {
+    let mut rule = match (&draft.rule, &draft.weekdays) {
+        (Some(rule), _) => rule.clone(),
+        (None, Some((days, _))) => Rule::new(Freq::Weekly, 1).on(days.iter().copied()),
+        (None, None) => return Err(WhenError::Never),
+    };
+    if draft.amount.is_some() || draft.period.is_some() {
+        return Err(apart("a repetition and a distance or period"));
+    }
+    let mut starts = merge(&mut rule, context, draft)?;
+    if let Some(start) = &draft.start {
+        if starts.is_some() {
+            return Err(apart("two beginnings"));
+        }
+        starts = Some(bare(draft, context).piece(start)?);
+    }
+    if matches!(rule.freq, Freq::Minutely | Freq::Hourly) {
+        return of_clock(&rule, context, draft, starts);
+    }
+    let starts = starts.unwrap_or_else(|| vec![(context.today, None)]);
+    let hours = hours::on_a_day(draft.clock, draft.part, context.now.time())?;
+    // At midnight: the day that begins.
+    let mut options = hours.options;
+    if options.len() == 2 && options[0].2 == Some(Why::DayBegins) {
+        options.truncate(1);
+        options[0].2 = None;
+    }
+    let mut out = Vec::new();
+    for (start, why) in &starts {
+        let timed: Vec<Option<Hour>> = if draft.is_timed() {
+            options.iter().map(|option| Some(*option)).collect()
+        } else {
+            vec![None]
+        };
+        for hour in timed {
+            let mut reading = first(&rule, context, draft, *start, hour)?;
+            reading.why.extend(*why);
+            out.push(reading);
+        }
+    }
+    Ok(out)
+}
+
+fn apart(what: &str) -> WhenError {
+    WhenError::Contradiction {
+        what: format!("{what} do not go together"),
+    }
+}
+
+/// Dates of a piece, whatever else is in the draft.
+fn bare<'a>(_: &Draft, context: &'a Context<'a>) -> Dates<'a> {
+    static EMPTY: std::sync::OnceLock<Draft> = std::sync::OnceLock::new();
+    Dates::new(context, EMPTY.get_or_init(Draft::default))
+}
+
+/// Puts the days that stand beside a rule into it. What is a date is its beginning.
+fn merge(
+    rule: &mut Rule,
+    context: &Context<'_>,
+    draft: &Draft,
+) -> Result<Option<Vec<(Date, Option<Why>)>>, WhenError> {
+    let free = rule.days.is_empty() && rule.month_days.is_empty();
+    let days: Option<Vec<Weekday>> = match (&draft.weekdays, draft.weekday) {
+        (Some((days, _)), None) if draft.rule.is_some() => Some(days.clone()),
+        (None, Some((day, Which::Plain | Which::This))) => Some(vec![day]),
+        (None, Some((day, which))) => {
+            if draft.day.is_some() || rule.freq != Freq::Weekly || !free {
+                return Err(apart("a repetition and that day"));
+            }
+            return Ok(Some(
+                bare(draft, context).piece(&Piece::Weekday(day, which))?,
+            ));
+        }
+        (Some(_), Some(_)) => return Err(apart("days of the week twice")),
+        _ => None,
+    };
+    if let Some(days) = days {
+        if !free || draft.day.is_some() {
+            return Err(apart("this repetition and a day of the week"));
+        }
+        match rule.freq {
+            Freq::Weekly => *rule = rule.clone().on(days),
+            _ => return Err(apart("this repetition and a day of the week")),
+        }
+        return Ok(None);
+    }
+    let Some(day) = &draft.day else {
+        return Ok(None);
+    };
+    match (rule.freq, day) {
+        (Freq::Monthly, Piece::DayOfMonth(day)) if free => rule.month_days = vec![*day],
+        (
+            Freq::Monthly,
+            Piece::Nth {
+                nth,
+                of,
+                month: MonthRef::Coming | MonthRef::Shift(0),
+            },
+        ) if free => match of {
+            NthOf::Weekday(day) => rule.days = vec![(*nth, *day)],
+            NthOf::Day => rule.month_days = vec![*nth],
+        },
+        (
+            Freq::Monthly,
+            Piece::Edge {
+                end,
+                unit: Unit::Month,
+                month: MonthRef::Shift(0),
+                ..
+            },
+        ) if free => {
+            rule.month_days = vec![if *end { -1 } else { 1 }];
+        }
+        (Freq::Yearly, Piece::Date { year, month, day }) if free => {
+            rule.month = Some(*month);
+            rule.month_days = vec![*day];
+            if year.is_some() {
+                return Ok(Some(bare(draft, context).piece(&Piece::Date {
+                    year: *year,
+                    month: *month,
+                    day: *day,
+                })?));
+            }
+        }
+        (
+            Freq::Yearly,
+            Piece::Nth {
+                nth,
+                of,
+                month: MonthRef::Named(month, None),
+            },
+        ) if free => {
+            rule.month = Some(*month);
+            match of {
+                NthOf::Weekday(day) => rule.days = vec![(*nth, *day)],
+                NthOf::Day => rule.month_days = vec![*nth],
+            }
+        }
+        (_, Piece::Day(_) | Piece::Date { .. } | Piece::Later(..)) => {
+            return Ok(Some(bare(draft, context).piece(day)?));
+        }
+        _ => return Err(apart("this repetition and that day")),
+    }
+    Ok(None)
+}
+
+/// Every so many minutes or hours.
+fn of_clock(
+    rule: &Rule,
+    context: &Context<'_>,
+    draft: &Draft,
+    starts: Option<Vec<(Date, Option<Why>)>>,
+) -> Result<Vec<Reading>, WhenError> {
+    let seconds = i64::from(rule.interval) * if rule.freq == Freq::Hourly { 3600 } else { 60 };
+    let mut out = Vec::new();
+    if starts.is_none() && !draft.is_timed() {
+        let now = whole_seconds(context.now)?;
+        let now = now
+            .checked_sub(Span::new().seconds(i64::from(now.second())))
+            .map_err(|_| WhenError::OutOfRange)?;
+        let span = Span::new()
+            .try_seconds(seconds)
+            .map_err(|_| WhenError::OutOfRange)?;
+        let due = now.checked_add(span).map_err(|_| WhenError::OutOfRange)?;
+        out.push(finish(rule, context, draft, due, false, None)?);
+        return Ok(out);
+    }
+    if !draft.is_timed() {
+        return Err(apart("a repetition by the hour and a day without an hour"));
+    }
+    let hours = hours::on_a_day(draft.clock, draft.part, context.now.time())?;
+    let starts = starts.unwrap_or_else(|| vec![(context.today, None)]);
+    for (start, why) in starts {
+        for (days, time, hour_why) in &hours.options {
+            let mut date = add(
+                start,
+                Amount {
+                    days: *days,
+                    ..Amount::default()
+                },
+            )?;
+            let (mut due, mut shifted) = context.at(date, *time)?;
+            if due < *context.now {
+                date = add(
+                    date,
+                    Amount {
+                        days: 1,
+                        ..Amount::default()
+                    },
+                )?;
+                (due, shifted) = context.at(date, *time)?;
+            }
+            let mut reading = finish(rule, context, draft, due, false, None)?;
+            reading.when.shifted = shifted;
+            reading.why.extend(why);
+            reading.why.extend(*hour_why);
+            out.push(reading);
+        }
+    }
+    Ok(out)
+}
+
+/// The first time of a rule by days.
+fn first(
+    rule: &Rule,
+    context: &Context<'_>,
+    draft: &Draft,
+    start: Date,
+    hour: Option<Hour>,
+) -> Result<Reading, WhenError> {
+    for ahead in 0..=DAYS_AHEAD {
+        let date = add(
+            start,
+            Amount {
+                days: ahead,
+                ..Amount::default()
+            },
+        )?;
+        if !fits(rule, date) {
+            continue;
+        }
+        let Some((days, time, why)) = hour else {
+            if date < context.today {
+                continue;
+            }
+            return finish(rule, context, draft, context.day(date)?, true, None);
+        };
+        let on = add(
+            date,
+            Amount {
+                days,
+                ..Amount::default()
+            },
+        )?;
+        let (due, shifted) = context.at(on, time)?;
+        if due < *context.now {
+            continue;
+        }
+        let mut reading = finish(&moved(rule, days), context, draft, due, false, Some(time))?;
+        reading.when.shifted = shifted;
+        reading.why.extend(why);
+        return Ok(reading);
+    }
+    Err(WhenError::Never)
+}
+
+/// "every friday at 24:00" comes on Saturdays.
+fn moved(rule: &Rule, days: i32) -> Rule {
+    let mut rule = rule.clone();
+    if days == 1 {
+        for (_, day) in &mut rule.days {
+            *day = day.next();
+        }
+    }
+    rule
+}
+
+fn fits(rule: &Rule, date: Date) -> bool {
+    let month = rule.month.is_none_or(|month| date.month() == month);
+    let of_month = rule.month_days.is_empty()
+        || rule.month_days.iter().any(|day| {
+            let last = date.days_in_month();
+            if *day < 0 {
+                date.day() == last + 1 + *day
+            } else {
+                date.day() == (*day).min(last)
+            }
+        });
+    let of_week = rule.days.is_empty()
+        || rule.days.iter().any(|(nth, day)| {
+            date.weekday() == *day
+                && (*nth == 0
+                    || date
+                        .first_of_month()
+                        .nth_weekday_of_month(*nth, *day)
+                        .is_ok_and(|found| found == date))
+        });
+    month && of_month && of_week
+}
+
+fn finish(
+    rule: &Rule,
+    context: &Context<'_>,
+    draft: &Draft,
+    due: Zoned,
+    all_day: bool,
+    _time: Option<Time>,
+) -> Result<Reading, WhenError> {
+    let mut text = text(rule, due.date());
+    if draft.until.is_some() && (draft.times.is_some() || draft.during.is_some())
+        || draft.times.is_some() && draft.during.is_some()
+    {
+        return Err(apart("two ends"));
+    }
+    if let Some(times) = draft.times {
+        text.push_str(&format!(";COUNT={times}"));
+    }
+    let until = match (&draft.until, draft.during) {
+        (Some(until), _) => Some(until_date(until, context, draft)?),
+        (None, Some(during)) => {
+            let end = add(due.date(), during)?;
+            Some(end.yesterday().map_err(|_| WhenError::OutOfRange)?)
+        }
+        (None, None) => None,
+    };
+    if let Some(until) = until {
+        if until < due.date() {
+            return Err(WhenError::Never);
+        }
+        text.push_str(";UNTIL=");
+        text.push_str(&until_text(until, all_day, context.zone)?);
+    }
+    let basis = if draft.done {
+        Basis::AfterCompletion
+    } else {
+        Basis::Schedule
+    };
+    let mut when = plain(due, all_day, None);
+    when.repeat = Some(Repeat { rrule: text, basis });
+    Ok(Reading {
+        when,
+        why: Vec::new(),
+    })
+}
+
+/// The last day that counts.
+fn until_date(until: &Piece, context: &Context<'_>, draft: &Draft) -> Result<Date, WhenError> {
+    if let Piece::Month { month, year, .. } = until {
+        let first = match year {
+            Some(year) => Date::new(*year, *month, 1).map_err(|_| WhenError::OutOfRange)?,
+            None => {
+                let this = Date::new(context.today.year(), *month, 1)
+                    .map_err(|_| WhenError::OutOfRange)?;
+                if this.last_of_month() < context.today {
+                    add(
+                        this,
+                        Amount {
+                            months: 12,
+                            ..Amount::default()
+                        },
+                    )?
+                } else {
+                    this
+                }
+            }
+        };
+        return Ok(first.last_of_month());
+    }
+    let found = bare(draft, context).piece(until)?;
+    let date = found
+        .last()
+        .map(|(date, _)| *date)
+        .ok_or(WhenError::Never)?;
+    Ok(match until {
+        Piece::Period {
+            unit: Unit::Week, ..
+        } => add(
+            date,
+            Amount {
+                days: 6,
+                ..Amount::default()
+            },
+        )?,
+        Piece::Period {
+            unit: Unit::Month, ..
+        } => date.last_of_month(),
+        Piece::Period { .. } => date.last_of_year(),
+        _ => date,
+    })
+}
+
+/// `UNTIL` is a date beside a date and UTC beside a time in a zone.
+fn until_text(until: Date, all_day: bool, zone: &TimeZone) -> Result<String, WhenError> {
+    if all_day {
+        return Ok(until.strftime("%Y%m%d").to_string());
+    }
+    let last = until
+        .at(23, 59, 59, 0)
+        .to_zoned(zone.clone())
+        .map_err(|_| WhenError::OutOfRange)?;
+    Ok(last
+        .with_time_zone(TimeZone::UTC)
+        .strftime("%Y%m%dT%H%M%SZ")
+        .to_string())
+}
+
+fn code(day: Weekday) -> &'static str {
+    match day {
+        Weekday::Monday => "MO",
+        Weekday::Tuesday => "TU",
+        Weekday::Wednesday => "WE",
+        Weekday::Thursday => "TH",
+        Weekday::Friday => "FR",
+        Weekday::Saturday => "SA",
+        Weekday::Sunday => "SU",
+    }
+}
+
+/// The rule as RFC 5545 writes it; `first` is its first day.
+fn text(rule: &Rule, first: Date) -> String {
+    let freq = match rule.freq {
+        Freq::Minutely => "MINUTELY",
+        Freq::Hourly => "HOURLY",
+        Freq::Daily => "DAILY",
+        Freq::Weekly => "WEEKLY",
+        Freq::Monthly => "MONTHLY",
+        Freq::Yearly => "YEARLY",
+    };
+    let mut out = format!("FREQ={freq}");
+    if rule.interval > 1 {
+        out.push_str(&format!(";INTERVAL={}", rule.interval));
+    }
+    let mut month = rule.month;
+    let mut month_days = rule.month_days.clone();
+    // A rule by month on a day that some months lack: say which day it is, so that none is skipped.
+    if rule.freq == Freq::Monthly
+        && rule.days.is_empty()
+        && month_days.is_empty()
+        && first.day() > 28
+    {
+        month_days = vec![first.day()];
+    }
+    if rule.freq == Freq::Yearly
+        && rule.days.is_empty()
+        && month_days.is_empty()
+        && (first.month(), first.day()) == (2, 29)
+    {
+        month = Some(2);
+        month_days = vec![29];
+    }
+    if let Some(month) = month {
+        out.push_str(&format!(";BYMONTH={month}"));
+    }
+    let short = month.is_none() || month == Some(2);
+    match month_days.as_slice() {
+        [day @ 29..=31] if short && (month.is_none() || *day == 29) => {
+            let days: Vec<String> = (28..=*day).map(|day| day.to_string()).collect();
+            out.push_str(&format!(";BYMONTHDAY={};BYSETPOS=-1", days.join(",")));
+        }
+        [] => {}
+        days => {
+            let days: Vec<String> = days.iter().map(i8::to_string).collect();
+            out.push_str(&format!(";BYMONTHDAY={}", days.join(",")));
+        }
+    }
+    if !rule.days.is_empty() {
+        let mut days = rule.days.clone();
+        days.sort_by_key(|(nth, day)| (day.to_monday_zero_offset(), *nth));
+        let days: Vec<String> = days
+            .iter()
+            .map(|(nth, day)| match nth {
+                0 => code(*day).to_owned(),
+                nth => format!("{nth}{}", code(*day)),
+            })
+            .collect();
+        out.push_str(&format!(";BYDAY={}", days.join(",")));
+    }
+    out
+}
