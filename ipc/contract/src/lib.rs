@@ -28,6 +28,7 @@ pub mod provider;
 pub mod review;
 pub mod route;
 pub mod run;
+pub mod search;
 pub mod secret;
 pub mod session;
 pub mod task;
@@ -101,6 +102,15 @@ macro_rules! for_each_method {
             $crate::template::TemplateSave,
             $crate::template::TemplateList,
             $crate::template::TemplateRemove,
+            $crate::task::TaskCreate,
+            $crate::task::TaskPreview,
+            $crate::task::TaskGet,
+            $crate::task::TaskList,
+            $crate::task::TaskUpdate,
+            $crate::task::TaskComplete,
+            $crate::task::TaskSnooze,
+            $crate::task::TaskDelete,
+            $crate::task::TaskInbox,
             $crate::token::TokenCreate,
             $crate::token::TokenList,
             $crate::token::TokenRevoke,
@@ -110,6 +120,8 @@ macro_rules! for_each_method {
             $crate::config::ConfigUnset,
             $crate::config::ConfigExplain,
             $crate::config::ConfigSchema,
+            $crate::notify::NotifyTest,
+            $crate::search::SearchQuery,
             $crate::menu::MenuGet,
             $crate::menu::MenuAct,
             $crate::menu::BackgroundPause,

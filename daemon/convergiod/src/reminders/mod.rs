@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 
 pub use clock::Clock;
 pub(crate) use keeper::{keep, quiet_until_ms};
-pub(crate) use text::test as test_texts;
+pub(crate) use text::{test as test_texts, told};
 
 /// After something failed it is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);

@@ -107,7 +107,7 @@ fn span(ms: i64, words: &Words) -> String {
 }
 
 /// As it travels.
-pub(super) fn told(occurrence: &Occurrence, language: Language, here: &TimeZone) -> Told {
+pub(crate) fn told(occurrence: &Occurrence, language: Language, here: &TimeZone) -> Told {
     Told {
         occurrence_id: occurrence.id,
         task_id: occurrence.task_id,

@@ -1,6 +1,8 @@
 //! The way back. Clients change files; the daemon keeps what they were. Its own change, the
 //! settings file, it takes back itself.
 
+mod tasks;
+
 use convergio_config::{Revision, restore};
 use convergio_contract::{
     ErrorCode, RpcError, Uuid,
@@ -14,8 +16,11 @@ use convergio_contract::{
     },
 };
 use convergio_runs::{NewUndo, RunsError, UndoState};
+use convergio_tasks::book::Images;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+pub(super) use tasks::keep_tasks;
 
 use super::runs_error;
 use crate::{
@@ -35,7 +40,7 @@ const LABEL_MAX_BYTES: usize = 64;
 const PATHS_MAX_BYTES: usize = 4096;
 
 /// A change as it is kept: one row, whatever the number of its files.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Kept {
     files: Vec<UndoFile>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,6 +53,9 @@ struct Kept {
     /// For a template, which is no file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     template: Option<KeptTemplate>,
+    /// For tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tasks: Option<Images>,
 }
 
 /// A template as it was, and as it became.
@@ -135,8 +143,7 @@ impl Handle<UndoPut> for Daemon {
             files: params.files,
             silence: params.silence,
             ended_silence: params.ended_silence,
-            settings_rev: None,
-            template: None,
+            ..Kept::default()
         };
         let new = new_undo(params.undo_id, &params.label, Some(params.root), &kept)?;
         self.runs().put_undo(new).await.map_err(runs_error)?;
@@ -216,6 +223,10 @@ impl Handle<UndoApply> for Daemon {
         }
         if let Some(template) = kept.template {
             self.restore_template(id, template).await?;
+            return Ok(done);
+        }
+        if let Some(images) = kept.tasks {
+            self.restore_tasks(id, images).await?;
             return Ok(done);
         }
         if params.keep_files && kept.silence.is_none() {
@@ -298,11 +309,8 @@ pub(super) fn keep_template(
     template: KeptTemplate,
 ) -> Result<(), RunsError> {
     let kept = Kept {
-        files: Vec::new(),
-        silence: None,
-        ended_silence: None,
-        settings_rev: None,
         template: Some(template),
+        ..Kept::default()
     };
     let new = new_undo(Uuid::now_v7(), label, None, &kept).map_err(|_| RunsError::Invalid {
         what: "template",
@@ -413,10 +421,8 @@ impl Daemon {
                 before: plan.before.as_ref().map(encoded),
                 after_sha256: plan.after_rev.as_str().to_owned(),
             }],
-            silence: None,
-            ended_silence: None,
             settings_rev: Some(plan.after_rev.as_str().to_owned()),
-            template: None,
+            ..Kept::default()
         };
         let new = new_undo(id, label, None, &kept)?;
         self.runs().put_undo(new).await.map_err(runs_error)?;
@@ -432,64 +438,4 @@ impl Daemon {
 }
 
 #[cfg(test)]
-mod tests {
-    use convergio_contract::undo::FileOnDisk;
-
-    use super::*;
-
-    fn sha(text: &str) -> String {
-        hex(&Sha256::digest(text))
-    }
-
-    fn file(before: Option<&str>, after: &str) -> UndoFile {
-        let utf8 = |text: &str| Blob {
-            encoding: Encoding::Utf8,
-            data: text.to_owned(),
-        };
-        UndoFile {
-            path: "/r/a.py".into(),
-            before: before.map(utf8),
-            after_sha256: sha(after),
-        }
-    }
-
-    fn on_disk(content: Option<&str>) -> UndoApplyParams {
-        UndoApplyParams {
-            undo_id: Uuid::nil(),
-            files: vec![FileOnDisk {
-                path: "/r/a.py".into(),
-                sha256: content.map(sha),
-            }],
-            keep_files: false,
-        }
-    }
-
-    #[test]
-    fn what_stands_changed_is_written_what_is_back_is_not_and_others_work_is_kept() {
-        let files = [file(Some("old"), "new")];
-        let write = left_to_write(&files, &on_disk(Some("new"))).unwrap();
-        assert_eq!(write[0].content.as_ref().unwrap().data, "old");
-        assert!(
-            left_to_write(&files, &on_disk(Some("old")))
-                .unwrap()
-                .is_empty()
-        );
-        let conflict = left_to_write(&files, &on_disk(Some("other"))).unwrap_err();
-        assert_eq!(conflict.kind(), Some(ErrorCode::Conflict));
-        let conflict = left_to_write(&files, &on_disk(None)).unwrap_err();
-        assert_eq!(conflict.kind(), Some(ErrorCode::Conflict));
-        let made = [file(None, "new")];
-        assert!(
-            left_to_write(&made, &on_disk(Some("new"))).unwrap()[0]
-                .content
-                .is_none()
-        );
-        assert!(left_to_write(&made, &on_disk(None)).unwrap().is_empty());
-        let silent = UndoApplyParams {
-            undo_id: Uuid::nil(),
-            files: vec![],
-            keep_files: false,
-        };
-        assert!(left_to_write(&files, &silent).is_err());
-    }
-}
+mod tests;
