@@ -127,6 +127,14 @@ impl Rule {
         self
     }
 
+    /// The same rule that ends there; takes `COUNT`'s place.
+    #[must_use]
+    pub fn with_until(mut self, until: Until) -> Self {
+        self.count = None;
+        self.until = Some(until);
+        self
+    }
+
     /// Whether nothing but the start says on which days it fires.
     #[must_use]
     pub fn is_plain(&self) -> bool {
