@@ -45,7 +45,7 @@ use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
 pub use crate::repeat::{Basis, Repeat};
-pub use describe::{describe, describe_repeat, phrase};
+pub use describe::{describe, describe_repeat, describe_shift, phrase};
 pub use error::WhenError;
 pub use piece::Why;
 

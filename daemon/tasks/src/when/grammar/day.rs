@@ -193,7 +193,8 @@ impl Grammar<'_> {
 
     /// Several weekdays, or one in the plural.
     fn weekday_list(&self, at: usize) -> Option<Candidate> {
-        let at_names = self.text.skip(at, &["on"]);
+        let at_names = self.text.skip(at, &["on", "il", "la"]);
+        let habit = at_names > at && self.language() == Language::Italian;
         let plural = self
             .text
             .lookup(at_names, self.words.weekdays_each)
@@ -204,7 +205,9 @@ impl Grammar<'_> {
         } else {
             Strength::Strong
         };
-        (days.len() > 1 || plural)
+        let several = days.len() > 1;
+        let plural = plural || habit && several;
+        (several || plural)
             .then(|| self.candidate(vec![Piece::Weekdays { days, plural }], end, strength))
     }
 

@@ -151,7 +151,7 @@ pub(super) static WORDS: Lexicon = Lexicon {
     ],
     until: &["until", "till", "until the", "till the", "untill", "up to", "until the end of", "till the end of", "until end of"],
     start: &["starting", "starting on", "starting from", "starting in", "beginning", "beginning on", "from", "as of", "from the"],
-    times: &["times", "occurrences"],
+    times: &["times", "occurrences", "time"],
     during: &["for", "for the next"],
     zone_before: &[],
     zone_behind: &["time"],

@@ -138,7 +138,7 @@ pub(super) static WORDS: Lexicon = Lexicon {
     ],
     until: &["fino a", "fino al", "fino alla", "fino all", "sino a", "sino al", "fino alla fine di", "fino alla fine del", "fino a fine", "fino a tutto", "fino alla fine dell"],
     start: &["a partire da", "a partire dal", "a partire dall", "a partire dalla", "dal", "da", "dall", "dalla", "iniziando", "cominciando da", "cominciando dal", "partendo da", "partendo dal"],
-    times: &["volte"],
+    times: &["volte", "volta"],
     during: &["per", "per i prossimi", "per le prossime"],
     zone_before: &["ora di", "orario di", "ora del", "ora locale di", "fuso di"],
     zone_behind: &[],
