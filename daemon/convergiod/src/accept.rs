@@ -27,8 +27,8 @@ use tokio::{
 
 use crate::{conn, daemon::Daemon, lanes::Outbox};
 
-/// Descriptors kept for the database's readers, settings, log rotation and refusals.
-const RESERVED_FILES: u64 = 28;
+/// Descriptors kept for the database's readers, settings, log rotation, the two buses and refusals.
+const RESERVED_FILES: u64 = 32;
 /// Connections even where descriptors are short: below this nothing would work at all.
 const CONNECTIONS_MIN: usize = 4;
 /// Connections beyond the limit that are being told so, at one time.

@@ -33,7 +33,7 @@ use crate::{
     bus::live::LiveRuns,
     configuration::{Configuration, retention},
     daemon::{Daemon, Phase, RunsTiming, Shown},
-    desktop::{Desktop, held::Held},
+    desktop::{self, Desktop, held::Held},
     expiry,
     gateway::Gateway,
     log::{Log, LogOptions},
@@ -318,6 +318,7 @@ impl Life {
             Arc::clone(&self.listener),
         ));
         self.keeping = Some(tokio::spawn(keep(Arc::clone(&daemon))));
+        let desktop = tokio::spawn(desktop::attend(Arc::clone(&daemon)));
         let mut phase = daemon.phase.subscribe();
         let socket_file = Watch::new(&daemon.socket);
         let mut ticks = 0u64;
@@ -362,6 +363,7 @@ impl Life {
                 }
             }
         };
+        desktop.abort();
         self.end(accepting).await;
         outcome
     }
@@ -423,6 +425,7 @@ impl Life {
         daemon.reminders.tick(|| bus.seems_there().is_ok());
         // Somebody may have changed the settings, or let go of the port.
         daemon.tend_gateway().await;
+        daemon.desktop.tick();
         let today = jiff::Zoned::now().date();
         if std::mem::replace(&mut self.today, today) != today {
             daemon.topics.stir();

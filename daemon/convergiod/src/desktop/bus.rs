@@ -1,7 +1,13 @@
 //! A D-Bus of the user's or the machine's: one connection to each, made when it is first needed,
 //! and again when the bus has come back.
 
-use std::{io, os::unix::fs::FileTypeExt, path::PathBuf, time::Duration};
+use std::{
+    io,
+    os::unix::fs::FileTypeExt,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use thiserror::Error;
 use tokio::{sync::Mutex, time::timeout};
@@ -43,6 +49,8 @@ pub(crate) struct Bus {
     name: &'static str,
     address: Option<String>,
     open: Mutex<Option<Connection>>,
+    /// Somebody wanted it and did not get it, or it has ended since.
+    missed: AtomicBool,
 }
 
 impl Bus {
@@ -52,7 +60,18 @@ impl Bus {
             name,
             address,
             open: Mutex::new(None),
+            missed: AtomicBool::new(false),
         }
+    }
+
+    /// Whether somebody wanted it when it was last asked for and did not get it, or has lost it.
+    pub(crate) fn is_missed(&self) -> bool {
+        if self.missed.load(Ordering::Acquire) {
+            return true;
+        }
+        // Somebody who holds it is just connecting.
+        let open = self.open.try_lock();
+        open.is_ok_and(|open| open.as_ref().is_some_and(Connection::is_closed))
     }
 
     /// Whether it is worth while to try: its address is known, and a socket stands there as far as
@@ -77,6 +96,12 @@ impl Bus {
 
     /// The one connection, made now where there is none or the last one has ended.
     pub(crate) async fn connection(&self) -> Result<Connection, BusError> {
+        let connected = self.connected().await;
+        self.missed.store(connected.is_err(), Ordering::Release);
+        connected
+    }
+
+    async fn connected(&self) -> Result<Connection, BusError> {
         let mut open = self.open.lock().await;
         if let Some(living) = open.as_ref().filter(|connection| !connection.is_closed()) {
             return Ok(living.clone());

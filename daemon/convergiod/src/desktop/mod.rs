@@ -1,12 +1,34 @@
 //! The desktop around us, over D-Bus: who we are to others, sleep, battery, network. Everything
 //! here is optional: where a bus or a service is missing, the daemon is quiet and goes on.
+//!
+//! Nothing polls. A bus that is not there is looked for with each tick of the daemon's one timer
+//! (a look at a file); a service that is not there tells when it comes.
 
 pub(crate) mod bus;
 pub(crate) mod held;
+mod network;
+mod power;
+mod presence;
+mod sleep;
+mod watched;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use convergio_contract::health::Check;
+use tokio::sync::Notify;
 
 use bus::Bus;
 
-use crate::surroundings::Buses;
+use crate::{daemon::Daemon, doctor, surroundings::Buses};
+
+/// How each part stands; `None` while it is not there.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    presence: Option<String>,
+    sleep: Option<String>,
+    battery: Option<String>,
+    network: Option<String>,
+}
 
 /// The connections to the desktop.
 pub(crate) struct Desktop {
@@ -14,6 +36,13 @@ pub(crate) struct Desktop {
     pub(crate) session: Bus,
     /// The machine's bus.
     pub(crate) system: Bus,
+    seen: Mutex<Seen>,
+    /// The session bus may be there again.
+    session_back: Notify,
+    /// The system bus may be there again.
+    system_back: Notify,
+    /// The machine woke up.
+    resumed: Notify,
 }
 
 impl Desktop {
@@ -22,6 +51,107 @@ impl Desktop {
         Self {
             session: Bus::new("session", buses.session.clone()),
             system: Bus::new("system", buses.system.clone()),
+            seen: Mutex::default(),
+            session_back: Notify::new(),
+            system_back: Notify::new(),
+            resumed: Notify::new(),
         }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks whether a bus that was missed is there.
+    pub(crate) fn tick(&self) {
+        if self.session.is_missed() && self.session.seems_there().is_ok() {
+            self.session_back.notify_one();
+        }
+        if self.system.is_missed() && self.system.seems_there().is_ok() {
+            self.system_back.notify_one();
+        }
+    }
+
+    /// What there is, for `cv doctor`. Nothing of it is a fault: it may all be missing.
+    pub(crate) fn examine(&self) -> Vec<Check> {
+        let seen = self.seen().clone();
+        [
+            ("desktop", "the session bus", seen.presence),
+            (
+                "sleep",
+                "login1 (a word before the machine sleeps)",
+                seen.sleep,
+            ),
+            ("battery", "UPower (battery or mains)", seen.battery),
+            ("network", "NetworkManager (online or not)", seen.network),
+        ]
+        .into_iter()
+        .map(|(id, what, seen)| match seen {
+            Some(said) => doctor::fine(id, said),
+            None => doctor::fine(id, format!("{what} is not there: nothing depends on it")),
+        })
+        .collect()
+    }
+}
+
+/// Attends to both buses until it is dropped. Returns never.
+pub(crate) async fn attend(daemon: Arc<Daemon>) {
+    let session = async {
+        loop {
+            attend_session(&daemon).await;
+            daemon.desktop.seen().presence = None;
+            daemon.desktop.session_back.notified().await;
+        }
+    };
+    let system = async {
+        loop {
+            attend_system(&daemon).await;
+            daemon.desktop.system_back.notified().await;
+        }
+    };
+    tokio::join!(session, system);
+}
+
+async fn attend_session(daemon: &Arc<Daemon>) {
+    let bus = match daemon.desktop.session.connection().await {
+        Ok(bus) => bus,
+        Err(error) => return tracing::debug!(%error, "others do not find us on a bus"),
+    };
+    match presence::offer(&bus, daemon).await {
+        Ok(said) => {
+            tracing::debug!(said, "on the session bus");
+            daemon.desktop.seen().presence = Some(said);
+        }
+        Err(error) => tracing::info!(%error, "others do not find us on the session bus"),
+    }
+    bus.closed().await;
+    tracing::info!("the session bus is gone");
+}
+
+async fn attend_system(daemon: &Daemon) {
+    let bus = match daemon.desktop.system.connection().await {
+        Ok(bus) => bus,
+        Err(error) => return tracing::debug!(%error, "sleep, battery and network are not told"),
+    };
+    let all = async {
+        tokio::join!(
+            watched::while_there(&bus, sleep::SERVICE, || sleep::attend(&bus, daemon)),
+            watched::while_there(&bus, power::SERVICE, || power::attend(&bus, daemon)),
+            watched::while_there(&bus, network::SERVICE, || network::attend(&bus, daemon)),
+        )
+    };
+    tokio::select! {
+        _ = all => {}
+        () = bus.closed() => {}
+    }
+    tracing::info!("the system bus is gone");
+}
+
+/// Undoes something when it goes out of scope, however that comes.
+struct Finally<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for Finally<F> {
+    fn drop(&mut self) {
+        (self.0)();
     }
 }

@@ -3,13 +3,28 @@
 use convergio_contract::{
     ErrorCode, RpcError, Uuid,
     menu::{Menu, MenuEntry, MenuKind},
+    task::{
+        TaskChanged, TaskComplete, TaskCompleteParams, TaskLocale, TaskSnooze, TaskSnoozeParams,
+    },
 };
+use convergio_tasks::book::Reply;
+use jiff::Zoned;
 
 use super::{
-    draw::{ASKED, PAUSE, draw},
-    words::Language,
+    draw::{ASKED, PAUSE, draw, local},
+    words::{Language, Words},
 };
-use crate::{daemon::Daemon, dispatch::Call};
+use crate::{
+    daemon::Daemon,
+    dispatch::{Call, Handle},
+    failure,
+};
+
+/// A short sleep of a reminder.
+const SNOOZE_MIN: u32 = 10;
+const MINUTE_MS: i64 = 60_000;
+/// "Tomorrow" is at this hour.
+const MORNING_HOUR: i8 = 9;
 
 /// An answer to a reminder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,20 +138,91 @@ impl Daemon {
                 run.ended().await;
                 Ok(words.said_cancelled.to_owned())
             }
-            Act::Reminder(occurrence, answer) => {
-                let _ = (call, occurrence, answer);
-                Err(gone())
+            Act::Reminder(occurrence_id, answer) => {
+                let tomorrow_ms = tomorrow_ms(&facts.now, &facts.now);
+                let left_ms = tomorrow_ms - facts.now.timestamp().as_millisecond();
+                let reply = match answer {
+                    Answer::Done => Reply::Done,
+                    Answer::Snooze => Reply::Snooze {
+                        minutes: SNOOZE_MIN,
+                    },
+                    Answer::Tomorrow => Reply::Snooze {
+                        minutes: u32::try_from(left_ms / MINUTE_MS + 1).unwrap_or(SNOOZE_MIN),
+                    },
+                    Answer::Dismiss => Reply::Dismiss,
+                };
+                let answered = self.answer_reminder(occurrence_id, reply).await?;
+                match answered.changed {
+                    true => Ok(said(answer, words).to_owned()),
+                    false => Err(gone()),
+                }
             }
             Act::Task {
                 number,
                 fire_ms,
                 answer,
             } => {
-                let _ = (number, fire_ms, answer);
-                Err(gone())
+                let task = number.to_string();
+                let locale = TaskLocale {
+                    languages: vec![language.name().to_owned()],
+                    ..TaskLocale::default()
+                };
+                let changed = match answer {
+                    Answer::Done => {
+                        let params = TaskCompleteParams {
+                            task,
+                            locale,
+                            ..TaskCompleteParams::default()
+                        };
+                        Handle::<TaskComplete>::handle(self, call.clone(), params).await?
+                    }
+                    Answer::Snooze | Answer::Tomorrow | Answer::Dismiss => {
+                        let fires = local(fire_ms, &facts.now);
+                        let until_ms = match answer {
+                            Answer::Snooze => fire_ms + i64::from(SNOOZE_MIN) * MINUTE_MS,
+                            _ => tomorrow_ms(&facts.now, &fires),
+                        };
+                        let until = local(until_ms, &facts.now);
+                        let params = TaskSnoozeParams {
+                            task,
+                            until: Some(until.strftime("%Y-%m-%dT%H:%M").to_string()),
+                            locale,
+                        };
+                        Handle::<TaskSnooze>::handle(self, call.clone(), params).await?
+                    }
+                };
+                match changed {
+                    TaskChanged::Changed { said, .. } => Ok(said),
+                    TaskChanged::Ambiguous { .. } => Err(failure::internal(
+                        "a time was not understood",
+                        "it is our own",
+                    )),
+                }
             }
         }
     }
+}
+
+/// What is said of an answer to a reminder.
+fn said(answer: Answer, words: &Words) -> &'static str {
+    match answer {
+        Answer::Done => words.said_done,
+        Answer::Snooze | Answer::Tomorrow => words.said_snoozed,
+        Answer::Dismiss => words.said_dismissed,
+    }
+}
+
+/// Nine in the morning of the day after the later one of both.
+fn tomorrow_ms(now: &Zoned, fires: &Zoned) -> i64 {
+    let later = now.max(fires);
+    let nine = later
+        .date()
+        .tomorrow()
+        .map(|day| day.at(MORNING_HOUR, 0, 0, 0))
+        .and_then(|nine| nine.to_zoned(now.time_zone().clone()));
+    let nine = nine.map(|nine| nine.timestamp().as_millisecond());
+    // The last day that there is has none behind it.
+    nine.unwrap_or(i64::MAX / 2)
 }
 
 #[cfg(test)]
@@ -173,6 +259,23 @@ mod tests {
             "reminder:done",
         ] {
             assert_eq!(read(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn tomorrow_is_the_morning_after_the_later_of_both() {
+        let at = |text: &str| text.parse::<Zoned>().unwrap();
+        let now = at("2026-11-21T14:00[Europe/Rome]");
+        for (fires, nine) in [
+            ("2026-11-20T18:00", "2026-11-22T09:00"),
+            ("2026-11-21T15:00", "2026-11-22T09:00"),
+            ("2026-11-24T23:59", "2026-11-25T09:00"),
+            // The clocks go forward in the night before.
+            ("2027-03-27T12:00", "2027-03-28T09:00"),
+        ] {
+            let fires = at(&format!("{fires}[Europe/Rome]"));
+            let nine = at(&format!("{nine}[Europe/Rome]"));
+            assert_eq!(tomorrow_ms(&now, &fires), nine.timestamp().as_millisecond());
         }
     }
 }

@@ -109,7 +109,8 @@ impl Sheet {
     }
 }
 
-fn local(ms: i64, now: &Zoned) -> Zoned {
+/// A moment in the zone of who looks.
+pub(super) fn local(ms: i64, now: &Zoned) -> Zoned {
     let at = Timestamp::from_millisecond(ms).unwrap_or_default();
     at.to_zoned(now.time_zone().clone())
 }

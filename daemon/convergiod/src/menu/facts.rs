@@ -6,10 +6,7 @@ use convergio_store::StoreError;
 use convergio_tasks::book::glance::{self, Coming, Waiting};
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 
-use crate::{
-    bus::run::Progress,
-    daemon::{Daemon, now_ms},
-};
+use crate::{bus::run::Progress, daemon::Daemon};
 
 /// Reminders of a kind that are shown.
 pub(crate) const REMINDERS_SHOWN: usize = 5;
@@ -122,7 +119,8 @@ fn spend(everybodys_day: &BudgetState) -> Spend {
 impl Daemon {
     /// What a menu tells of now. What cannot be read is told as that.
     pub(crate) async fn menu_facts(&self) -> Facts {
-        let now = Timestamp::from_millisecond(now_ms()).unwrap_or_default();
+        let now_ms = self.reminders.clock.now_ms();
+        let now = Timestamp::from_millisecond(now_ms).unwrap_or_default();
         let mut facts = Facts::none(now.to_zoned(TimeZone::system()));
         let mut unread = false;
         match self.glance().await {

@@ -23,7 +23,7 @@ fn is_hidden(one: char) -> bool {
 }
 
 /// `text` on one line, with control and direction characters in sight, cut with `…`.
-pub(super) fn inert(text: &str) -> String {
+pub(crate) fn inert(text: &str) -> String {
     let mut line = String::new();
     let mut chars = 0;
     let mut gap = false;

@@ -8,4 +8,5 @@ mod inert;
 pub(crate) mod words;
 
 pub(crate) use draw::draw;
-pub(crate) use words::Language;
+pub(crate) use inert::inert;
+pub(crate) use words::{Language, moment};

@@ -22,6 +22,14 @@ impl Language {
         }
     }
 
+    /// Its name on the wire.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Italian => "it",
+        }
+    }
+
     /// Its words.
     pub(crate) fn words(self) -> &'static Words {
         match self {
@@ -191,6 +199,11 @@ static ITALIAN: Words = Words {
         "gen", "feb", "mar", "apr", "mag", "giu", "lug", "ago", "set", "ott", "nov", "dic",
     ],
 };
+
+/// A moment as it is said now: `15:00`, `tomorrow 09:00`, `Tue 24 Nov, 09:00`.
+pub(crate) fn moment(at: &Zoned, now: &Zoned, all_day: bool, language: Language) -> String {
+    language.words().moment(at, now, all_day)
+}
 
 impl Words {
     /// A moment as it is said now: `15:00`, `tomorrow 09:00`, `Tue 24 Nov, 09:00`.

@@ -157,6 +157,7 @@ impl Handle<HealthDoctor> for Daemon {
             checks.extend(self.examine_models(&settings).await);
         }
         checks.extend(self.examine_gateway());
+        checks.extend(self.desktop.examine());
         checks.push(self.examine_notifications().await);
         Ok(HealthDoctorResponse { checks })
     }

@@ -1,5 +1,6 @@
 //! Tasks: written down, read, listed.
 
+mod answer;
 mod change;
 mod place;
 mod rank;
@@ -117,7 +118,10 @@ pub(crate) fn told(error: BookError) -> RpcError {
             .hint(format!("cv task show {number}")),
         BookError::OpenParts { number, parts } => RpcError::new(ErrorCode::Conflict, text)
             .why("a task is done when its parts are")
-            .hint(format!("cv task done {}", list(parts.iter().chain([&number])))),
+            .hint(format!(
+                "cv task done {}",
+                list(parts.iter().chain([&number]))
+            )),
         BookError::HasParts { number, .. } => RpcError::new(ErrorCode::Conflict, text)
             .why("they would be left without it")
             .hint(format!("cv task rm --with-parts {number}")),
@@ -199,7 +203,9 @@ fn with_time(mut fields: Fields, found: When, place: &Place) -> Understood {
 fn understand_new(params: &TaskCreateParams, place: &Place) -> Result<Understood, RpcError> {
     let understood = match (&params.text, &params.fields.title) {
         (Some(_), Some(_)) => {
-            return Err(failure::invalid("`text` and `fields.title` exclude each other"));
+            return Err(failure::invalid(
+                "`text` and `fields.title` exclude each other",
+            ));
         }
         (None, None) => return Err(failure::invalid("a task takes a title")),
         (None, Some(title)) => understand(&params.fields, place, title)?,
@@ -213,8 +219,8 @@ fn understand_new(params: &TaskCreateParams, place: &Place) -> Result<Understood
             understand(&fields, place, &title)?
         }
         (Some(text), None) => {
-            let sentence = when::extract(text, &place.here)
-                .map_err(|error| place::not_understood(&error))?;
+            let sentence =
+                when::extract(text, &place.here).map_err(|error| place::not_understood(&error))?;
             if sentence.title.trim().is_empty() {
                 return Err(failure::invalid("nothing is left as a title")
                     .why("all of it says when")
@@ -393,8 +399,8 @@ impl Handle<TaskPreview> for Daemon {
         params: TaskPreviewParams,
     ) -> Result<TaskPreviewResponse, RpcError> {
         let place = Place::of(&params.locale, self.reminders.clock.now_ms())?;
-        let sentence =
-            when::extract(&params.text, &place.here).map_err(|error| place::not_understood(&error))?;
+        let sentence = when::extract(&params.text, &place.here)
+            .map_err(|error| place::not_understood(&error))?;
         let title = sentence.title;
         let readings = match sentence.answer {
             Answer::One(found) => vec![place.reading(&title, &found)],
@@ -468,10 +474,20 @@ impl Handle<TaskList> for Daemon {
             None => self.reminders.clock.now_ms(),
         };
         let place = Place::of(&params.locale, now_ms)?;
-        let filter = Filter::read(&params.filter, &place.here).map_err(|error| no_filter(&error))?;
+        let filter =
+            Filter::read(&params.filter, &place.here).map_err(|error| no_filter(&error))?;
         let tenant = self.runs().tenant().id();
         let read = self.store.read("list tasks", move |conn| {
-            let page = rank::page(conn, tenant, filter, false, sort, cursor, now_ms, limit as usize)?;
+            let page = rank::page(
+                conn,
+                tenant,
+                filter,
+                false,
+                sort,
+                cursor,
+                now_ms,
+                limit as usize,
+            )?;
             let first = params.cursor.is_none();
             let mut bytes = 0;
             let mut tasks = Vec::with_capacity(page.rows.len());
@@ -534,10 +550,14 @@ impl Handle<TaskInbox> for Daemon {
         });
         let (response, ids) = read.await.map_err(WriteError::told)?;
         if params.mark_seen && !ids.is_empty() {
-            let write = self.store.write("note that reminders were seen", move |tx| {
-                book::mark_seen(tx, &ids, now_ms)
-            });
-            let seen = write.await.map_err(|error: StoreError| failure::store(&error))?;
+            let write = self
+                .store
+                .write("note that reminders were seen", move |tx| {
+                    book::mark_seen(tx, &ids, now_ms)
+                });
+            let seen = write
+                .await
+                .map_err(|error: StoreError| failure::store(&error))?;
             if seen > 0 {
                 self.tasks_changed();
             }
