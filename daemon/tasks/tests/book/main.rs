@@ -1,0 +1,7 @@
+//! Tasks and reminders in the database.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod changes;
+mod fires;
+mod support;
+mod ways_back;
