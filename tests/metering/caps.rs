@@ -120,3 +120,26 @@ fn a_model_without_a_price_is_denied_before_a_byte_leaves() {
     let total = is_sound(&house, "after refusals");
     assert_eq!(total["attempts"], 0, "{total}");
 }
+
+/// A limit of nobody would stop nothing: it is refused, and those that there are are named.
+#[test]
+fn nobody_who_is_not_there_has_a_limit() {
+    let house = capped(Script::always(Reply::text("Hello.")), 1_000_000_000);
+    let _daemon = Daemon::start(&house.home);
+    let made = house.cv(&["token", "create", "robot", "--max", "5"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    for (of, name, named) in [("--token", "robt", "robot"), ("--provider", "mok", "mock")] {
+        let ran = house.cv(&["budget", "set", "total", "5.00", of, name]);
+        assert_ne!(ran.code, Some(0), "{ran:?}");
+        assert!(ran.err.contains(named), "{ran:?}");
+    }
+    for (of, name) in [("--token", "robot"), ("--provider", "mock")] {
+        let ran = house.cv(&["budget", "set", "total", "4.00", of, name]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+    }
+    let listed = house.cv(&["budget", "list"]);
+    assert!(
+        !listed.out.contains("mok") && !listed.out.contains("robt"),
+        "{listed:?}"
+    );
+}

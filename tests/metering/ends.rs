@@ -246,3 +246,33 @@ fn what_may_have_been_thought_unseen_is_in_the_books_when_a_stream_breaks() {
         );
     }
 }
+
+/// A model that nobody knows may think as well; one of which the settings say that it does not is
+/// paid for what was seen.
+#[test]
+fn a_model_that_nobody_knows_may_have_thought_too() {
+    for (said, all) in [("", true), ("reasoning = false\n", false)] {
+        let reply = Reply::deltas(["so ", "be ", "it "])
+            .usage(8, 900)
+            .ignoring_max_output()
+            .close_after(At::Delta(2));
+        let house = House::speaking(Dialect::OpenAi, Script::always(reply));
+        let base = house.provider.base_url(Dialect::OpenAi);
+        house.configure(&format!(
+            "[budget]\ndaily_usd = \"50.00\"\n[provider.new]\nkind = \"openai\"\n\
+             base_url = \"{base}\"\n[provider.new.model.\"never-heard-of\"]\n\
+             price = {{ input = \"3.00\", output = \"100.00\" }}\n{said}"
+        ));
+        let _daemon = Daemon::start(&house.home);
+        let mut wire = Wire::open(&house.home);
+        let mut params = question(&house, &new_id(), "Why?", 1_000);
+        params["model"] = "new/never-heard-of".into();
+        let end = asked(&mut wire, &params).unwrap_or_else(|error| panic!("{said}: {error}"));
+        assert_eq!(end["type"], "failed", "{said}: {end}");
+        let total = is_sound(&house, said);
+        let paid = total["amount_nano_usd"].as_u64().expect("an amount");
+        // A thousand tokens of output were held.
+        assert_eq!(paid >= 100_000_000, all, "{said}: {total}");
+        assert_eq!(total["estimated"], 1, "{said}: {total}");
+    }
+}

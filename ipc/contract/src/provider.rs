@@ -208,4 +208,16 @@ pub struct ProviderRemoveResponse {
     /// `models.default`, where it still names a model of the provider that is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_left: Option<String>,
+    /// Other settings that still name models of the provider that is gone; those are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub still_named: Vec<StillNamed>,
+}
+
+/// A setting that still names models of a provider that is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StillNamed {
+    /// The setting, for instance `models.fallback`.
+    pub key: String,
+    /// The models that it names beside them.
+    pub others: Vec<String>,
 }

@@ -141,6 +141,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
             print_list(&listed, args.format, context)
         }
         Verb::Add(add) => {
+            let priced = add.input_price.is_some() || add.output_price.is_some();
             let params = add_params(*add);
             let added = daemon::call(
                 context,
@@ -148,6 +149,11 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
                 "adding the provider",
                 |client: Client| async move { client.call::<ProviderAdd>(&params).await },
             )?;
+            if added.local && priced {
+                context.notes.note(
+                    "it is said to run on this machine: its models are free, the prices are not used",
+                );
+            }
             print_added(&added, args.format, context)
         }
         Verb::SetKey { name } => provider_key::run(name, args.format, context),
@@ -448,12 +454,7 @@ fn remove(
         );
         context.answer.write(&text)?;
     }
-    if let Some(model) = &removed.default_left {
-        context.notes.note(&format!(
-            "models.default is still {}, which nobody serves now: cv config unset models.default",
-            escape::line(model)
-        ));
-    }
+    provider_key::still_named(&name, &removed, context);
     Ok(Exit::Ok)
 }
 

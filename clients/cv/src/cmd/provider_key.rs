@@ -1,11 +1,12 @@
-//! `cv provider set-key`
+//! `cv provider set-key`, and what a provider leaves behind.
 
 use convergio_client::Client;
 use convergio_contract::{
     SecretText,
-    provider::{ProviderSetKey, ProviderSetKeyParams},
+    provider::{ProviderRemoveResponse, ProviderSetKey, ProviderSetKeyParams},
 };
 
+use super::template::quoted;
 use crate::{
     context::Context,
     daemon::{self, Start},
@@ -20,6 +21,27 @@ use crate::{
 
 /// A key is shorter.
 const KEY_MAX_BYTES: usize = 8 * 1024;
+
+/// Tells which settings still name models of a provider that was removed, and the ways out.
+pub(super) fn still_named(name: &str, removed: &ProviderRemoveResponse, context: &mut Context) {
+    if let Some(model) = &removed.default_left {
+        context.notes.note(&format!(
+            "models.default is still {}, which nobody serves now: cv config unset models.default",
+            escape::line(model)
+        ));
+    }
+    for still in &removed.still_named {
+        let key = escape::line(&still.key);
+        let way = match still.others.as_slice() {
+            [] => format!("cv config unset {key}"),
+            others => format!("cv config set {key} {}", quoted(&others.join(","))),
+        };
+        context.notes.note(&format!(
+            "{key} still names models of {name}, which are left out now: {}",
+            escape::line(&way)
+        ));
+    }
+}
 
 /// Stores the key.
 pub fn run(name: String, format: Format, context: &mut Context) -> Result<Exit, Failure> {

@@ -294,7 +294,7 @@ fn again(template: &Template) -> String {
 }
 
 /// A word as a POSIX shell reads it back; control characters in `$'…'`.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();

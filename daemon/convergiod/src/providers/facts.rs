@@ -41,6 +41,16 @@ pub(crate) fn today() -> Date {
 }
 
 impl Configured {
+    /// Whether a model may reason where nobody sees it: unless somebody says that it does not.
+    pub(crate) fn may_reason(&self, model: &str) -> bool {
+        let said = self.models.get(model).and_then(|said| said.reasoning);
+        said.or_else(|| {
+            let row = lists::row(self.listed.as_deref(), self.row, model)?;
+            Some(row.capabilities.reasoning)
+        })
+        .unwrap_or(true)
+    }
+
     /// What is known of one of its models.
     pub(crate) fn facts(&self, model: &str) -> Facts {
         let said = self.models.get(model);

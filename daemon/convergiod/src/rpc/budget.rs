@@ -17,7 +17,10 @@ use convergio_ledger::{
     BudgetName, BudgetSpec, BudgetState, LedgerError, Mode, Now, Scope, Window,
 };
 
-use super::budget_place::{DAILY, MONTHLY, Place, find_place, label};
+use super::{
+    budget_place::{DAILY, MONTHLY, Place, find_place, label},
+    runs_error,
+};
 use crate::{
     daemon::Daemon,
     dispatch::{Call, Handle},
@@ -28,6 +31,8 @@ use crate::{
 
 /// The setting behind the limits that have none of their own.
 const LIMITS: &str = "budget.limits";
+/// Names of tokens in an error.
+const TOKENS_TOLD: usize = 10;
 
 /// The limits that the settings name, but for the day's of everybody.
 pub(crate) fn specs(settings: &Settings) -> Vec<BudgetSpec> {
@@ -172,6 +177,30 @@ impl Daemon {
         Ok(states)
     }
 
+    /// A limit of a token that is not there would stop nothing.
+    async fn refuse_unknown_token(&self, name: &str) -> Result<(), RpcError> {
+        let tenant = self.runs().tenant();
+        let now_ms = Now::system().wall_ms;
+        let read = self.store.read("look for a token", move |conn| {
+            convergio_runs::list_tokens(conn, tenant, now_ms)
+        });
+        let tokens = read.await.map_err(runs_error)?;
+        let good = tokens.iter().filter(|token| token.is_good(now_ms));
+        let names: Vec<&str> = good.map(|token| token.token.name.as_str()).collect();
+        if names.contains(&name) {
+            return Ok(());
+        }
+        let why = match names.len() {
+            0 => "there is none that is good".to_owned(),
+            n if n > TOKENS_TOLD => {
+                format!("there are {}, and more", names[..TOKENS_TOLD].join(", "))
+            }
+            _ => format!("there is {}", names.join(", ")),
+        };
+        let error = RpcError::new(ErrorCode::NotFound, format!("there is no token {name:?}"));
+        Err(error.why(why).hint("cv token list"))
+    }
+
     /// Writes settings as a change that `cv undo` takes back, and lets the books know.
     async fn write_limits(
         &self,
@@ -243,6 +272,10 @@ impl Handle<BudgetSet> for Daemon {
         let plan = match find_place(params.of, &params.window, params.warns)? {
             Place::Key(key) => self.editor().set(key, amount, None),
             Place::Listed(mut limit) => {
+                if limit.scope == LimitScope::Provider {
+                    // A limit of nobody would stop nothing.
+                    self.provider(&settings, &limit.name)?;
+                }
                 limit.limit_nano_usd = limit_nano_usd;
                 let month = (limit.scope, limit.window) == (LimitScope::All, LimitWindow::Monthly);
                 if month && is_set(&settings, MONTHLY) {
@@ -260,6 +293,7 @@ impl Handle<BudgetSet> for Daemon {
                 write_list(&self.editor(), others.chain([&limit]))
             }
             Place::Token(name, window) => {
+                self.refuse_unknown_token(&name).await?;
                 let spec = BudgetSpec {
                     scope: Scope::Token,
                     scope_key: name,

@@ -1,9 +1,9 @@
 //! Providers: who may answer, and with which key.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use convergio_config::{
-    ErrorKind, Settings,
+    ErrorKind, ModelRef, Models, Settings,
     secrets::{KeyName, Missing, SecretError, SecretString},
 };
 use convergio_contract::{
@@ -12,7 +12,7 @@ use convergio_contract::{
         ProviderAdd, ProviderAddParams, ProviderInfo, ProviderList, ProviderListParams,
         ProviderListResponse, ProviderRemove, ProviderRemoveParams, ProviderRemoveResponse,
         ProviderSetKey, ProviderSetKeyParams, ProviderSetKeyResponse, ProviderTest,
-        ProviderTestParams, ProviderTestResponse,
+        ProviderTestParams, ProviderTestResponse, StillNamed,
     },
 };
 use convergio_models_api::{ErrorClass, ModelError};
@@ -302,6 +302,29 @@ impl Handle<ProviderTest> for Daemon {
     }
 }
 
+/// The settings beside `models.default` that name models of this provider.
+fn still_named(models: Models, provider: &str) -> Vec<StillNamed> {
+    let of = |table: &'static str, chains: BTreeMap<String, Vec<ModelRef>>| {
+        let named = move |(name, chain)| (format!("models.{table}.{name}"), chain);
+        chains.into_iter().map(named)
+    };
+    let review = ("models.review".to_owned(), Vec::from_iter(models.review));
+    std::iter::once(review)
+        .chain([("models.fallback".to_owned(), models.fallback)])
+        .chain(of("fallback_on", models.fallback_on))
+        .chain(of("alias", models.alias))
+        .filter(|(_, chain)| chain.iter().any(|model| model.provider == provider))
+        .map(|(key, chain)| StillNamed {
+            key,
+            others: chain
+                .iter()
+                .filter(|model| model.provider != provider)
+                .map(ToString::to_string)
+                .collect(),
+        })
+        .collect()
+}
+
 impl Handle<ProviderRemove> for Daemon {
     async fn handle(
         &self,
@@ -346,10 +369,16 @@ impl Handle<ProviderRemove> for Daemon {
             .filter(|model| removed && model.provider == params.name)
             .filter(|_| self.provider(&settings, &params.name).is_err())
             .map(|model| model.to_string());
+        let gone = removed && self.provider(&settings, &params.name).is_err();
+        let still_named = match gone {
+            true => still_named(settings.models(), &params.name),
+            false => Vec::new(),
+        };
         Ok(ProviderRemoveResponse {
             removed,
             key_removed,
             default_left,
+            still_named,
         })
     }
 }

@@ -150,7 +150,7 @@ pub(super) struct Prepared {
     pub(super) context: Option<u64>,
     /// Its provider keeps prompts where they are marked for it.
     pub(super) keeps_marked: bool,
-    /// It is known to reason.
+    /// It may reason where nobody sees it.
     pub(super) reasons: bool,
     /// The provider takes only so many calls at once.
     pub(super) places: Arc<Semaphore>,
@@ -434,7 +434,7 @@ impl Calls {
             max_output: facts.max_output,
             context: facts.context,
             keeps_marked,
-            reasons: facts.capabilities.is_some_and(|known| known.reasoning),
+            reasons: configured.may_reason(&target.model),
             places: self.daemon.models.places(&configured),
             _key: key,
         }))
