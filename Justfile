@@ -114,3 +114,8 @@ campaign-stall:
 # Memory and wake-ups of an idle daemon, as it is released.
 campaign-idle seconds="120":
     CONVERGIO_IDLE_S={{seconds}} cargo test --release -p convergio-tests -- --ignored --nocapture an_idle_daemon
+
+# 10,000 random rules of recurrence, as python-dateutil has them (needs python3 with dateutil).
+campaign-recurrence count="10000" seed="1":
+    python3 daemon/tasks/tests/recur/random_rules.py --seed {{seed}} --count {{count}} > target/rules.tsv
+    CONVERGIO_RULES={{justfile_directory()}}/target/rules.tsv cargo test -p convergio-tasks --test recur -- --nocapture dateutil

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 /// Bytes of a line at most when it is written, its end not counted.
 const FOLD_BYTES: usize = 75;
+/// Parameters of a line; with more it is none.
+const PARAMS_MAX: usize = 100;
 
 /// The lines of a text, put together again where they were folded. A line may be folded within a
 /// character, so these are bytes.
@@ -61,6 +63,9 @@ impl Line {
             }
             let end = end_of_values(value)?;
             let (value, behind) = value.split_at(end);
+            if params.len() >= PARAMS_MAX {
+                return None;
+            }
             params.push((key.to_ascii_uppercase(), unquote(value)));
             rest = behind;
         }
@@ -85,24 +90,23 @@ impl Line {
         unescape(&self.value)
     }
 
-    /// A value that is a list of texts.
-    pub(super) fn texts(&self) -> Vec<String> {
-        let mut out = Vec::new();
-        let mut from = 0;
-        let mut escaped = false;
-        for (i, c) in self.value.char_indices() {
-            match c {
-                _ if escaped => escaped = false,
-                '\\' => escaped = true,
-                ',' => {
-                    out.push(unescape(&self.value[from..i]));
-                    from = i + 1;
-                }
-                _ => {}
-            }
-        }
-        out.push(unescape(&self.value[from..]));
-        out
+    /// The texts of a value that is a list of them.
+    pub(super) fn texts(&self) -> impl Iterator<Item = String> {
+        let mut rest = Some(self.value.as_str());
+        std::iter::from_fn(move || {
+            let text = rest.take()?;
+            let mut escaped = false;
+            let end = text.char_indices().find_map(|(i, c)| {
+                let ends = c == ',' && !escaped;
+                escaped = c == '\\' && !escaped;
+                ends.then_some(i)
+            });
+            let Some(end) = end else {
+                return Some(unescape(text));
+            };
+            rest = text.get(end + 1..);
+            Some(unescape(text.get(..end)?))
+        })
     }
 }
 

@@ -99,11 +99,7 @@ impl Reader<'_> {
                 _ => false,
             },
             "CATEGORIES" => {
-                for tag in line
-                    .texts()
-                    .into_iter()
-                    .filter(|tag| !tag.trim().is_empty())
-                {
+                for tag in line.texts().filter(|tag| !tag.trim().is_empty()) {
                     if item.tags.len() >= TAGS_MAX {
                         self.left_out.add("CATEGORIES (too many)");
                     } else if !item.tags.contains(&tag) {
