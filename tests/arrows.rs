@@ -55,6 +55,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("convergio-fake-provider", &[]),
     ("convergio-cv", &["convergio-client", "convergio-contract"]),
     (
+        "convergio-menubar",
+        &["convergio-client", "convergio-contract"],
+    ),
+    (
         "convergio-search-provider",
         &["convergio-client", "convergio-contract"],
     ),

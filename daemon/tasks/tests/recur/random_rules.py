@@ -7,12 +7,14 @@ Each line: start, rule, the first 20 occurrences (wall-clock times, no zone), se
 occurrences by spaces; `end` behind the last where the rule ends there, `far` where the next one lies
 beyond the year 2500.
 
-Only rules that RFC 5545 allows are made. Four forms are left out, because dateutil reads them
+Only rules that RFC 5545 allows are made. Five forms are left out, because dateutil reads them
 otherwise than the RFC; `tests/recur/rfc.rs` holds them with what the RFC says:
 
 - BYDAY with and without ordinals at once (`MO,1TU`): dateutil intersects, the RFC unites.
 - BYWEEKNO without BYDAY: dateutil takes the whole week, the RFC the start's day of the week.
 - BYWEEKNO=-52 and -53: dateutil does not see a December day in week 1 of the next year so.
+- BYWEEKNO=52 and 53: dateutil miscounts the year before, whose last week holds days of January
+  (ISO's week 52 of 2021 has 1 January 2022).
 - WEEKLY with BYSETPOS that begins within a week: dateutil cuts the first week's set at the start.
 
 dateutil's `UNTIL` of a date is its midnight; ours is the whole day, so times are given.
@@ -108,6 +110,11 @@ def a_rule(rng):
     return start, ";".join([head] + tail)
 
 
+def miscounted(text):
+    weeks = next((p[9:] for p in text.split(";") if p.startswith("BYWEEKNO=")), "")
+    return not {"52", "53"}.isdisjoint(weeks.split(","))
+
+
 class Slow(Exception):
     pass
 
@@ -145,6 +152,8 @@ def main():
     made = slow = never = 0
     while made < args.count:
         start, text = a_rule(rng)
+        if miscounted(text):
+            continue
         try:
             times = occurrences(start, text)
         except Slow:

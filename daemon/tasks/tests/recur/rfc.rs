@@ -165,6 +165,17 @@ fn forms_that_dateutil_reads_otherwise() {
         first(start, "FREQ=YEARLY;BYWEEKNO=-53;BYDAY=TH,MO", 2),
         "2026-01-01 2031-12-29"
     );
+    // Saturday 1 January 2022 is in week 52 of 2021, Sunday 3 January 2027 in week 53 of 2026; with
+    // weeks from Sunday on that is 1 January 2027, in week 52.
+    let old = date(2021, 6, 1).at(9, 0, 0, 0);
+    assert_eq!(
+        first(old, "FREQ=YEARLY;BYWEEKNO=52;BYDAY=SA,SU", 3),
+        "2022-01-01 2022-01-02 2022-12-31"
+    );
+    let weeks = "FREQ=YEARLY;BYWEEKNO=53;BYDAY=SU,MO";
+    assert_eq!(first(start, weeks, 3), "2026-12-28 2027-01-03 2032-12-27");
+    let weeks = "FREQ=YEARLY;BYWEEKNO=52;BYDAY=FR,SU;WKST=SU";
+    assert_eq!(first(start, weeks, 3), "2026-12-27 2027-01-01 2027-12-26");
     let whole = "FREQ=WEEKLY;BYDAY=MO,TH,FR;BYSETPOS=2";
     assert_eq!(first(start, whole, 2), "2026-01-01 2026-01-08");
 }
