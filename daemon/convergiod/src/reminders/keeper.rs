@@ -216,7 +216,7 @@ impl Keeper {
             let bus = &self.daemon.desktop.session;
             match self.screen.server(bus).await {
                 Ok(server) => {
-                    let gone = self.screen.settle(&server, &waiting).await;
+                    let gone = self.screen.settle(&server, &waiting, &wanting).await;
                     let again = gone.into_iter().filter(|reminder| {
                         everything && moment.now_ms - reminder.fired_ms < SHOWN_AGAIN_WITHIN_MS
                     });

@@ -177,18 +177,20 @@ impl Screen {
     }
 
     /// Learns of what an earlier life of this daemon showed, and takes away what was answered
-    /// elsewhere. `waiting` is all that was shown and not answered. Gives back those that are on no
-    /// screen any more.
+    /// elsewhere, but for those in whose place one of `wanting` comes. `waiting` is all that was
+    /// shown and not answered. Gives back those that are on no screen any more.
     pub(super) async fn settle<'a>(
         &mut self,
         server: &str,
         waiting: &'a [Occurrence],
+        wanting: &[Occurrence],
     ) -> Vec<&'a Occurrence> {
         let alive: BTreeSet<Uuid> = waiting.iter().map(|reminder| reminder.id).collect();
         let answered: Vec<u32> = self
             .bubbles
             .iter()
             .filter(|(_, on_screen)| !alive.contains(&on_screen.occurrence))
+            .filter(|(_, on_screen)| wanting.iter().all(|new| new.task_id != on_screen.task))
             .map(|(id, _)| *id)
             .collect();
         for id in answered {
