@@ -103,6 +103,17 @@ pub fn into_tokio(listener: StdListener) -> io::Result<UnixListener> {
     UnixListener::from_std(listener)
 }
 
+#[cfg(not(target_os = "linux"))]
+fn new_socket() -> io::Result<OwnedFd> {
+    // Here it cannot be made so in one step.
+    let flags = SocketFlags::empty();
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&socket, true)?;
+    Ok(socket)
+}
+
+#[cfg(target_os = "linux")]
 fn new_socket() -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     Ok(socket_with(

@@ -25,8 +25,8 @@ const START: &str = "own:start";
 const ENTRY: &str = "entry:";
 
 /// Shows a title and a text, both of them given as words of their own and never as script.
-const REMIND: &str = "on run words
-display notification (item 2 of words) with title (item 1 of words)
+const REMIND: &str = "on run argv
+display notification (item 2 of argv) with title (item 1 of argv)
 end run";
 
 thread_local! {
@@ -78,7 +78,7 @@ impl Tray for StatusItem {
     }
 
     fn remind(&mut self, occurrence: &Occurrence) {
-        let title = format!("\u{200e}{}", occurrence.title);
+        let title = occurrence.title.clone();
         let text = format!("#{} · {}", occurrence.number, occurrence.said);
         tokio::spawn(async move {
             let mut script = tokio::process::Command::new("/usr/bin/osascript");

@@ -22,6 +22,10 @@ const CHOICES_MAX: usize = 16;
 #[derive(Debug, Error)]
 pub(crate) enum TrayEnd {
     /// There is one in this session already.
+    #[cfg_attr(
+        target_os = "macos",
+        expect(dead_code, reason = "the system itself keeps an application to one")
+    )]
     #[error("another menu bar of Convergio's runs in this session")]
     RunsAlready,
 }
