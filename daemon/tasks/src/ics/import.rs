@@ -9,7 +9,7 @@ use super::zones::Zones;
 
 /// Bytes of a calendar at most.
 pub const BYTES_MAX: usize = 8 << 20;
-/// Components that stand directly in a calendar, at most.
+/// Components that stand directly in a calendar, at most; its zones are not counted.
 pub const ITEMS_MAX: usize = 10_000;
 /// Components within one another at most.
 pub const DEPTH_MAX: usize = 8;
@@ -25,7 +25,7 @@ pub enum IcsError {
     /// Longer than [`BYTES_MAX`].
     #[error("more than {} MiB", BYTES_MAX >> 20)]
     TooLong,
-    /// More than [`ITEMS_MAX`] components.
+    /// More than [`ITEMS_MAX`] components beside zones.
     #[error("more than {ITEMS_MAX} components")]
     TooMany,
     /// Deeper than [`DEPTH_MAX`].
@@ -212,9 +212,12 @@ fn walk(
                 };
                 match open.len() {
                     0 => calendar(&done, left_out)?,
-                    1 if found >= ITEMS_MAX => return Err(IcsError::TooMany),
                     1 => {
-                        found += 1;
+                        // Zones are not what was asked for, and kept by none.
+                        found += usize::from(done.name != "VTIMEZONE");
+                        if found > ITEMS_MAX {
+                            return Err(IcsError::TooMany);
+                        }
                         each(done, left_out);
                     }
                     _ => hold(

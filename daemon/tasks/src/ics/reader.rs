@@ -99,11 +99,15 @@ impl Reader<'_> {
                 _ => false,
             },
             "CATEGORIES" => {
-                for tag in line.texts().filter(|tag| !tag.trim().is_empty()) {
+                for tag in line.texts().map(|tag| tag.replace(char::is_control, " ")) {
+                    let tag = tag.trim();
+                    if tag.is_empty() || item.tags.iter().any(|known| known == tag) {
+                        continue;
+                    }
                     if item.tags.len() >= TAGS_MAX {
                         self.left_out.add("CATEGORIES (too many)");
-                    } else if !item.tags.contains(&tag) {
-                        item.tags.push(tag);
+                    } else {
+                        item.tags.push(tag.to_owned());
                     }
                 }
                 true

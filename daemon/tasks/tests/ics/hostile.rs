@@ -1,6 +1,6 @@
 //! Calendars that mean harm, or came to it.
 
-use convergio_tasks::ics::{BYTES_MAX, DEPTH_MAX, ITEMS_MAX, IcsError, import};
+use convergio_tasks::ics::{BYTES_MAX, DEPTH_MAX, ITEMS_MAX, IcsError, export, import};
 
 use super::{calendar, left_out, one, read};
 
@@ -43,6 +43,12 @@ fn bounds_hold() {
     assert_eq!(import(many.as_bytes()).unwrap().items.len(), ITEMS_MAX);
     let many = calendar(&"BEGIN:VTODO\nEND:VTODO\n".repeat(ITEMS_MAX + 1));
     assert_eq!(import(many.as_bytes()), Err(IcsError::TooMany));
+    // What we write of as many, with their zone, is read.
+    let due = "BEGIN:VTODO\nDUE;TZID=Europe/Rome:20261122T090000\nEND:VTODO\n";
+    let found = import(calendar(&due.repeat(ITEMS_MAX)).as_bytes()).unwrap();
+    let text = export(&found.items, jiff::Timestamp::UNIX_EPOCH);
+    assert!(text.contains("BEGIN:VTIMEZONE"));
+    assert_eq!(import(text.as_bytes()).unwrap().items.len(), ITEMS_MAX);
     let long = vec![b'A'; BYTES_MAX + 1];
     assert_eq!(import(&long), Err(IcsError::TooLong));
     // Very many lines, names and alarms in one.

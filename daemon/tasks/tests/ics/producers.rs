@@ -18,7 +18,7 @@ fn a_task_with_everything_that_is_taken_over() {
         DTSTART;TZID=Europe/Rome:20261122T090000
         RRULE:FREQ=WEEKLY;BYDAY=SU
         PRIORITY:1
-        CATEGORIES:phone,a\\,b
+        CATEGORIES:phone, a\\,b,,phone
         CATEGORIES:home
         STATUS:NEEDS-ACTION
         RELATED-TO:parent-1
