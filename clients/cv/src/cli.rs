@@ -151,6 +151,64 @@ pub fn stretch(since: Option<i64>, until: Option<i64>) -> Result<(), Failure> {
     }
 }
 
+/// Stands for the dash of `-tag` until the command line is parsed: a real one begins an option.
+const MINUS: char = '\u{2212}';
+
+/// A command line in which the tags that a filter leaves out, `-later`, are no options. Only behind
+/// a verb that takes a filter, and in front of `--`.
+pub fn filters(mut args: Vec<std::ffi::OsString>) -> Vec<std::ffi::OsString> {
+    let Some(from) = filter_begins(&args) else {
+        return args;
+    };
+    for arg in &mut args[from..] {
+        let Some(word) = arg.to_str() else { continue };
+        if word == "--" {
+            break;
+        }
+        let Some(tag) = word.strip_prefix('-') else {
+            continue;
+        };
+        let is_option = tag.is_empty()
+            || tag.starts_with('-')
+            || matches!(tag, "h" | "V")
+            || tag.starts_with('o') && (tag == "o" || tag.contains(['.', '/', '=']))
+            || tag.chars().all(|c| matches!(c, 'q' | 'v'));
+        if !is_option {
+            *arg = format!("{MINUS}{tag}").into();
+        }
+    }
+    args
+}
+
+/// Where the words of a filter may begin; none where the verb takes no filter.
+fn filter_begins(args: &[std::ffi::OsString]) -> Option<usize> {
+    let mut in_task = false;
+    let mut skip = false;
+    for (i, arg) in args.iter().enumerate().skip(1) {
+        let word = arg.to_str()?;
+        if std::mem::take(&mut skip) {
+            continue;
+        }
+        match word {
+            "--color" | "--timeout" => skip = true,
+            "task" if !in_task => in_task = true,
+            "tasks" if !in_task => return Some(i + 1),
+            "list" | "export" if in_task => return Some(i + 1),
+            option if option.starts_with('-') => {}
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// A word of a filter, with the dash that [`filters`] put aside.
+pub fn filter_word(text: &str) -> Result<String, String> {
+    Ok(match text.strip_prefix(MINUS) {
+        Some(tag) => format!("-{tag}"),
+        None => text.to_owned(),
+    })
+}
+
 /// The whole command line, for help, completions and man pages.
 pub fn command() -> clap::Command {
     Cli::command()
@@ -173,6 +231,39 @@ mod tests {
         for bad in ["", "s", "0", "1d", "-1s", "99999999999999999999h"] {
             assert!(duration_ms(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_tag_that_is_left_out_is_no_option() {
+        let parsed = |line: &str| {
+            let args = line.split(' ').map(std::ffi::OsString::from).collect();
+            let cli = Cli::try_parse_from(filters(args)).unwrap_or_else(|e| panic!("{line}: {e}"));
+            let quiet = cli.global.quiet;
+            match cli.verb {
+                Some(Verb::Tasks(args)) => (args.filter, quiet),
+                Some(Verb::Task(task)) => match task.verb {
+                    Some(crate::cmd::task::Verb::List(args)) => (args.filter, quiet),
+                    Some(crate::cmd::task::Verb::Export(args)) => (args.filter, quiet),
+                    other => panic!("{line}: {other:?}"),
+                },
+                other => panic!("{line}: {other:?}"),
+            }
+        };
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        for (line, filter, quiet) in [
+            ("cv tasks -later", "-later", false),
+            ("cv tasks +work -later --format json", "+work -later", false),
+            ("cv --color never -q tasks -vet -q", "-vet", true),
+            ("cv task list -later project:x", "-later project:x", false),
+            ("cv task export -o out.ics -later", "-later", false),
+            ("cv task export -o=out.ics +a", "+a", false),
+            ("cv task list -- -q", "-q", false),
+        ] {
+            assert_eq!(parsed(line), (words(filter), quiet), "{line}");
+        }
+        // Other verbs keep their options.
+        let ask = ["cv", "ask", "-c", "tasks", "-later"].map(std::ffi::OsString::from);
+        assert_eq!(filters(ask.to_vec()), ask);
     }
 
     #[test]

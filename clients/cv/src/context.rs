@@ -13,6 +13,7 @@ use crate::{
         paint::ColorEnvironment,
         patient::Patient,
     },
+    tasks::missed::Missed,
 };
 
 /// The part of the process environment that matters here, read once.
@@ -22,6 +23,8 @@ pub struct Surroundings {
     pub color: ColorEnvironment,
     /// `COLUMNS`, where it is a number.
     pub columns: Option<usize>,
+    /// The locale of dates: `LC_ALL`, else `LC_TIME`, else `LANG`.
+    pub locale: Option<String>,
     /// `VISUAL`, or `EDITOR`.
     pub editor: Option<String>,
 }
@@ -40,6 +43,9 @@ impl Surroundings {
             columns: var("COLUMNS")
                 .and_then(|value| value.parse().ok())
                 .filter(|&columns| columns > 0),
+            locale: var("LC_ALL")
+                .or_else(|| var("LC_TIME"))
+                .or_else(|| var("LANG")),
             editor: var("VISUAL").or_else(|| var("EDITOR")),
         }
     }
@@ -69,6 +75,8 @@ pub struct Context {
     pub surroundings: Surroundings,
     /// How errors are told on stdout.
     pub error_form: ErrorForm,
+    /// Reminders that nobody saw, as the daemon told on the way.
+    pub missed: Missed,
 }
 
 impl Context {
@@ -94,7 +102,7 @@ impl Context {
             ),
             out_terminal,
         );
-        let notes = Notes::new(
+        let mut notes = Notes::new(
             Box::new(std::io::stderr()),
             layout(
                 err_terminal,
@@ -103,12 +111,14 @@ impl Context {
             err_terminal && !surroundings.color.dumb,
             global.quiet,
         );
+        notes.is_terminal = err_terminal;
         Self {
             global,
             answer,
             notes,
             surroundings,
             error_form: ErrorForm::Notes,
+            missed: Missed::default(),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::{
     context::Context,
     error::{Failure, Kind, describe},
     hint::Hint,
+    tasks::missed::Missed,
     waiting,
 };
 
@@ -122,11 +123,17 @@ where
     F: Future<Output = Result<T, ClientError>>,
 {
     let options = options(context, start)?;
-    let (outcome, told) = waiting::wait(context, activity, async {
+    let (outcome, told, missed) = waiting::wait(context, activity, async {
         let client = connect(options).await?;
         let told = client.notice();
-        Ok((work(client).await.map_err(failure)?, told))
+        let outcome = work(client.clone()).await.map_err(failure)?;
+        // Answered by now: the handshake came before the work.
+        let missed = client.server().await.ok().map(Missed::told_by);
+        Ok((outcome, told, missed))
     })?;
+    if let Some(missed) = missed {
+        context.missed = missed;
+    }
     if let Some(told) = told {
         context.notes.note(notice(told));
     }

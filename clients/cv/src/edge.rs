@@ -6,12 +6,13 @@ use clap::{Parser, error::ErrorKind};
 use serde_json::json;
 
 use crate::{
-    cli::{Cli, Global},
+    cli::{self, Cli, Global},
     cmd,
     context::{Context, ErrorForm},
     error::{Failure, Kind},
     exit::Exit,
     hint::Hint,
+    tasks::missed,
 };
 
 /// Runs the program and says how it ends.
@@ -29,12 +30,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
             .map(|()| Exit::Ok);
         return finish(outcome, &mut context);
     }
+    let args = cli::filters(args);
     match Cli::try_parse_from(&args) {
         Ok(cli) => {
             let mut context = Context::of_process(cli.global);
             let outcome = cmd::run(cli.verb, &mut context)
                 .and_then(|exit| context.answer.flush().map(|()| exit));
-            finish(outcome, &mut context)
+            let exit = finish(outcome, &mut context);
+            missed::tell(&mut context);
+            exit
         }
         Err(error) => {
             let mut context = Context::of_process(Global::default());

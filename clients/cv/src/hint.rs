@@ -159,6 +159,22 @@ hints! {
     RECONCILE_HELP = "`cv usage reconcile --help`";
     /// A stretch of time the right way round.
     SINCE_UNTIL = "the earlier one first, for instance `cv usage --since 7d --until 1d`";
+    /// Which tasks there are.
+    TASKS = "`cv tasks`";
+    /// How to remind.
+    REMIND_HELP = "`cv remind --help`";
+    /// A reminder without words.
+    REMIND_SOMETHING = "`cv remind \"call Mario tomorrow at 9\"`";
+    /// How to use tasks.
+    TASK_HELP = "`cv task --help`";
+    /// A task without words.
+    TASK_SOMETHING = "`cv task add \"buy milk\"`, or a task a line: `cat list.txt | cv task add -`";
+    /// How to change one.
+    TASK_EDIT_HELP = "`cv task edit --help`";
+    /// Less at once.
+    TASK_PIECES = "take them in pieces: `split -l 1000 list.txt`, then `cv task add -` with each";
+    /// An export that is there.
+    TASK_EXPORT = "another name, or over it: `cv task export --force -o tasks.ics`";
     /// A folder that does not exist.
     MAKE_FOLDER = "`cv man --out DIR` with a folder that you may write";
 }

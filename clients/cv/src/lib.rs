@@ -24,6 +24,7 @@ pub mod spending;
 pub mod spinner;
 pub mod stdin;
 pub mod table;
+pub mod tasks;
 pub mod terminal;
 pub mod waiting;
 pub mod whole_file;

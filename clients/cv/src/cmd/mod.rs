@@ -9,6 +9,7 @@ pub mod budget;
 pub mod budget_preview;
 pub mod card;
 pub mod choices;
+pub mod complete;
 pub mod completions;
 pub mod config;
 pub mod doctor;
@@ -17,11 +18,13 @@ pub mod gateway;
 pub mod gguf;
 pub mod guard;
 pub mod hook;
+pub mod inbox;
 pub mod latest;
 pub mod logs;
 pub mod man;
 pub mod model_card;
 pub mod models;
+pub mod notify;
 pub mod piped;
 pub mod preview;
 pub mod prices;
@@ -30,6 +33,7 @@ pub mod privacy;
 pub mod provider;
 pub mod provider_key;
 pub mod restore;
+pub mod remind;
 pub mod resume;
 pub mod review;
 pub mod reviewing;
@@ -42,7 +46,16 @@ pub mod setup;
 pub mod silences;
 pub mod status;
 pub mod stop;
+pub mod task;
+pub mod task_add;
+pub mod task_change;
+pub mod task_edit;
+pub mod task_list;
+pub mod task_show;
+pub mod task_travel;
+pub mod tasks;
 pub mod template;
+pub mod today;
 pub mod token;
 pub mod undo;
 pub mod usage;
@@ -87,6 +100,12 @@ verbs! {
     Allow => allow;
     Undo => undo;
     Hook => hook;
+    Remind => remind;
+    Today => today;
+    Tasks => tasks;
+    Task => task;
+    Inbox => inbox;
+    Notify => notify;
     Runs => runs;
     Attach => attach;
     #[command(visible_alias = "session")]
@@ -113,4 +132,6 @@ verbs! {
     Completions => completions;
     #[command(hide = true)]
     Man => man;
+    #[command(hide = true)]
+    Complete => complete;
 }

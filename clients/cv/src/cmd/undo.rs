@@ -4,6 +4,7 @@ use std::path::Path;
 
 use convergio_client::Client;
 use convergio_contract::{
+    Uuid,
     limits::UNDO_FILE_MAX_BYTES,
     undo::{
         FileOnDisk, FileToWrite, UndoApply, UndoApplyParams, UndoApplyResponse, UndoEntry,
@@ -25,7 +26,7 @@ use crate::{
     wire,
 };
 
-/// Takes the last change here back: a fix, a silence, a setting.
+/// Takes the last change here back: a fix, a silence, a setting, a task.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Another change than the last: its id, or the digits of it that `--list` shows.
@@ -96,7 +97,12 @@ fn is_here(entry: &UndoEntry, here: Option<&str>) -> bool {
 }
 
 fn short(entry: &UndoEntry) -> String {
-    let digits = entry.undo_id.simple().to_string();
+    short_id(entry.undo_id)
+}
+
+/// The digits of a change that tell it from others to a person.
+pub fn short_id(undo_id: Uuid) -> String {
+    let digits = undo_id.simple().to_string();
     digits[digits.len() - SHORT_DIGITS..].to_owned()
 }
 
@@ -317,8 +323,6 @@ fn write(file: &FileToWrite, entry: &UndoEntry) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use convergio_contract::Uuid;
-
     use super::*;
 
     fn entry(id: &str, label: &str, root: Option<&str>, undone: bool) -> UndoEntry {

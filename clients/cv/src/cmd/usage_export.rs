@@ -83,7 +83,10 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
         What::Transfers => ExportWhat::Transfers,
     };
     let mut sink = match &args.file {
-        Some(path) => Sink::file(&context.folder()?.join(path), args.force)?,
+        Some(path) => {
+            let path = context.folder()?.join(path);
+            Sink::file(&path, args.force, Hint::EXPORT_OVER)?
+        }
         None => Sink::Stdout,
     };
     // What is written meanwhile belongs to the next export.
@@ -132,7 +135,7 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
 }
 
 /// Where an export goes.
-enum Sink {
+pub(super) enum Sink {
     Stdout,
     /// Written beside its place, and put there when it is whole.
     File {
@@ -144,7 +147,9 @@ enum Sink {
 }
 
 impl Sink {
-    fn file(path: &Path, force: bool) -> Result<Self, Failure> {
+    /// A file that is put in its place once it is whole; one that is there only with `force`,
+    /// and `over` says how.
+    pub(super) fn file(path: &Path, force: bool, over: Hint) -> Result<Self, Failure> {
         let refused = |why: String, way_out| {
             let what = format!("{} is not written", path.display());
             Failure::new(Kind::Usage, what, why, way_out)
@@ -153,7 +158,7 @@ impl Sink {
             return Err(refused("it is a folder".to_owned(), Hint::EXPORT));
         }
         if path.exists() && !force {
-            return Err(refused("it is there already".to_owned(), Hint::EXPORT_OVER));
+            return Err(refused("it is there already".to_owned(), over));
         }
         let name = path.file_name().map(|name| name.to_string_lossy());
         let beside = path.with_file_name(format!(
@@ -174,7 +179,7 @@ impl Sink {
         })
     }
 
-    fn write(&mut self, text: &str, context: &mut Context) -> Result<(), Failure> {
+    pub(super) fn write(&mut self, text: &str, context: &mut Context) -> Result<(), Failure> {
         match self {
             Self::Stdout => context.answer.write(text),
             Self::File { file, path, .. } => file
@@ -183,7 +188,7 @@ impl Sink {
         }
     }
 
-    fn finish(&mut self, context: &mut Context) -> Result<(), Failure> {
+    pub(super) fn finish(&mut self, context: &mut Context) -> Result<(), Failure> {
         match self {
             Self::Stdout => context.answer.flush(),
             Self::File {

@@ -17,6 +17,8 @@ pub struct Notes {
     pub animated: bool,
     /// `-q`: errors only.
     pub quiet: bool,
+    /// A person can see what is written.
+    pub is_terminal: bool,
     spinning: bool,
 }
 
@@ -28,6 +30,7 @@ impl Notes {
             layout,
             animated: animated && !quiet,
             quiet,
+            is_terminal: false,
             spinning: false,
         }
     }

@@ -1,0 +1,3 @@
+//! `cv tasks`: what `cv task list` does, in fewer letters.
+
+pub use super::task_list::{Args, run};
