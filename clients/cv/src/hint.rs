@@ -37,6 +37,10 @@ hints! {
     START = "`cv status`";
     /// How to use the command line.
     HELP = "`cv --help`";
+    /// What a launcher can choose.
+    PICK_LIST = "`cv pick --format dmenu`";
+    /// No terminal was found to read something in.
+    PICK_TERMINAL = "set TERMINAL to your terminal's program, or do it in one: `cv today`";
     /// How to use review.
     REVIEW_HELP = "`cv review --help`";
     /// Outside of a repository.

@@ -19,6 +19,7 @@ pub mod keys;
 pub mod markdown;
 pub mod money;
 pub mod output;
+pub mod pick;
 pub mod render;
 pub mod spending;
 pub mod spinner;

@@ -25,6 +25,7 @@ pub mod man;
 pub mod model_card;
 pub mod models;
 pub mod notify;
+pub mod pick;
 pub mod piped;
 pub mod preview;
 pub mod prices;
@@ -32,8 +33,8 @@ pub mod printer;
 pub mod privacy;
 pub mod provider;
 pub mod provider_key;
-pub mod restore;
 pub mod remind;
+pub mod restore;
 pub mod resume;
 pub mod review;
 pub mod reviewing;
@@ -106,6 +107,7 @@ verbs! {
     Task => task;
     Inbox => inbox;
     Notify => notify;
+    Pick => pick;
     Runs => runs;
     Attach => attach;
     #[command(visible_alias = "session")]

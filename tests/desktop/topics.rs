@@ -1,0 +1,181 @@
+//! Topics: the present value first, then changes; to whom it is told, and for how long.
+
+use std::time::Duration;
+
+use convergio_client::{ClientOptions, Endpoint, Environment, TopicNews, Topics};
+use convergio_contract::{
+    daemon::{ClientCapabilities, ClientEnv, ClientInfo},
+    menu::MenuGet,
+    topic::{EventsSubscribeParams, Topic, TopicEvent},
+};
+use serde_json::json;
+
+use super::{event_where, listen, menu_where, remind, shown};
+use crate::harness::{
+    binaries,
+    daemon::Daemon,
+    home::Home,
+    process::{LIMIT, ended_within},
+    wire::{VERSION, Wire, handshake},
+};
+
+const INVALID_PARAMS: i64 = -32602;
+
+#[test]
+fn the_present_value_comes_first_then_each_change_until_it_is_enough() {
+    let home = Home::new();
+    let _daemon = Daemon::start(&home);
+    let mut wire = Wire::open(&home);
+    let mut other = Wire::open(&home);
+    listen(&mut wire, "en");
+    let first = event_where(&mut wire, |_| true);
+    assert!(shown(&first["menu"]).contains("No reminders"), "{first}");
+    remind(&mut other, "one");
+    menu_where(&mut wire, |menu| menu.contains("one"));
+    // Another subscription takes the place of the first.
+    listen(&mut wire, "it");
+    let menu = menu_where(&mut wire, |menu| menu.contains("Prossimi"));
+    assert!(shown(&menu).contains("one"));
+    wire.result("events.unsubscribe", json!({}));
+    remind(&mut other, "two");
+    // Whatever is still told was on its way before; nothing of the second.
+    let menu = wire.result("menu.get", json!({}));
+    assert!(shown(&menu).contains("two"));
+    listen(&mut wire, "en");
+    let next = event_where(&mut wire, |event| {
+        let text = shown(&event["menu"]);
+        assert!(!text.contains("Prossimi"), "{text}");
+        true
+    });
+    assert!(shown(&next["menu"]).contains("two"));
+}
+
+#[test]
+fn topics_are_named_and_may_be_declined() {
+    let home = Home::new();
+    let _daemon = Daemon::start(&home);
+    let mut wire = Wire::open(&home);
+    for wrong in [json!({"topics": []}), json!({"topics": ["all"]}), json!({})] {
+        assert_eq!(wire.error_code("events.subscribe", wrong), INVALID_PARAMS);
+    }
+    for (declined, heard) in [
+        ("menu.changed", json!(["task.due"])),
+        ("events.notification", json!([])),
+        ("other", json!(["task.due", "menu.changed"])),
+    ] {
+        let mut wire = Wire::connect(&home.socket());
+        let mut hello = handshake(VERSION);
+        hello["capabilities"]["opt_out"] = json!([declined]);
+        wire.result("initialize", hello);
+        let all = json!({"topics": ["menu.changed", "task.due", "task.due"]});
+        let answer = wire.result("events.subscribe", all);
+        assert_eq!(answer["topics"], heard, "{declined}");
+    }
+}
+
+#[test]
+fn who_only_listens_keeps_no_daemon_alive() {
+    let home = Home::new();
+    let mut command = home.command(binaries().join("convergiod"));
+    command
+        .args(["serve", "--spawned"])
+        .env("CONVERGIO_DAEMON_IDLE_EXIT_MS", "300");
+    let daemon = Daemon::start_by(&home, command);
+    let mut wire = Wire::open(&home);
+    listen(&mut wire, "en");
+    event_where(&mut wire, |_| true);
+    assert!(ended_within(daemon.pid, LIMIT), "it stays for a listener");
+    assert_eq!(wire.try_line(), None, "its connection ends with it");
+}
+
+#[test]
+fn a_listener_that_never_reads_costs_little_and_holds_nobody_up() {
+    let home = Home::new();
+    let _daemon = Daemon::start(&home);
+    let mut deaf = Wire::open(&home);
+    let all = json!({"topics": ["menu.changed", "task.due"]});
+    for _ in 0..50 {
+        deaf.request("events.subscribe", all.clone());
+    }
+    let mut wire = Wire::open(&home);
+    listen(&mut wire, "en");
+    for number in 0..200 {
+        remind(&mut wire, &format!("task {number}"));
+    }
+    let menu = wire.result("menu.get", json!({"language": "en"}));
+    assert!(shown(&menu).contains("task 0"));
+}
+
+fn options(home: &Home) -> ClientOptions {
+    let environment = Environment {
+        convergio_home: Some(home.convergio()),
+        uid: rustix::process::getuid().as_raw(),
+        ..Environment::default()
+    };
+    ClientOptions {
+        endpoint: Endpoint::resolve(&environment).expect("an endpoint"),
+        daemon: None,
+        client: ClientInfo {
+            name: "test".into(),
+            version: VERSION.into(),
+        },
+        capabilities: ClientCapabilities::default(),
+        env: ClientEnv::default(),
+    }
+}
+
+async fn next(topics: &mut Topics) -> TopicNews {
+    let next = tokio::time::timeout(LIMIT, topics.next());
+    next.await.expect("news")
+}
+
+async fn is_lost(topics: &mut Topics) {
+    loop {
+        match next(topics).await {
+            TopicNews::Lost { why } => return assert!(!why.is_empty()),
+            TopicNews::Event(_) => {}
+            TopicNews::Connected(_) => panic!("nobody is there"),
+        }
+    }
+}
+
+/// It is connected, and the first menu comes.
+async fn hears(topics: &mut Topics) {
+    let TopicNews::Connected(client) = next(topics).await else {
+        panic!("not connected");
+    };
+    let TopicNews::Event(TopicEvent::MenuChanged { menu }) = next(topics).await else {
+        panic!("no menu");
+    };
+    let asked = client.call::<MenuGet>(&Default::default()).await;
+    assert_eq!(asked.expect("a menu"), *menu);
+}
+
+#[test]
+fn the_client_outlives_daemons_starts_none_and_hears_at_once_of_the_next() {
+    let home = Home::new();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let wanted = EventsSubscribeParams {
+        topics: vec![Topic::MenuChanged],
+        ..EventsSubscribeParams::default()
+    };
+    let mut topics = Topics::new(options(&home), wanted);
+    runtime.block_on(async {
+        // Nobody was ever here.
+        is_lost(&mut topics).await;
+        let quiet = tokio::time::timeout(Duration::from_millis(200), topics.next()).await;
+        assert!(quiet.is_err(), "it is told once that nobody is there");
+        assert_eq!(home.owner(), None, "it started one");
+        for _ in 0..3 {
+            let daemon = Daemon::start(&home);
+            hears(&mut topics).await;
+            daemon.kill();
+            is_lost(&mut topics).await;
+            let quiet = tokio::time::timeout(Duration::from_millis(200), topics.next()).await;
+            assert!(quiet.is_err());
+        }
+    });
+}
