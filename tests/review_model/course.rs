@@ -24,10 +24,8 @@ fn findings_follow_those_of_the_rules_and_are_paid_for() {
     let (summary, layer) = (&end["summary"], &end["summary"]["model"]);
     assert_eq!(summary["reviewer"], "mock/gpt-test");
     assert_eq!(summary["findings"], 3);
-    assert!(
-        summary["bytes_sent"].as_u64().expect("bytes") > 1_000,
-        "{end}"
-    );
+    // It is asked at a loopback address: that is not another machine.
+    assert_eq!(summary["bytes_sent"], 0, "{end}");
     assert_eq!(layer["complete"], true, "{end}");
     assert_eq!(
         (&layer["chunks"], &layer["chunks_done"]),

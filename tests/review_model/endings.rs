@@ -313,6 +313,12 @@ fn a_key_of_a_provider_of_the_settings_lets_its_model_look_and_it_is_said_to_who
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.out.contains("Division by zero"), "{ran:?}");
     assert!(ran.err.contains(&desk.provider.url()), "{ran:?}");
-    assert!(!ran.out.contains("0 bytes left this machine"), "{ran:?}");
+    // As `cv privacy egress` says of the same request.
+    assert!(ran.out.contains(" · 0 bytes left this machine"), "{ran:?}");
+    let left = desk.cv(&["privacy", "egress"], "");
+    assert!(
+        left.err.contains("none of it to another machine"),
+        "{left:?}"
+    );
     assert!(ran.err.contains("cv budget set daily"), "{ran:?}");
 }

@@ -11,6 +11,14 @@ use crate::{
     rpc::runs_error,
 };
 
+/// Whether a recorded destination is this machine itself. What cannot be read is not.
+pub(crate) fn is_loopback(destination: &str) -> bool {
+    let origin = Url::parse(destination)
+        .ok()
+        .and_then(|url| Origin::of(&url));
+    origin.is_some_and(|origin| origin.is_loopback())
+}
+
 /// What is about to leave.
 pub(crate) struct Leaving {
     /// Where to.
@@ -77,5 +85,24 @@ impl Daemon {
         #[expect(clippy::disallowed_methods, reason = "the row is committed")]
         let permit = EgressPermit::granted_after_commit(id.to_string(), origin, leaving.purpose);
         Ok(permit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_this_machine() {
+        for here in [
+            "http://127.0.0.1:11434",
+            "http://localhost:80",
+            "http://[::1]:1",
+        ] {
+            assert!(is_loopback(here), "{here}");
+        }
+        for elsewhere in ["https://api.openai.com", "http://10.0.0.1", "nonsense", ""] {
+            assert!(!is_loopback(elsewhere), "{elsewhere}");
+        }
     }
 }

@@ -133,7 +133,7 @@ impl Daemon {
         let places = read.await.map_err(super::runs_error)?;
         let elsewhere = places
             .into_iter()
-            .filter(|(destination, _)| !super::privacy::is_loopback(destination));
+            .filter(|(destination, _)| !crate::egress::is_loopback(destination));
         Ok(elsewhere.fold(0, |sum: u64, (_, totals)| sum.saturating_add(totals.bytes)))
     }
 }

@@ -5,26 +5,18 @@ use convergio_contract::{
     limits::PAGE_MAX,
     privacy::{EgressRow, PrivacyEgress, PrivacyEgressParams, PrivacyEgressResponse},
 };
-use convergio_egress::{Origin, Url};
 use convergio_runs::{Egress, EgressCursor, EgressFilter, EgressTotals, RunsError};
 
 use super::runs_error;
 use crate::{
     daemon::Daemon,
     dispatch::{Call, Handle},
+    egress::is_loopback,
     failure,
 };
 
 /// Rows where no limit is given.
 const ROWS_DEFAULT: u32 = 50;
-
-/// Whether a recorded destination is this machine itself. What cannot be read is not.
-pub(super) fn is_loopback(destination: &str) -> bool {
-    let origin = Url::parse(destination)
-        .ok()
-        .and_then(|url| Origin::of(&url));
-    origin.is_some_and(|origin| origin.is_loopback())
-}
 
 /// A row as it travels.
 pub(super) fn egress_row(row: Egress) -> EgressRow {
@@ -90,24 +82,5 @@ impl Handle<PrivacyEgress> for Daemon {
             elsewhere_bytes_total: Some(elsewhere.bytes),
             elsewhere_rows_total: Some(elsewhere.rows),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_is_this_machine() {
-        for here in [
-            "http://127.0.0.1:11434",
-            "http://localhost:80",
-            "http://[::1]:1",
-        ] {
-            assert!(is_loopback(here), "{here}");
-        }
-        for elsewhere in ["https://api.openai.com", "http://10.0.0.1", "nonsense", ""] {
-            assert!(!is_loopback(elsewhere), "{elsewhere}");
-        }
     }
 }

@@ -28,8 +28,8 @@ pub(crate) struct Attempt {
     pub(crate) local: bool,
     /// Input tokens at most.
     pub(crate) input_ceiling: u64,
-    /// Bytes of the request.
-    pub(crate) bytes: u64,
+    /// Bytes of the request that leave this machine.
+    pub(crate) bytes_away: u64,
     /// It may reason where nobody sees it.
     pub(crate) may_reason: bool,
 }
@@ -225,11 +225,7 @@ impl Accounts {
             amount_nano_usd: settled.amount_nano,
             estimated: !matches!(settled.source, UsageSource::Reported | UsageSource::Nothing),
             attempts: 1,
-            bytes_sent: if attempt.local || !sent {
-                0
-            } else {
-                attempt.bytes
-            },
+            bytes_sent: if sent { attempt.bytes_away } else { 0 },
         });
     }
 

@@ -20,6 +20,7 @@ use super::{
     outgoing::Outgoing,
     record::{Books, WriteError},
 };
+use crate::egress::is_loopback;
 
 impl Port<'_> {
     /// What this attempt stands in for, in order, and whether a budget is why.
@@ -168,6 +169,8 @@ impl Entry {
         let (attempt_id, max_output) =
             (permitted.permit().attempt_id, permitted.value().max_output);
         let bytes = self.prepared.provider.wire_bytes(permitted.value());
+        let stays = local || is_loopback(&destination);
+        let bytes_away = if stays { 0 } else { bytes };
         let egress = NewEgress {
             id: egress_id,
             run_id: Some(self.run_id),
@@ -192,7 +195,7 @@ impl Entry {
             model: model.clone(),
             local,
             input_ceiling: ceiling,
-            bytes,
+            bytes_away,
             may_reason,
         });
         if max_output < wanted {
