@@ -21,6 +21,12 @@
 //!   [`Rule::occurrences_in`].
 //! - Seconds are the start's. `FREQ=SECONDLY` and `BYSECOND` are refused.
 //!
+//! # Roads not taken
+//!
+//! The crate `rrule`: of 500 random rules it gave 11 other times than python-dateutil (by the
+//! minute with an interval and hours), needed more than a second for some, and walks from the
+//! start every time.
+//!
 //! # Bounds
 //!
 //! `INTERVAL` and `COUNT` have a top ([`INTERVAL_MAX`], [`COUNT_MAX`]), and a search looks at a

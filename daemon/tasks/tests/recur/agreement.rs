@@ -37,6 +37,7 @@ fn rules_come_as_dateutil_has_them() {
         }
     }
     assert!(seen >= least, "{seen} rules");
+    println!("{seen} rules, {} of them otherwise", wrong.len());
     assert!(
         wrong.is_empty(),
         "{} of {seen}:\n{}",

@@ -42,18 +42,24 @@ fn plans() -> impl Strategy<Value = Plan> {
         prop::sample::select(vec![0, 0, 5, 60, 1_440, 10_080_u32]),
         1..4,
     );
+    let snooze = prop::option::of(0..600 * 86_400_i64);
     (
         start,
         prop::sample::select(&ZONES[..]),
         prop::sample::select(&RULES[..]),
         reminders,
+        snooze,
     )
-        .prop_map(|((month, day, hour, minute), zone, rule, reminders)| {
-            let start = format!("2026-{month:02}-{day:02}T{hour:02}:{minute:02}");
-            let mut plan = plan(&start, zone, rule);
-            plan.reminders = reminders;
-            plan
-        })
+        .prop_map(
+            |((month, day, hour, minute), zone, rule, reminders, snooze)| {
+                let start = format!("2026-{month:02}-{day:02}T{hour:02}:{minute:02}");
+                let mut plan = plan(&start, zone, rule);
+                plan.reminders = reminders;
+                plan.snoozed_until =
+                    snooze.map(|s| at("2025-12-01T00:00:00Z") + SignedDuration::from_secs(s));
+                plan
+            },
+        )
 }
 
 /// How the clock goes on: minutes, at times days, and at times it is set back.

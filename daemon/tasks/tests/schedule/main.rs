@@ -50,6 +50,7 @@ fn expected(plan: &Plan, end: Timestamp) -> Vec<Timestamp> {
                 .iter()
                 .map(move |wall| at_zone(*wall, &plan.zone).0 - before)
         })
+        .chain(plan.snoozed_until)
         .filter(|at| *at <= end)
         .collect();
     all.sort_unstable();
