@@ -498,27 +498,27 @@ impl Keeper {
         })
     }
 
-    /// Carries an answer out; whose task it was.
-    async fn answer(&self, occurrence: Uuid, reply: Reply) -> Option<Uuid> {
-        let tenant = self.tenant();
-        let now_ms = self.daemon.reminders.clock.now_ms();
-        let write = self.daemon.store.write("answer a reminder", move |tx| {
-            book::answer(tx, tenant, occurrence, reply, now_ms)?;
-            book::screen::reminder(tx, tenant, occurrence)
-        });
-        match write.await {
-            Ok(reminder) => {
-                self.daemon.reminders.wake();
-                let (task, state) = (reminder.task_id, reminder.state);
-                self.tell(vec![reminder], state);
-                Some(task)
-            }
+    /// Carries an answer out, with its way back; whose task it was.
+    async fn answer(&mut self, occurrence: Uuid, reply: Reply) -> Option<Uuid> {
+        let answered = match self.daemon.answer_reminder(occurrence, reply).await {
+            Ok(answered) => answered,
             Err(error) => {
-                // Gone meanwhile, or the disk is full: it waits in the inbox.
+                // It has parts, is gone, or the disk is full: it waits in the inbox.
                 tracing::warn!(%error, "a reminder could not be answered");
-                None
+                return None;
             }
+        };
+        let tenant = self.tenant();
+        let read = self.daemon.store.read("read a reminder", move |conn| {
+            book::screen::reminder(conn, tenant, occurrence)
+        });
+        if let Ok(reminder) = read.await
+            && answered.changed
+        {
+            let state = reminder.state;
+            self.tell(vec![reminder], state);
         }
+        Some(answered.task.id)
     }
 
     /// Shows what there is to a task. Nothing is started for it: its text is nobody's command.
