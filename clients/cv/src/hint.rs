@@ -169,6 +169,8 @@ hints! {
     REMIND_HELP = "`cv remind --help`";
     /// A reminder without words.
     REMIND_SOMETHING = "`cv remind \"call Mario tomorrow at 9\"`";
+    /// How something comes again.
+    REMIND_EVERY = "`cv remind stand up at 9 --every \"2 weeks\"`";
     /// How to use tasks.
     TASK_HELP = "`cv task --help`";
     /// A task without words.

@@ -27,6 +27,7 @@ use crate::{
     keys::{self, Mending},
     spinner, stdin,
     table::Format,
+    tasks::missed,
     terminal,
     waiting::{self, Deadline},
 };
@@ -216,6 +217,7 @@ fn ask(args: Args, context: &mut Context, printer: &mut Printer) -> Result<Exit,
         if let Some(accepted) = outcome? {
             return detached(&accepted, args.format, context);
         }
+        missed::hear(&client, context).await;
         let took_ms = elapsed_ms(began);
         let finishing = answer::finish(&client, &params.root, took_ms, context, printer);
         deadline.guard("finishing the answer", finishing).await

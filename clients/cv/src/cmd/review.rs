@@ -29,7 +29,9 @@ use crate::{
     local_time,
     output::{escape, layout::Piece, paint::Role},
     render::{Report, ReviewFormat, SeverityArg},
-    spinner, stdin, terminal,
+    spinner, stdin,
+    tasks::missed,
+    terminal,
     waiting::{self, Deadline},
     wire,
 };
@@ -261,6 +263,7 @@ fn review(args: &Args, context: &mut Context, printer: &mut Printer) -> Result<E
         let Some(settings) = outcome? else {
             return Ok(Exit::Ok);
         };
+        missed::hear(&client, context).await;
         let ended = printer.end(settings.fail_on, context);
         let spent = printer
             .report

@@ -5,7 +5,7 @@ use convergio_contract::{
     Uuid,
     task::{
         IMPORT_MAX_BYTES, TaskCreate, TaskCreateParams, TaskCreateResponse, TaskFields,
-        TaskPreview, TaskPreviewParams, TaskReading,
+        TaskPreview, TaskPreviewParams, TaskPreviewResponse, TaskReading,
     },
 };
 
@@ -137,6 +137,14 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
                 Hint::TASK_HELP,
             ));
         }
+        if args.made.every.is_some() && args.made.at.is_none() {
+            return Err(Failure::new(
+                Kind::Usage,
+                "--every needs --at where tasks come from stdin",
+                "each line would have to be read together with it",
+                Hint::TASK_HELP,
+            ));
+        }
         return lines(&sentence, &args.made, args.format, context);
     }
     let sentence = sentence(words);
@@ -155,6 +163,7 @@ pub fn one(
 ) -> Result<Exit, Failure> {
     let here = Here::of(&context.surroundings);
     let mut params = sentence.params(made, &here);
+    repeats(&params, made, &here, context)?;
     let mut created = create(params.clone(), context)?;
     if let TaskCreateResponse::Ambiguous { readings } = &created {
         let commands: Vec<String> = readings
@@ -181,6 +190,49 @@ pub fn one(
         result: told(created, sentence, made),
     };
     several::report(vec![outcome], Deed::Kept, format, &here, context)
+}
+
+/// Refuses a rule that is not understood beside the sentence: it would end up in the title.
+fn repeats(
+    params: &TaskCreateParams,
+    made: &Made,
+    here: &Here,
+    context: &mut Context,
+) -> Result<(), Failure> {
+    let (Some(text), Some(every), None) = (&params.text, &made.every, &params.fields.repeat) else {
+        return Ok(());
+    };
+    let found = understood(text.clone(), here, context)?;
+    if found
+        .readings
+        .iter()
+        .all(|reading| reading.repeat.is_some())
+    {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Kind::Usage,
+        format!("`--every {every}` is not understood"),
+        "it takes a rule such as monday, \"2 weeks\" or FREQ=DAILY, in quotes where it has spaces",
+        Hint::REMIND_EVERY,
+    ))
+}
+
+fn understood(
+    text: String,
+    here: &Here,
+    context: &mut Context,
+) -> Result<TaskPreviewResponse, Failure> {
+    let params = TaskPreviewParams {
+        text,
+        locale: here.locale.clone(),
+    };
+    daemon::call(
+        context,
+        Start::IfNeeded,
+        "reading it",
+        |client: Client| async move { client.call::<TaskPreview>(&params).await },
+    )
 }
 
 /// Makes a call say one reading alone.
@@ -290,7 +342,7 @@ pub fn preview(
         (None, None) => String::new(),
     };
     let mut found = if text.is_empty() {
-        convergio_contract::task::TaskPreviewResponse {
+        TaskPreviewResponse {
             readings: vec![TaskReading {
                 title: String::new(),
                 due: None,
@@ -300,16 +352,8 @@ pub fn preview(
             }],
         }
     } else {
-        let params = TaskPreviewParams {
-            text,
-            locale: here.locale.clone(),
-        };
-        daemon::call(
-            context,
-            Start::IfNeeded,
-            "reading it",
-            |client: Client| async move { client.call::<TaskPreview>(&params).await },
-        )?
+        repeats(&params, made, &here, context)?;
+        understood(text, &here, context)?
     };
     if let Some(title) = title {
         for reading in &mut found.readings {

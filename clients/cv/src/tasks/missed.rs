@@ -36,6 +36,13 @@ impl Missed {
     }
 }
 
+/// Remembers what a daemon that has answered already told with its handshake.
+pub async fn hear(client: &Client, context: &mut Context) {
+    if let Ok(server) = client.server().await {
+        context.missed = Missed::told_by(server);
+    }
+}
+
 /// Prints what was missed and has it count as seen, where a person can see it.
 pub fn tell(context: &mut Context) {
     let missed = std::mem::take(&mut context.missed);
