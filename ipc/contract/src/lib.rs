@@ -110,6 +110,8 @@ macro_rules! for_each_method {
             $crate::task::TaskComplete,
             $crate::task::TaskSnooze,
             $crate::task::TaskDelete,
+            $crate::task::TaskExport,
+            $crate::task::TaskImport,
             $crate::task::TaskInbox,
             $crate::token::TokenCreate,
             $crate::token::TokenList,

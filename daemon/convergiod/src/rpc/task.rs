@@ -4,6 +4,7 @@ mod answer;
 mod change;
 mod place;
 mod rank;
+mod transfer;
 mod wire;
 
 use convergio_contract::{
@@ -11,9 +12,9 @@ use convergio_contract::{
     health::StartedBy,
     task::{
         TaskCreate, TaskCreateParams, TaskCreateResponse, TaskFields, TaskGet, TaskGetParams,
-        TaskGetResponse, TaskInbox, TaskInboxParams, TaskInboxResponse, TaskList, TaskListParams,
-        TaskListResponse, TaskNotice, TaskPreview, TaskPreviewParams, TaskPreviewResponse,
-        TaskReading,
+        TaskGetResponse, TaskImportResponse, TaskInbox, TaskInboxParams, TaskInboxResponse,
+        TaskList, TaskListParams, TaskListResponse, TaskNotice, TaskPreview, TaskPreviewParams,
+        TaskPreviewResponse, TaskReading,
     },
 };
 use convergio_runs::RunsError;
@@ -65,6 +66,8 @@ pub(crate) enum WriteError {
     Runs(RunsError),
     /// Already told.
     Told(Box<RpcError>),
+    /// Nothing failed: it was to be undone, and this is what it would have done.
+    Dry(Box<TaskImportResponse>),
 }
 
 impl From<StoreError> for WriteError {
@@ -98,6 +101,7 @@ impl WriteError {
             Self::Book(error) => told(error),
             Self::Runs(error) => runs_error(error),
             Self::Told(error) => *error,
+            Self::Dry(_) => failure::internal("a trial ended as a change", "nothing was changed"),
         }
     }
 }
@@ -527,8 +531,13 @@ impl Handle<TaskInbox> for Daemon {
         let now_ms = self.reminders.clock.now_ms();
         let place = Place::of(&params.locale, now_ms)?;
         let tenant = self.runs().tenant().id();
+        let only = params.only;
         let read = self.store.read("read the inbox", move |conn| {
-            let (waiting, total) = book::inbox(conn, tenant, INBOX_MAX)?;
+            let (mut waiting, mut total) = book::inbox(conn, tenant, INBOX_MAX)?;
+            if !only.is_empty() {
+                waiting.retain(|one| only.contains(&one.id));
+                total = waiting.len() as u64;
+            }
             let unsorted: Vec<TaskRow> = book::every(conn, tenant, false, false)?
                 .into_iter()
                 .filter(|row| row.times.is_none() && row.project.is_none() && row.parent.is_none())

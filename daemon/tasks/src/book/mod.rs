@@ -19,6 +19,7 @@ mod error;
 mod fields;
 pub mod fire;
 pub mod glance;
+mod intake;
 mod list;
 mod parts;
 mod plan;
@@ -37,12 +38,13 @@ pub use fire::{
     Answered, Claimed, Reply, answer, claim, due, keeps_awake, missed, next_wake, shown, shown_as,
     unshown,
 };
+pub use intake::{Incoming, Taken, take_in};
 pub use list::{
     by_id, by_uid, every, fill_notes, history, inbox, mark_seen, number_of, parts_of,
     projects_in_use, tags_in_use,
 };
 pub use parts::DEPTH_MAX;
-pub use plan::{ALL_DAY_HOUR, zone};
+pub use plan::{ALL_DAY_HOUR, remaining_rule, zone};
 pub use purge::purge;
 pub use row::{Fate, LATE_MS, Next, Occurrence, Priority, State, TaskRef, TaskRow, Times};
 pub use table::get;

@@ -245,6 +245,14 @@ impl Plan {
     }
 }
 
+/// The rule of a task from what is due on: with `COUNT`, what is left of it.
+///
+/// # Errors
+/// A rule or zone that cannot be read any more.
+pub fn remaining_rule(task: &TaskRow) -> Result<Option<Rule>, BookError> {
+    Ok(Plan::of(task)?.and_then(|plan| plan.ahead.rule))
+}
+
 /// Sets what fires next, after any change.
 pub(super) fn settle(task: &mut TaskRow) -> Result<(), BookError> {
     task.next = None;

@@ -18,7 +18,11 @@ async fn a_task_is_kept_as_it_was_given() {
         project: Some(Some("house.garden".into())),
         tags: Some(vec!["+b".into(), "a".into(), "b".into()]),
         remind_before_min: Some(vec![0, 60, 60]),
-        ..every("  call \"Mario\" <b> ", "2026-11-22T09:00:00", "freq=weekly")
+        ..every(
+            "  call \"Mario\" <b> ",
+            "2026-11-22T09:00:00",
+            "freq=weekly",
+        )
     };
     let row = book.create(fields, now).await;
     assert_eq!(row.number, 1);
@@ -46,9 +50,8 @@ async fn the_same_call_is_the_same_task_and_another_one_is_refused() {
         created_ms: None,
         completed_ms: None,
     };
-    let create = |new: NewTask| {
-        book.write(move |tx, tenant| book::create(tx, tenant, profile, &new, 5))
-    };
+    let create =
+        |new: NewTask| book.write(move |tx, tenant| book::create(tx, tenant, profile, &new, 5));
     let Created::New(first, _) = create(new(1, "a")).await.unwrap() else {
         panic!("it is new");
     };
@@ -82,7 +85,16 @@ async fn numbers_are_never_given_twice() {
 async fn titles_that_are_none_are_refused() {
     let book = Book::open().await;
     let long = "é".repeat(600);
-    for title in ["", "  ", "a\nb", "a\rb", "a\u{1b}[2J", "a\u{2028}b", "a\0b", &long] {
+    for title in [
+        "",
+        "  ",
+        "a\nb",
+        "a\rb",
+        "a\u{1b}[2J",
+        "a\u{2028}b",
+        "a\0b",
+        &long,
+    ] {
         let error = book.try_create(titled(title), 1).await.unwrap_err();
         assert!(
             matches!(error, BookError::Invalid { what: "title", .. }),
@@ -94,7 +106,11 @@ async fn titles_that_are_none_are_refused() {
         let row = book.create(titled(title), 1).await;
         assert_eq!((row.number, row.title.as_str()), (number, title));
     }
-    for tags in [vec!["a b".to_owned()], vec![String::new()], vec!["x".to_owned(); 1]] {
+    for tags in [
+        vec!["a b".to_owned()],
+        vec![String::new()],
+        vec!["x".to_owned(); 1],
+    ] {
         let fields = Fields {
             tags: Some(tags.clone()),
             ..titled("x")
@@ -114,7 +130,10 @@ async fn a_change_of_another_revision_is_refused() {
         })
     };
     let stale = change(7).await.unwrap_err();
-    assert!(matches!(stale, BookError::Stale { found: 1, .. }), "{stale}");
+    assert!(
+        matches!(stale, BookError::Stale { found: 1, .. }),
+        "{stale}"
+    );
     assert_eq!(change(1).await.unwrap().task.rev, 2);
     assert_eq!(book.get(row.id).await.title, "y");
     let same = book.update(row.id, titled("y"), 3).await.unwrap();
@@ -134,7 +153,10 @@ async fn parts_make_no_circle_and_are_not_endless() {
         book.create(under("x", parent), 1).await;
     }
     let deep = book.try_create(under("9", 8), 1).await.unwrap_err();
-    assert!(matches!(deep, BookError::TooDeep { depth: 9, .. }), "{deep}");
+    assert!(
+        matches!(deep, BookError::TooDeep { depth: 9, .. }),
+        "{deep}"
+    );
     let circle = book.update(top.id, under("1", 8), 2).await.unwrap_err();
     assert!(matches!(circle, BookError::Cycle { .. }), "{circle}");
     let itself = book.update(top.id, under("1", 1), 2).await.unwrap_err();
@@ -174,7 +196,10 @@ async fn what_comes_again_goes_on_when_it_is_done() {
     // Early: the next one after what is due, not after today.
     let due = |row: &book::TaskRow| row.times.as_ref().unwrap().due.to_string();
     let done = book.complete(row.id, now).await.unwrap().task;
-    assert_eq!((done.state, due(&done)), (State::Open, "2026-11-30T09:00:00".into()));
+    assert_eq!(
+        (done.state, due(&done)),
+        (State::Open, "2026-11-30T09:00:00".into())
+    );
     assert_eq!(done.next.unwrap().fire_ms, rome("2026-11-30T09:00:00"));
     // Late: none of those that have passed.
     let late = rome("2026-12-24T00:00:00");
@@ -204,12 +229,20 @@ async fn after_completion_counts_from_the_day_and_ends_with_its_count() {
         done.times.as_ref().unwrap().due_ms,
         rome("2026-11-28T09:00:00")
     );
-    let done = book.complete(row.id, rome("2026-11-26T08:00:00")).await.unwrap().task;
+    let done = book
+        .complete(row.id, rome("2026-11-26T08:00:00"))
+        .await
+        .unwrap()
+        .task;
     assert_eq!(
         done.times.as_ref().unwrap().due_ms,
         rome("2026-11-29T09:00:00")
     );
-    let done = book.complete(row.id, rome("2026-11-29T10:00:00")).await.unwrap().task;
+    let done = book
+        .complete(row.id, rome("2026-11-29T10:00:00"))
+        .await
+        .unwrap()
+        .task;
     assert_eq!(done.state, State::Done);
 }
 
@@ -225,11 +258,22 @@ async fn a_rule_with_a_count_goes_through_its_times_and_ends() {
     let mut fired = Vec::new();
     for day in 0..6 {
         let now = rome("2026-11-22T09:00:00") + day * DAY;
-        fired.extend(book.fire(now).await.into_iter().map(|one| one.occurrence.due_ms));
+        fired.extend(
+            book.fire(now)
+                .await
+                .into_iter()
+                .map(|one| one.occurrence.due_ms),
+        );
     }
-    let expected: Vec<i64> = (0..3).map(|day| rome("2026-11-22T09:00:00") + day * DAY).collect();
+    let expected: Vec<i64> = (0..3)
+        .map(|day| rome("2026-11-22T09:00:00") + day * DAY)
+        .collect();
     assert_eq!(fired, expected);
-    let done = book.complete(row.id, rome("2026-11-25T09:00:00")).await.unwrap().task;
+    let done = book
+        .complete(row.id, rome("2026-11-25T09:00:00"))
+        .await
+        .unwrap()
+        .task;
     assert_eq!(done.state, State::Done);
 }
 
@@ -246,20 +290,28 @@ async fn a_task_with_a_rule_is_due_at_a_time_of_it() {
     assert_eq!(row.times.unwrap().due.to_string(), "2026-11-23T09:00:00");
     let never = every("x", "2026-11-21T09:00:00", "FREQ=DAILY;UNTIL=20261101");
     let error = book.try_create(never, 1).await.unwrap_err();
-    assert!(matches!(error, BookError::Invalid { what: "repeat", .. }), "{error}");
+    assert!(
+        matches!(error, BookError::Invalid { what: "repeat", .. }),
+        "{error}"
+    );
     let timeless = Fields {
         repeat: rule("FREQ=DAILY", Basis::Schedule),
         ..titled("x")
     };
     let error = book.try_create(timeless, 1).await.unwrap_err();
-    assert!(matches!(error, BookError::Invalid { what: "repeat", .. }), "{error}");
+    assert!(
+        matches!(error, BookError::Invalid { what: "repeat", .. }),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn a_time_that_is_cleared_takes_its_reminders_along() {
     let book = Book::open().await;
     let now = rome("2026-11-21T12:00:00");
-    let row = book.create(every("x", "2026-11-22T09:00:00", "FREQ=DAILY"), now).await;
+    let row = book
+        .create(every("x", "2026-11-22T09:00:00", "FREQ=DAILY"), now)
+        .await;
     let cleared = Fields {
         times: Some(None),
         ..Fields::default()

@@ -57,7 +57,9 @@ async fn a_newer_reminder_stands_for_those_that_nobody_was_shown() {
         let fired = book.fire(first + day * DAY).await;
         let id = fired[0].occurrence.id;
         assert_eq!(i64::from(fired[0].occurrence.missed), day);
-        book.write(move |tx, _| book::missed(tx, id, 0)).await.unwrap();
+        book.write(move |tx, _| book::missed(tx, id, 0))
+            .await
+            .unwrap();
     }
     let unshown = book
         .read(|conn, tenant| book::unshown(conn, tenant, 10))
@@ -91,11 +93,15 @@ async fn a_snooze_moves_the_reminder_and_not_what_is_due() {
     let due = rome("2026-11-22T09:00:00");
     let row = book.create(at("x", "2026-11-22T09:00:00"), due - DAY).await;
     let first = book.fire(due).await.remove(0).occurrence;
-    let put_off = book.answer(first.id, Reply::Snooze { minutes: 10 }, due + MINUTE).await;
+    let put_off = book
+        .answer(first.id, Reply::Snooze { minutes: 10 }, due + MINUTE)
+        .await;
     assert!(put_off.changed);
     assert_eq!(put_off.task.times.as_ref().unwrap().due_ms, due);
     // Twice is once.
-    let again = book.answer(first.id, Reply::Snooze { minutes: 10 }, due + 2 * MINUTE).await;
+    let again = book
+        .answer(first.id, Reply::Snooze { minutes: 10 }, due + 2 * MINUTE)
+        .await;
     assert!(!again.changed);
     assert!(book.fire(due + 10 * MINUTE).await.is_empty());
     let second = book.fire(due + 11 * MINUTE).await.remove(0).occurrence;
@@ -105,7 +111,12 @@ async fn a_snooze_moves_the_reminder_and_not_what_is_due() {
     assert_eq!((done.changed, done.task.state), (true, State::Done));
     let again = book.answer(second.id, Reply::Done, due + 13 * MINUTE).await;
     assert!(!again.changed);
-    let states: Vec<Fate> = book.history(row.id).await.iter().map(|one| one.state).collect();
+    let states: Vec<Fate> = book
+        .history(row.id)
+        .await
+        .iter()
+        .map(|one| one.state)
+        .collect();
     assert_eq!(states, [Fate::Done, Fate::Snoozed]);
 }
 
@@ -116,7 +127,10 @@ async fn a_task_without_a_time_can_be_put_off_too() {
     book.snooze(row.id, 50_000, 1_000).await.unwrap();
     assert_eq!(book.next_wake().await, Some(50_000));
     let fired = book.fire(50_000).await;
-    assert_eq!((fired[0].occurrence.due_ms, fired[0].occurrence.snooze), (50_000, 1));
+    assert_eq!(
+        (fired[0].occurrence.due_ms, fired[0].occurrence.snooze),
+        (50_000, 1)
+    );
     assert_eq!(book.next_wake().await, None);
 }
 
@@ -125,17 +139,27 @@ async fn done_on_an_old_reminder_does_not_silence_a_newer_one() {
     let book = Book::open().await;
     let monday = rome("2026-11-23T09:00:00");
     let row = book
-        .create(every("x", "2026-11-23T09:00:00", "FREQ=DAILY"), monday - DAY)
+        .create(
+            every("x", "2026-11-23T09:00:00", "FREQ=DAILY"),
+            monday - DAY,
+        )
         .await;
     let first = book.fire(monday).await.remove(0).occurrence;
     let shown = first.id;
-    book.write(move |tx, _| book::shown(tx, shown, "dunst", 4, monday)).await.unwrap();
+    book.write(move |tx, _| book::shown(tx, shown, "dunst", 4, monday))
+        .await
+        .unwrap();
     let second = book.fire(monday + DAY).await.remove(0).occurrence;
     assert_eq!(second.missed, 0, "the first was shown");
     let old = book.answer(first.id, Reply::Done, monday + DAY + 1).await;
     assert!(old.changed);
     assert_eq!(old.task.times.as_ref().unwrap().due_ms, monday + DAY);
-    let states: Vec<Fate> = book.history(row.id).await.iter().map(|one| one.state).collect();
+    let states: Vec<Fate> = book
+        .history(row.id)
+        .await
+        .iter()
+        .map(|one| one.state)
+        .collect();
     assert_eq!(states, [Fate::Claimed, Fate::Done]);
     let new = book.answer(second.id, Reply::Done, monday + DAY + 2).await;
     assert_eq!(new.task.times.as_ref().unwrap().due_ms, monday + 2 * DAY);
@@ -148,11 +172,17 @@ async fn a_clock_that_was_wrong_silences_nothing_and_repeats_nothing() {
     // Nine o'clock, on either side of the changes of the clock.
     let nine = |day: i32| {
         let date: jiff::civil::Date = "2026-11-23".parse().unwrap();
-        rome(&format!("{}T09:00:00", date.saturating_add(jiff::Span::new().days(day))))
+        rome(&format!(
+            "{}T09:00:00",
+            date.saturating_add(jiff::Span::new().days(day))
+        ))
     };
     let monday = nine(0);
     let row = book
-        .create(every("x", "2026-11-23T09:00:00", "FREQ=DAILY"), monday - DAY)
+        .create(
+            every("x", "2026-11-23T09:00:00", "FREQ=DAILY"),
+            monday - DAY,
+        )
         .await;
     assert_eq!(book.fire(monday).await.len(), 1);
     // A year ahead, for a moment.
@@ -218,7 +248,11 @@ async fn a_whole_day_is_reminded_of_in_its_morning() {
     assert_eq!(row.next.unwrap().fire_ms, rome("2026-11-23T09:00:00"));
     let fired = book.fire(rome("2026-11-23T09:00:00")).await;
     assert_eq!(fired[0].occurrence.due_ms, rome("2026-11-23T00:00:00"));
-    let row = book.complete(row.id, rome("2026-11-23T10:00:00")).await.unwrap().task;
+    let row = book
+        .complete(row.id, rome("2026-11-23T10:00:00"))
+        .await
+        .unwrap()
+        .task;
     let times = row.times.unwrap();
     assert_eq!(times.due_ms, rome("2026-11-30T00:00:00"));
     assert_eq!(row.next.unwrap().fire_ms, rome("2026-11-30T09:00:00"));
@@ -255,22 +289,46 @@ async fn what_a_server_took_is_found_by_what_it_calls_it() {
     let awake = book.read(book::keeps_awake).await.unwrap();
     assert!(awake);
     let one = book.fire(due).await.remove(0).occurrence;
-    let waiting = book.read(|conn, tenant| book::unshown(conn, tenant, 10)).await.unwrap();
+    let waiting = book
+        .read(|conn, tenant| book::unshown(conn, tenant, 10))
+        .await
+        .unwrap();
     assert_eq!(waiting[0].id, one.id);
     let id = one.id;
-    book.write(move |tx, _| book::shown(tx, id, ":1.7", 4, due)).await.unwrap();
-    let found = book.read(|conn, _| book::shown_as(conn, ":1.7", 4)).await.unwrap();
+    book.write(move |tx, _| book::shown(tx, id, ":1.7", 4, due))
+        .await
+        .unwrap();
+    let found = book
+        .read(|conn, _| book::shown_as(conn, ":1.7", 4))
+        .await
+        .unwrap();
     assert_eq!(found, Some(one.id));
-    assert_eq!(book.read(|conn, _| book::shown_as(conn, ":1.8", 4)).await.unwrap(), None);
+    assert_eq!(
+        book.read(|conn, _| book::shown_as(conn, ":1.8", 4))
+            .await
+            .unwrap(),
+        None
+    );
     assert!(!book.read(book::keeps_awake).await.unwrap());
     // Late news of a death do not undo what was shown.
-    book.write(move |tx, _| book::missed(tx, id, due)).await.unwrap();
-    let (inbox, total) = book.read(|conn, tenant| book::inbox(conn, tenant, 10)).await.unwrap();
+    book.write(move |tx, _| book::missed(tx, id, due))
+        .await
+        .unwrap();
+    let (inbox, total) = book
+        .read(|conn, tenant| book::inbox(conn, tenant, 10))
+        .await
+        .unwrap();
     assert_eq!((inbox[0].state, total), (Fate::Shown, 1));
     assert!(book.answer(id, Reply::Seen, due).await.changed);
     assert!(!book.answer(id, Reply::Dismiss, due).await.changed);
-    let (inbox, total) = book.read(|conn, tenant| book::inbox(conn, tenant, 10)).await.unwrap();
+    let (inbox, total) = book
+        .read(|conn, tenant| book::inbox(conn, tenant, 10))
+        .await
+        .unwrap();
     assert_eq!((inbox.len(), total), (0, 0));
     // Seen is not done: its button still works.
-    assert_eq!(book.answer(id, Reply::Done, due).await.task.state, State::Done);
+    assert_eq!(
+        book.answer(id, Reply::Done, due).await.task.state,
+        State::Done
+    );
 }

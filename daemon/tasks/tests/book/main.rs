@@ -3,5 +3,6 @@
 
 mod changes;
 mod fires;
+mod model;
 mod support;
 mod ways_back;

@@ -97,7 +97,9 @@ impl Book {
         look: impl FnOnce(&Connection, Uuid) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
         let tenant = self.tenant;
-        self.store.read("test", move |conn| look(conn, tenant)).await
+        self.store
+            .read("test", move |conn| look(conn, tenant))
+            .await
     }
 
     pub(crate) async fn try_create(
@@ -114,12 +116,12 @@ impl Book {
             created_ms: None,
             completed_ms: None,
         };
-        self.write(move |tx, tenant| {
-            match book::create(tx, tenant, profile, &new, now_ms)? {
+        self.write(
+            move |tx, tenant| match book::create(tx, tenant, profile, &new, now_ms)? {
                 Created::New(row, images) => Ok((*row, images)),
                 Created::Replayed(row) => panic!("{row:?} was there"),
-            }
-        })
+            },
+        )
         .await
     }
 

@@ -17,11 +17,16 @@ fn content(row: &TaskRow) -> TaskRow {
 async fn every_change_is_taken_back_exactly() {
     let book = Book::open().await;
     let now = rome("2026-11-21T12:00:00");
-    let row = book.create(every("x", "2026-11-22T09:00:00", "FREQ=DAILY"), now).await;
+    let row = book
+        .create(every("x", "2026-11-22T09:00:00", "FREQ=DAILY"), now)
+        .await;
     for change in 0..5 {
         let before = book.get(row.id).await;
         let changed = match change {
-            0 => book.update(row.id, at("y", "2026-12-01T10:00:00"), now).await,
+            0 => {
+                book.update(row.id, at("y", "2026-12-01T10:00:00"), now)
+                    .await
+            }
             1 => book.complete(row.id, now).await,
             2 => book.snooze(row.id, now + HOUR, now).await,
             3 => book.delete(row.id, now).await,
@@ -35,7 +40,11 @@ async fn every_change_is_taken_back_exactly() {
             }
         };
         let changed = changed.unwrap();
-        assert_ne!(content(&book.get(row.id).await), content(&before), "{change}");
+        assert_ne!(
+            content(&book.get(row.id).await),
+            content(&before),
+            "{change}"
+        );
         book.take_back(changed.images, now + 1).await.unwrap();
         let after = book.get(row.id).await;
         assert_eq!(content(&after), content(&before), "{change}");
@@ -53,7 +62,9 @@ async fn what_somebody_did_since_is_not_lost() {
     let error = book.take_back(first.images.clone(), now).await.unwrap_err();
     assert!(matches!(error, BookError::ChangedSince { .. }), "{error}");
     // Another field is nobody's business.
-    book.update(row.id, at("z", "2026-11-22T09:00:00"), now).await.unwrap();
+    book.update(row.id, at("z", "2026-11-22T09:00:00"), now)
+        .await
+        .unwrap();
     book.take_back(second.images, now).await.unwrap();
     book.take_back(first.images, now).await.unwrap();
     let row = book.get(row.id).await;
@@ -126,7 +137,10 @@ async fn a_part_does_not_come_back_to_a_task_that_is_gone() {
     let part = book.create(fields, 1).await;
     let part_gone = book.delete(part.id, 2).await.unwrap();
     let top_gone = book.delete(top.id, 3).await.unwrap();
-    let error = book.take_back(part_gone.images.clone(), 4).await.unwrap_err();
+    let error = book
+        .take_back(part_gone.images.clone(), 4)
+        .await
+        .unwrap_err();
     assert!(matches!(error, BookError::ChangedSince { .. }), "{error}");
     book.take_back(top_gone.images, 5).await.unwrap();
     book.take_back(part_gone.images, 6).await.unwrap();

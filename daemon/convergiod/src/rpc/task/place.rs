@@ -7,7 +7,7 @@ use convergio_contract::{
 use convergio_tasks::{
     Basis, Repeat,
     book::{self, NewTimes, TaskRow, Times},
-    when::{self, Answer, DateOrder, Here, Language, WhenError, When},
+    when::{self, Answer, DateOrder, Here, Language, When, WhenError},
 };
 use jiff::{Timestamp, Zoned, civil::DateTime, tz::TimeZone};
 
@@ -36,14 +36,13 @@ impl Place {
         };
         let now = Timestamp::from_millisecond(now_ms).unwrap_or_else(|_| Timestamp::now());
         let mut languages: Vec<Language> = Vec::new();
-        let named = locale
-            .languages
-            .iter()
-            .filter_map(|name| match name.get(..2)?.to_ascii_lowercase().as_str() {
+        let named = locale.languages.iter().filter_map(|name| {
+            match name.get(..2)?.to_ascii_lowercase().as_str() {
                 "en" => Some(Language::English),
                 "it" => Some(Language::Italian),
                 _ => None,
-            });
+            }
+        });
         for language in named.chain([Language::English, Language::Italian]) {
             if !languages.contains(&language) {
                 languages.push(language);
@@ -85,10 +84,15 @@ impl Place {
         self.here.now.time_zone()
     }
 
+    /// Its IANA name.
+    pub(super) fn zone_name(&self) -> &str {
+        &self.zone
+    }
+
     /// A time as the book takes it. A zone without a name is read here.
     pub(super) fn times(&self, found: &When) -> NewTimes {
         let (zone, due) = match found.due.time_zone().iana_name() {
-            Some(name) => (name.to_owned(), found.due.datetime()),
+            Some(name) => (name.to_owned(), found.start()),
             None => (
                 self.zone.clone(),
                 found.due.with_time_zone(self.zone().clone()).datetime(),
@@ -152,7 +156,7 @@ impl Place {
             .time_zone()
             .iana_name()
             .map(|zone| format!("{digits}[{zone}]"));
-        let words = when::phrase(found, self.language());
+        let words = when::phrase(found, self.language(), self.here.now.time_zone());
         let alone = |text: &String| {
             matches!(when::parse(text, &self.here), Ok(Answer::One(read))
                 if read.due.timestamp() == found.due.timestamp()
@@ -178,7 +182,11 @@ fn local(due: DateTime, all_day: bool) -> String {
 
 fn zoned(times: &Times) -> Option<Zoned> {
     let zone = TimeZone::get(&times.zone).ok()?;
-    Some(Timestamp::from_millisecond(times.due_ms).ok()?.to_zoned(zone))
+    Some(
+        Timestamp::from_millisecond(times.due_ms)
+            .ok()?
+            .to_zoned(zone),
+    )
 }
 
 /// When a task is due, as it travels.

@@ -81,7 +81,11 @@ fn urgency(task: &TaskRow, now_ms: i64) -> i64 {
     };
     let age_h = ((now_ms - task.created_ms) / HOUR_MS).clamp(0, 365 * 24);
     let age = 2_000 * age_h / (365 * 24);
-    let waiting = if task.state == State::Waiting { -3_000 } else { 0 };
+    let waiting = if task.state == State::Waiting {
+        -3_000
+    } else {
+        0
+    };
     let asleep = match task.snoozed_until_ms {
         Some(until_ms) if until_ms > now_ms => -1_000,
         _ => 0,
@@ -105,6 +109,15 @@ impl fmt::Display for Cursor {
 }
 
 impl Cursor {
+    /// Behind that number, in the order of numbers.
+    pub(super) fn after_number(now_ms: i64, number: u64) -> Self {
+        Self {
+            now_ms,
+            key: 0,
+            number,
+        }
+    }
+
     pub(super) fn read(text: &str) -> Result<Self, RpcError> {
         let mut pieces = text.split('.');
         let read = (|| {
@@ -150,17 +163,17 @@ pub(super) fn page(
     })?;
     let ended_too = any_state || filter.wants_ended();
     let with_notes = filter.reads_notes();
-    let mut rows: Vec<(i64, u64, TaskRow)> = book::every(connection, tenant, ended_too, with_notes)?
-        .into_iter()
-        .filter(|row| filter.fits(row, any_state))
-        .map(|row| (sort.key(&row, now_ms), row.number, row))
-        .collect();
+    let mut rows: Vec<(i64, u64, TaskRow)> =
+        book::every(connection, tenant, ended_too, with_notes)?
+            .into_iter()
+            .filter(|row| filter.fits(row, any_state))
+            .map(|row| (sort.key(&row, now_ms), row.number, row))
+            .collect();
     let total = rows.len() as u64;
     rows.sort_unstable_by_key(|(key, number, _)| (*key, *number));
     if let Some(cursor) = &cursor {
-        let gone = rows.partition_point(|(key, number, _)| {
-            (*key, *number) <= (cursor.key, cursor.number)
-        });
+        let gone =
+            rows.partition_point(|(key, number, _)| (*key, *number) <= (cursor.key, cursor.number));
         rows.drain(..gone);
     }
     let more = rows.len() > limit;

@@ -94,11 +94,13 @@ pub(super) fn fields(given: &TaskFields) -> Result<Fields, RpcError> {
         priority: match given.priority.as_deref().map(str::trim) {
             None => None,
             Some("") => Some(None),
-            Some(name) => Some(Some(
-                Priority::from_name(&name.to_lowercase()).ok_or_else(|| {
-                    failure::invalid(format!("`priority` takes low, medium or high, not {name:?}"))
-                })?,
-            )),
+            Some(name) => Some(Some(Priority::from_name(&name.to_lowercase()).ok_or_else(
+                || {
+                    failure::invalid(format!(
+                        "`priority` takes low, medium or high, not {name:?}"
+                    ))
+                },
+            )?)),
         },
         project: given.project.as_ref().map(text),
         tags: given.tags.clone(),
@@ -109,9 +111,10 @@ pub(super) fn fields(given: &TaskFields) -> Result<Fields, RpcError> {
         },
         state: given.state.map(new_state),
         times: None,
-        repeat: given.repeat.as_ref().map(|repeat| {
-            (!repeat.rrule.trim().is_empty()).then(|| place::new_repeat(repeat))
-        }),
+        repeat: given
+            .repeat
+            .as_ref()
+            .map(|repeat| (!repeat.rrule.trim().is_empty()).then(|| place::new_repeat(repeat))),
         remind_before_min: given.remind_before_min.clone(),
     })
 }
