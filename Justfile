@@ -113,7 +113,7 @@ campaign-stall:
 
 # Memory and wake-ups of an idle daemon, as it is released.
 campaign-idle seconds="120":
-    CONVERGIO_IDLE_S={{seconds}} cargo test --release -p convergio-tests -- --ignored --nocapture an_idle_daemon
+    CONVERGIO_IDLE_S={{seconds}} cargo test --release -p convergio-tests -- --ignored --nocapture an_idle
 
 # 10,000 random rules of recurrence, as python-dateutil has them (needs python3 with dateutil).
 campaign-recurrence count="10000" seed="1":

@@ -6,31 +6,13 @@ use crate::harness::{
     daemon::Daemon,
     diffs,
     home::Home,
-    process::{ended_within, status_field},
+    process::{ended_within, status_field, switches},
     wire::Wire,
 };
 
 const RSS_ANON_MAX_KB: u64 = 15 * 1024;
 const TICK_S: u64 = 30;
 const SWITCHES_PER_TICK_MAX: u64 = 3;
-
-/// Voluntary context switches of all threads.
-fn switches(pid: u32) -> u64 {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("the daemon lives");
-    tasks
-        .map(|task| {
-            let path = task.expect("a thread").path().join("status");
-            let text = std::fs::read_to_string(path).expect("the thread lives");
-            let line = text
-                .lines()
-                .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-            line.expect("a count")
-                .trim()
-                .parse::<u64>()
-                .expect("a number")
-        })
-        .sum()
-}
 
 #[test]
 #[ignore = "measures for CONVERGIO_IDLE_S seconds: just campaign-idle"]

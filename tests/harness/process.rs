@@ -101,6 +101,24 @@ pub fn status_field(pid: u32, field: &str) -> u64 {
     number.parse().expect("a number")
 }
 
+/// Voluntary context switches of all threads.
+pub fn switches(pid: u32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process lives");
+    tasks
+        .map(|task| {
+            let path = task.expect("a thread").path().join("status");
+            let text = fs::read_to_string(path).expect("the thread lives");
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            line.expect("a count")
+                .trim()
+                .parse::<u64>()
+                .expect("a number")
+        })
+        .sum()
+}
+
 /// Processor time that a process has used, in clock ticks of 10 ms.
 pub fn cpu_ticks(pid: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process lives");
