@@ -20,7 +20,6 @@ mod gateway;
 mod harness;
 mod idle;
 mod local_only;
-mod menubar;
 mod metering;
 mod models;
 mod review_model;

@@ -7,7 +7,11 @@ use convergio_contract::RpcError;
 use convergio_store::StoreError;
 use convergio_tasks::{book, filter::fold};
 use jiff::{Timestamp, Zoned, tz::TimeZone};
-use zbus::{Connection, fdo, fdo::RequestNameReply, interface};
+use zbus::{
+    Connection, fdo,
+    fdo::{RequestNameFlags, RequestNameReply},
+    interface,
+};
 
 use crate::{
     daemon::Daemon,
@@ -72,8 +76,8 @@ pub(super) async fn offer(bus: &Connection, daemon: &Arc<Daemon>) -> zbus::Resul
         socket: daemon.shown.socket.clone(),
     };
     bus.object_server().at(PATH, presence).await?;
-    // Where a daemon with another home has the name, ours waits in its queue.
-    let flags = Default::default();
+    // No flag at all: where a daemon with another home has the name, ours waits in its queue.
+    let flags = RequestNameFlags::AllowReplacement & RequestNameFlags::DoNotQueue;
     let reply = bus.request_name_with_flags::<&str>(NAME, flags).await?;
     Ok(match reply {
         RequestNameReply::InQueue => {
