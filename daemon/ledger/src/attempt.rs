@@ -10,7 +10,7 @@ use crate::error::LedgerError;
 use crate::price::PriceVersion;
 use crate::text_enum::text_enum;
 
-/// The most of one resource that is believed and kept.
+/// The most tokens of input that a call is admitted with.
 pub(crate) const QUANTITY_MAX: u64 = 1_000_000_000_000;
 
 /// Where an attempt stands.

@@ -5,7 +5,7 @@ use convergio_store::Tx;
 use uuid::Uuid;
 
 use crate::admit::HOLD_MAX_NANO;
-use crate::attempt::{self, Attempt, AttemptState, End, QUANTITY_MAX, UsageSource};
+use crate::attempt::{self, Attempt, AttemptState, End, UsageSource};
 use crate::budget::{self, BudgetState};
 use crate::clock::{self, Now};
 use crate::error::LedgerError;
@@ -14,6 +14,9 @@ use crate::rates::{Cost, Rates};
 use crate::transfer::{self, Kind, NewTransfer};
 use crate::window;
 
+/// The most of one resource that a provider is believed to have used in one call: the longest
+/// contexts of models hold some ten million tokens.
+const BELIEVED_MAX: u64 = 100_000_000;
 /// A provider's own words that are kept at most, in bytes.
 const WORDS_BYTES_MAX: usize = 256;
 
@@ -88,17 +91,23 @@ pub struct Settled {
 pub fn settle(tx: &Tx<'_>, settlement: &Settlement, now: Now) -> Result<Settled, LedgerError> {
     let attempt = attempt::open(tx, settlement.attempt_id)?;
     let (mut usage, mut source) = match &settlement.ending {
-        AttemptEnding::Reported(usage) => whole(usage, attempt.input_ceiling, attempt.max_output),
+        AttemptEnding::Reported(usage) => {
+            let (usage, doubted) = believed(usage);
+            let (usage, source) = whole(&usage, attempt.input_ceiling, attempt.max_output);
+            let ceiling = doubted.then_some(UsageSource::EstimateCeiling);
+            (usage, ceiling.unwrap_or(source))
+        }
         AttemptEnding::Partial {
             usage,
             counted_output,
             input_ceiling,
         } => {
-            let (usage, _) = whole(usage, *input_ceiling, *counted_output);
+            let (usage, _) = whole(&believed(usage).0, *input_ceiling, *counted_output);
             (at_least(usage, *counted_output), UsageSource::Estimate)
         }
         AttemptEnding::Unseen(usage) => {
-            let (usage, _) = whole(usage, attempt.input_ceiling, attempt.max_output);
+            let usage = believed(usage).0;
+            let (usage, _) = whole(&usage, attempt.input_ceiling, attempt.max_output);
             (
                 at_least(usage, attempt.max_output),
                 UsageSource::EstimateCeiling,
@@ -108,7 +117,6 @@ pub fn settle(tx: &Tx<'_>, settlement: &Settlement, now: Now) -> Result<Settled,
             (Usage::default(), UsageSource::Nothing)
         }
     };
-    bound(&mut usage);
     let (state, cost) = if source == UsageSource::Nothing {
         (AttemptState::Voided, nothing())
     } else if attempt.local {
@@ -278,14 +286,16 @@ fn at_least(mut usage: Usage, counted: u64) -> Usage {
     usage
 }
 
-/// No quantity is beyond what can be added up.
-fn bound(usage: &mut Usage) {
-    for &resource in Resource::ALL {
-        if usage.get(resource).is_some_and(|n| n > QUANTITY_MAX) {
-            usage.set(resource, Some(QUANTITY_MAX));
-            usage.inconsistent = true;
-        }
+/// What a provider said, and whether it is doubted: who tells of more than a call can have used is
+/// believed nothing, and that is flagged.
+fn believed(said: &Usage) -> (Usage, bool) {
+    let absurd = |&resource: &Resource| said.get(resource).is_some_and(|n| n > BELIEVED_MAX);
+    if !Resource::ALL.iter().any(absurd) {
+        return (*said, false);
     }
+    let mut nothing = Usage::default();
+    nothing.inconsistent = true;
+    (nothing, true)
 }
 
 fn words(text: Option<&str>) -> Option<&str> {

@@ -193,6 +193,19 @@ async fn absurd_figures_cost_the_hold_and_are_flagged() {
         .read(move |conn| attempts_of_run(conn, tenant, run_id))
         .await;
     assert!(rows[0].usage.inconsistent);
+    // A number that nobody can have meant is in no sum: what was held stands for it.
+    assert_eq!(settled.usage, rows[0].usage);
+    let (input, output) = (settled.usage.input_tokens(), settled.usage.output_tokens());
+    assert_eq!((input, output), (Some(1_000), Some(1_000)));
+    sound(&books).await;
+    // Who says one such thing is believed nothing else.
+    let (id, _) = admitted(&books).await;
+    let settled = books
+        .settle(id, reported(7, u64::MAX), NOON_MS)
+        .await
+        .unwrap();
+    assert_eq!(settled.usage, rows[0].usage);
+    assert_eq!(settled.amount_nano, settled.hold_nano);
     sound(&books).await;
 }
 
