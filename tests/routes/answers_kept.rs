@@ -35,6 +35,15 @@ fn the_same_question_is_answered_again_without_asking_and_without_cost() {
     assert_eq!(used["amount_nano_usd"], 0);
     let usage = json_of(&house.cv(&["usage", "--format", "json"]));
     assert_eq!(usage["total"]["attempts"], 1, "{usage}");
+    assert_eq!(usage["cached"], 2, "{usage}");
+    let run = used["run_id"].as_str().expect("a run");
+    let one = house.cv(&["usage", "--run", run, "--format", "json"]);
+    assert_eq!(json_of(&one)["cached"], 1, "{one:?}");
+    let earlier = house.cv(&["usage", "--until", "2026-01-01", "--format", "json"]);
+    assert_eq!(json_of(&earlier)["cached"], 0, "{earlier:?}");
+    let text = house.cv(&["usage"]);
+    let said = "2 more calls were answered from kept answers, free";
+    assert!(text.err.contains(said), "{text:?}");
     // Another question, another limit, and who does not ask for it: asked anew (and refused here).
     for other in [
         &["ask", "--cache", "capital of France?"][..],

@@ -73,6 +73,34 @@ pub fn use_answer(
     Ok(())
 }
 
+/// How many calls a kept answer was given to, of runs that began in the span (UTC) or of one run;
+/// of those whose log is still there.
+///
+/// # Errors
+/// [`RunsError::Store`].
+pub fn answers_given_again(
+    conn: &Connection,
+    tenant: Tenant,
+    since_ms: Option<i64>,
+    until_ms: Option<i64>,
+    run_id: Option<Uuid>,
+) -> Result<u64, RunsError> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT count(*) FROM run r JOIN event_log e ON e.run_id = r.id \
+             WHERE r.tenant_id = ?1 AND r.started_ms >= ?2 AND r.started_ms < ?3 \
+               AND (?4 IS NULL OR r.id = ?4) \
+               AND e.type = 'usage' AND e.payload ->> '$.cached' = 1",
+        )
+        .and_then(|mut statement| {
+            let (since_ms, until_ms) = (since_ms.unwrap_or(i64::MIN), until_ms.unwrap_or(i64::MAX));
+            statement.query_row(params![tenant.id(), since_ms, until_ms, run_id], |row| {
+                row.get::<_, i64>(0).map(i64::unsigned_abs)
+            })
+        })
+        .map_err(at(conn, READ))?)
+}
+
 /// Keeps an answer in the place of an older one of its key; those that expired, and those that
 /// were not used for longest, make room. False where it is too long to be kept.
 ///

@@ -32,7 +32,9 @@ mod token;
 mod undo;
 
 pub use accept::{Accepted, NewRun, accept, by_key};
-pub use answer::{ANSWER_BYTES_MAX, NewAnswer, keep_answer, kept_answer, use_answer};
+pub use answer::{
+    ANSWER_BYTES_MAX, NewAnswer, answers_given_again, keep_answer, kept_answer, use_answer,
+};
 pub use egress::{
     Egress, EgressCursor, EgressFilter, EgressPage, EgressTotals, NewEgress, egress_by_destination,
     egress_of_run, egress_totals, list_egress, record_egress,

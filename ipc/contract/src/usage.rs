@@ -93,6 +93,10 @@ pub struct UsageQueryResponse {
     pub rows_more: u32,
     /// All of them together.
     pub total: UsageRow,
+    /// Calls that a kept answer was given to: nobody was asked, and nothing is in the sums. Of runs
+    /// whose log is still there.
+    #[serde(default)]
+    pub cached: u64,
     /// The budgets as they stand.
     pub budgets: Vec<BudgetInfo>,
 }

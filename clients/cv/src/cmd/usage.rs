@@ -182,7 +182,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
         ));
     }
     if for_people {
-        for note in remarks(&used.total) {
+        for note in remarks(&used) {
             context.notes.note(&note);
         }
         for budget in &used.budgets {
@@ -216,8 +216,15 @@ fn sum(total: &UsageRow) -> String {
 }
 
 /// What a sum of costs does not say.
-fn remarks(total: &UsageRow) -> Vec<String> {
+fn remarks(used: &UsageQueryResponse) -> Vec<String> {
+    let total = &used.total;
     let mut remarks = Vec::new();
+    if used.cached > 0 {
+        remarks.push(format!(
+            "{} answered from kept answers, free",
+            count(used.cached, "more call was", "more calls were")
+        ));
+    }
     if total.cached_input_tokens > 0 {
         remarks.push(format!(
             "{} of the input tokens were read from the providers' caches",
@@ -364,6 +371,7 @@ mod tests {
             rows: vec![row("2026-11-20", 1_000_000_000), row("2026-11-19", 1)],
             rows_more: 0,
             total: row("", 1_000_000_001),
+            cached: 0,
             budgets: Vec::new(),
         }
     }
@@ -411,9 +419,15 @@ mod tests {
             cost(&total),
             "at most $3.00 and 1 attempt not settled ($0.06 held) (+$0.09 by invoice)"
         );
+        let used = UsageQueryResponse {
+            total,
+            cached: 2,
+            ..used()
+        };
         assert_eq!(
-            remarks(&total),
+            remarks(&used),
             [
+                "2 more calls were answered from kept answers, free",
                 "1,000 of the input tokens were read from the providers' caches",
                 "at most: 2 attempts have an upper bound, because the provider did not say all that \
                  was used",

@@ -74,11 +74,16 @@ impl Handle<UsageQuery> for Daemon {
             zone: self.models.zone.clone(),
             limit: limit as usize,
         };
-        let tenant = self.runs().tenant().id();
+        let tenant = self.runs().tenant();
+        let (since_ms, until_ms, run_id) = (query.since_ms, query.until_ms, query.run_id);
         let read = self.store.read("read usage", move |conn| {
-            convergio_ledger::usage(conn, tenant, &query)
+            convergio_ledger::usage(conn, tenant.id(), &query)
         });
         let report = read.await.map_err(|error| ledger_error(&error))?;
+        let read = self.store.read("count kept answers", move |conn| {
+            convergio_runs::answers_given_again(conn, tenant, since_ms, until_ms, run_id)
+        });
+        let cached = read.await.map_err(super::runs_error)?;
         Ok(UsageQueryResponse {
             rows: report
                 .rows
@@ -87,6 +92,7 @@ impl Handle<UsageQuery> for Daemon {
                 .collect(),
             rows_more: u32::try_from(report.rows_more).unwrap_or(u32::MAX),
             total: row("total".to_owned(), report.total),
+            cached,
             budgets: self.budgets(&settings).await?,
         })
     }
