@@ -78,10 +78,16 @@ impl House {
             provider,
         };
         let kind = kind(dialect);
+        // One with a price is billed, unless it is said to be here.
+        let here = dialect == Dialect::Ollama && base.contains("127.0.0.1");
+        let local = match here && !more.contains("local") {
+            true => "local = true\n",
+            false => "",
+        };
         house.configure(&format!(
             "[models]\ndefault = \"mock/gpt-test\"\n[budget]\ndaily_usd = \"2.00\"\n\
              [provider.mock]\nkind = \"{kind}\"\nbase_url = \"{base}\"\nkey_env = \"MOCK_KEY\"\n\
-             {more}\n\
+             {local}{more}\n\
              [provider.mock.model.\"gpt-test\"]\n\
              price = {{ input = \"3.00\", output = \"15.00\" }}\ncontext = 128000\n"
         ));

@@ -246,3 +246,61 @@ fn a_key_of_the_catalogue_follows_no_other_address_and_nobody_is_asked_without_o
     three_lines(&ran, 3);
     assert!(ran.err.contains("no key"), "{ran:?}");
 }
+
+#[test]
+fn an_ollama_with_prices_is_billed_unless_it_is_said_to_be_local() {
+    let home = Home::new();
+    let add = |more: &[&str]| {
+        let line = "provider add own --kind ollama --base-url http://127.0.0.1:9 --model m \
+                    --input-price 3.00 --output-price 15.00 --default";
+        let arguments: Vec<&str> = line
+            .split_whitespace()
+            .chain(more.iter().copied())
+            .collect();
+        let ran = cv(&home, &arguments, b"");
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let preview = cv(&home, &["ask", "--dry-run", "hi"], b"");
+        assert_eq!(preview.code, Some(0), "{preview:?}");
+        (ran.err, preview.out)
+    };
+    let (told, preview) = add(&[]);
+    assert!(!told.contains("prices are not used"), "{told}");
+    assert!(preview.contains("at most $"), "{preview}");
+    assert!(!preview.contains("on this machine"), "{preview}");
+    let (told, preview) = add(&["--local"]);
+    assert!(told.contains("prices are not used"), "{told}");
+    assert!(preview.contains("on this machine"), "{preview}");
+    assert!(preview.contains("free"), "{preview}");
+}
+
+#[test]
+fn removing_a_provider_tells_who_still_names_it_and_the_way_out_works() {
+    let home = Home::new();
+    let ok = |line: &str| {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        let ran = cv(&home, &arguments, b"");
+        assert_eq!(ran.code, Some(0), "{line}: {ran:?}");
+        ran.err
+    };
+    for name in ["stays", "goes"] {
+        ok(&format!(
+            "provider add {name} --kind openai --base-url http://127.0.0.1:9/v1"
+        ));
+    }
+    ok("config set models.fallback goes/m,stays/m");
+    ok("config set models.alias.work goes/n");
+    let told = ok("provider remove goes");
+    let ways = [
+        "cv config set models.fallback stays/m",
+        "cv config unset models.alias.work",
+    ];
+    for way in ways {
+        assert!(told.contains(way), "{told}");
+        ok(way.strip_prefix("cv ").expect("a command"));
+    }
+    let left = cv(&home, &["config", "get", "models.fallback"], b"");
+    assert!(
+        left.out.contains("stays/m") && !left.out.contains("goes"),
+        "{left:?}"
+    );
+}

@@ -42,7 +42,7 @@ fn here() -> Other {
         name: "here",
         dialect: Dialect::Ollama,
         script: answering("this machine"),
-        more: "",
+        more: "local = true",
         model: "llama",
     }
 }

@@ -231,6 +231,40 @@ fn a_yes_is_good_once_and_for_that_request_alone() {
 }
 
 #[test]
+fn what_is_likely_is_one_figure_everywhere() {
+    let house = capped(
+        Script::always(Reply::text("Yes.").usage(10, 5)),
+        10 * DOLLAR,
+    );
+    assert_eq!(house.cv(&["status"]).code, Some(0));
+    let mut wire = Wire::open(&house.home);
+    let params = question(&house, &new_id(), "hi", 30_000);
+    let mut told = |wire: &mut Wire| {
+        let preview = wire.result("run.preview", params.clone());
+        let explained = wire.result("route.explain", json!({"question": params.clone()}));
+        let likely = preview["cost_expected_nano_usd"].clone();
+        assert_eq!(
+            likely, explained["routes"][0]["expected_nano_usd"],
+            "{explained}"
+        );
+        likely.as_u64().expect("a figure")
+    };
+    let likely = told(&mut wire);
+    let refused = asked(&mut wire, &params).expect_err("a question");
+    assert_eq!(
+        refused["data"]["cost"]["expected_nano_usd"], likely,
+        "{refused}"
+    );
+    // Answers of this model are short, as is known from now on.
+    asked(&mut wire, &question(&house, &new_id(), "hi", 100)).expect("it goes");
+    let likely = told(&mut wire);
+    assert!(likely < DOLLAR / 100, "{likely}");
+    let again = question(&house, &new_id(), "hi", 30_000);
+    asked(&mut wire, &again).expect("nobody is asked about so little");
+    is_sound(&house, "after both");
+}
+
+#[test]
 fn at_a_terminal_the_person_is_asked_with_the_numbers() {
     let house = capped(Script::always(ten_cents()), 10 * DOLLAR);
     let ask = |answer| at_terminal(&house, &DEAR, &[("Go on? [y/N]", answer)]);

@@ -80,6 +80,109 @@ fn each_kind_of_failure_has_the_stand_ins_that_the_settings_give_it() {
     assert_eq!(house.provider.calls().len(), 4);
 }
 
+/// While it is left alone for a failure for which nobody stands in, nobody stands in for it either;
+/// how long that is, is said at once.
+#[test]
+fn nobody_stands_in_later_for_a_failure_that_has_no_stand_ins() {
+    for own in ["[models.fallback_on]\nrate_limit = []\n", ""] {
+        let models =
+            format!("[models]\ndefault = \"mock/gpt-test\"\nfallback = [\"spare/m\"]\n{own}");
+        let limited = Reply::error(429, "rate_limit_exceeded", "slow down");
+        let script = Script::always(limited.retry_after(300));
+        let spare = Other::answering("spare", "m");
+        let (house, fakes) = house(script, "", &models, DAILY, vec![spare]);
+        for asked in 1..=2 {
+            let ran = house.cv(&["ask", "hi"]);
+            if own.is_empty() {
+                assert_eq!(ran.out.trim(), "spare answers.", "{asked}: {ran:?}");
+                continue;
+            }
+            three_lines(&ran, 3);
+            let said = "wants to be left alone for 5 min";
+            assert!(ran.err.contains(said), "{asked}: {ran:?}");
+        }
+        assert_eq!(house.provider.calls().len(), 1);
+        let stood_in = if own.is_empty() { 2 } else { 0 };
+        assert_eq!(fakes[0].calls().len(), stood_in, "{own}");
+    }
+}
+
+#[test]
+fn who_is_left_alone_amid_its_retries_is_passed_over_for_what_it_did() {
+    // Nobody listens there, and one failure is enough.
+    let gone = "[provider.gone]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:9/v1\"\n\
+                key_env = \"MOCK_KEY\"\n[provider.gone.model.\"m\"]\n\
+                price = { input = \"3.00\", output = \"15.00\" }\n";
+    let models = "[models]\ndefault = \"gone/m\"\nfallback = [\"spare/m\"]\ncooldown_after = 1\n";
+    let spare = Other::answering("spare", "m");
+    let top = format!("{DAILY}{gone}");
+    let (house, _fakes) = house(Script::new(), "", models, &top, vec![spare]);
+    let lines = lines_of(&house.cv(&["ask", "hi", "--format", "ndjson"]));
+    let plans: Vec<_> = lines.iter().filter(|line| line["type"] == "plan").collect();
+    let of_gone = plans.iter().filter(|plan| plan["provider"] == "gone");
+    assert_eq!(of_gone.count(), 1, "it is not tried again: {lines:?}");
+    let instead = &plans.last().expect("a plan")["instead_of"];
+    assert_eq!(instead["model"], "gone/m");
+    assert_eq!(instead["why"], "no connection");
+}
+
+#[test]
+fn a_word_for_models_finds_what_is_configured_and_passes_over_who_is_not_there() {
+    let models = "[models]\ndefault = \"mock/gpt-test\"\n\
+                  [models.alias]\nwork = [\"mock/gpt-test\", \"nope/x\"]\nlost = [\"nope/x\"]\n";
+    let script = Script::always(Reply::text("Here."));
+    let (house, _) = house(script, "", models, DAILY, Vec::new());
+    for word in ["cheap", "work"] {
+        let ran = house.cv(&["ask", "--model", word, "hi"]);
+        assert_eq!(ran.code, Some(0), "{word}: {ran:?}");
+        assert_eq!(ran.out.trim(), "Here.");
+    }
+    // A provider is configured, and its key is there.
+    for (word, way) in [
+        ("fast", "cv config set models.alias.fast mock/gpt-test"),
+        ("private", "cv setup"),
+    ] {
+        let ran = house.cv(&["ask", "--model", word, "hi"]);
+        three_lines(&ran, 3);
+        assert!(!ran.err.contains("none is configured"), "{ran:?}");
+        assert!(!ran.err.contains("no key is there"), "{ran:?}");
+        assert!(ran.err.contains(way), "{ran:?}");
+    }
+    let ran = house.cv(&["ask", "--model", "lost", "hi"]);
+    three_lines(&ran, 3);
+    assert!(ran.err.contains("nope"), "{ran:?}");
+}
+
+#[test]
+fn a_word_for_models_is_the_default_and_the_fallback_stands_behind_it() {
+    let models = "[models]\ndefault = \"work\"\nfallback = [\"spare/m\"]\n\
+                  [models.alias]\nwork = [\"nope/x\", \"mock/gpt-test\"]\n";
+    let script = Script::replies([Reply::text("Here.")]).otherwise(Reply::error(503, "no", "no"));
+    let spare = Other::answering("spare", "m");
+    let (house, fakes) = house(script, "", models, DAILY, vec![spare]);
+    let explained = json_of(&house.cv(&["route", "explain", "hi", "--format", "json"]));
+    let routes = &explained["routes"];
+    assert_eq!(routes[0]["model"], "mock/gpt-test", "{explained}");
+    assert_eq!(routes[0]["reason"], "configured as work");
+    assert_eq!(routes[1]["model"], "spare/m", "{explained}");
+    assert!(explained["left_out"].to_string().contains("nope/x"));
+    assert_eq!(house.cv(&["ask", "hi"]).out.trim(), "Here.");
+    assert_eq!(house.cv(&["ask", "hi"]).out.trim(), "spare answers.");
+    assert_eq!(fakes[0].calls().len(), 1);
+    let listed = json_of(&house.cv(&["models", "--format", "json"]));
+    let default = listed["models"].as_array().expect("models");
+    let default = default.iter().find(|model| model["default"] == true);
+    assert_eq!(default.expect("a default")["name"], "mock/gpt-test");
+    // A word that stands for nothing is told with the way out.
+    assert_eq!(
+        house.cv(&["config", "set", "models.default", "wrok"]).code,
+        Some(0)
+    );
+    let lost = house.cv(&["ask", "hi"]);
+    three_lines(&lost, 2);
+    assert!(lost.err.contains("models.default is wrok"), "{lost:?}");
+}
+
 #[test]
 fn where_money_is_short_a_cheaper_model_or_this_machine_answers_and_that_is_said() {
     let models = "[models]\ndefault = \"mock/gpt-test\"\nfallback = [\"cheap/m\"]\n";
@@ -109,7 +212,7 @@ fn what_runs_here_goes_on_where_nothing_else_can_be_reached() {
         name: "here",
         dialect: Dialect::Ollama,
         script: Script::always(Reply::text("this machine answers.")),
-        more: "",
+        more: "local = true",
         model: "llama",
     };
     let models = "[models]\ndefault = \"gone/m\"\n";

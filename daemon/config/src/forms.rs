@@ -18,6 +18,8 @@ const TEXT_MAX_BYTES: usize = 4_096;
 pub enum Form {
     /// `provider/model`, parted at the first slash.
     ModelRef,
+    /// The same, or a name for several: `fast`, or one of the user's own.
+    ModelOrAlias,
     /// A provider's name: letters, digits, `_` and `-`.
     ProviderName,
     /// US dollars with at most nine decimals, for instance `2.00`.
@@ -45,6 +47,7 @@ impl Form {
     pub fn describe(self) -> &'static str {
         match self {
             Self::ModelRef => "\"provider/model\"",
+            Self::ModelOrAlias => "\"provider/model\", or a name for models such as \"fast\"",
             Self::ProviderName => "a provider's name (letters, digits, `_` and `-`)",
             Self::Usd => "US dollars in quotes, such as \"2.00\", with at most 9 decimals",
             Self::Limit => {
@@ -63,7 +66,7 @@ impl Form {
     /// A text of this form, as it is typed in a shell.
     pub(crate) fn example(self) -> &'static str {
         match self {
-            Self::ModelRef => "ollama/llama3.2",
+            Self::ModelRef | Self::ModelOrAlias => "ollama/llama3.2",
             Self::ProviderName => "ollama",
             Self::Usd => "2.00",
             Self::Limit => "provider:mock monthly 5.00",
@@ -83,6 +86,7 @@ impl Form {
             Self::ModelRef => text
                 .split_once('/')
                 .is_some_and(|(provider, model)| is_provider_name(provider) && is_model_id(model)),
+            Self::ModelOrAlias => Self::ModelRef.allows(text) || Self::Word.allows(text),
             Self::ProviderName => is_provider_name(text),
             Self::Usd => nano_usd(text).is_some(),
             Self::Limit => crate::ScopedLimit::read(text).is_some(),

@@ -441,8 +441,8 @@ table! {
         "The part of the day in which no reminder is shown; those that fall into it come behind it",
     );
     MODELS_DEFAULT = KeySpec::optional(
-        "models", "default", Kind::Text(Form::ModelRef),
-        "The model that is asked where a command names none",
+        "models", "default", Kind::Text(Form::ModelOrAlias),
+        "The model that is asked where a command names none, or a name for several",
     );
     MODELS_REVIEW = KeySpec::optional(
         "models", "review", Kind::Text(Form::ModelRef),

@@ -66,6 +66,7 @@ fn property(spec: &KeySpec) -> Value {
 fn text(form: Form) -> Value {
     let pattern = match form {
         Form::ModelRef => "^[A-Za-z0-9][A-Za-z0-9_-]*/.+$",
+        Form::ModelOrAlias => "^[A-Za-z0-9]([A-Za-z0-9_-]*/.+|[A-Za-z0-9._-]{0,63})$",
         Form::ProviderName => PROVIDER_NAME_PATTERN,
         Form::Usd => r"^[0-9]+(\.[0-9]{1,9})?$",
         Form::Limit => {

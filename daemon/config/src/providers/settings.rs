@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use url::Url;
 
-use super::{Tables, boolean, integer, text};
+use super::{Said, Tables, boolean, integer, text};
 use crate::forms::{Form, is_loopback, nano_usd, url};
 use crate::keys::{
     BUDGET_DAILY_USD, BUDGET_LIMITS, BUDGET_MONTHLY_USD, KeySpec, MODELS_ALIAS,
@@ -27,6 +27,8 @@ pub const DEFAULT_DAILY_NANO_USD: i64 = 1_000_000_000;
 pub struct Models {
     /// Asked where a command names none.
     pub default: Option<ModelRef>,
+    /// The same, where the settings name several by one word.
+    pub default_alias: Option<String>,
     /// Reviews; `default` where none is set.
     pub review: Option<ModelRef>,
     /// Asked in this order when the one before can't answer.
@@ -150,7 +152,8 @@ pub struct ProviderSettings {
     /// Its key is a token of Microsoft Entra ID.
     pub entra: bool,
     /// It answers on this machine and passes nothing on. Where the file does
-    /// not say: an Ollama on a loopback address does, nobody else.
+    /// not say: an Ollama on a loopback address does, unless a price is given
+    /// for one of its models; nobody else.
     pub local: bool,
     /// Unencrypted calls to another machine are the user's explicit wish.
     pub allow_plain_http: bool,
@@ -270,6 +273,10 @@ impl Settings {
     pub fn models(&self) -> Models {
         Models {
             default: self.model(&MODELS_DEFAULT),
+            default_alias: self
+                .entry(&MODELS_DEFAULT.dotted())
+                .map(|(_, entry)| entry.value.to_string())
+                .filter(|text| !text.contains('/')),
             review: self.model(&MODELS_REVIEW),
             fallback: self
                 .texts(&MODELS_FALLBACK)
@@ -363,21 +370,60 @@ pub(super) fn kind(name: &str, tables: &Tables) -> Option<ProviderKind> {
     ProviderKind::from_word(tables.text("kind").unwrap_or(name))
 }
 
-/// Whether a provider is on this machine and passes nothing on.
-fn local(kind: ProviderKind, base_url: Option<&Url>, said: Option<bool>) -> bool {
+/// Whether a provider is on this machine and passes nothing on. Who bills for
+/// it passes it on to somebody.
+fn local(
+    kind: ProviderKind,
+    base_url: Option<&Url>,
+    said: Option<bool>,
+    models: &BTreeMap<String, ModelSettings>,
+) -> bool {
     let loopback = match base_url {
         Some(url) => is_loopback(url),
         None => kind == ProviderKind::Ollama,
     };
-    loopback && said.unwrap_or(kind == ProviderKind::Ollama)
+    let mut prices = models.values().filter_map(|model| model.price.as_ref());
+    let is_billed = prices.any(|price| price.input > 0 || price.output > 0);
+    loopback && said.unwrap_or(kind == ProviderKind::Ollama && !is_billed)
+}
+
+/// What is said of a model.
+fn model(keys: &BTreeMap<&'static str, Said>) -> ModelSettings {
+    let price = |name: &str| text(keys, name).and_then(nano_usd);
+    ModelSettings {
+        price: price("price.input")
+            .zip(price("price.output"))
+            .map(|(input, output)| Price {
+                input,
+                output,
+                cache_read: price("price.cache_read"),
+                cache_write: price("price.cache_write"),
+                cache_write_1h: price("price.cache_write_1h"),
+            }),
+        context_tokens: integer(keys, "context"),
+        max_output_tokens: integer(keys, "max_output"),
+        json: boolean(keys, "json"),
+        tools: boolean(keys, "tools"),
+        vision: boolean(keys, "vision"),
+        reasoning: boolean(keys, "reasoning"),
+        cache: boolean(keys, "cache"),
+        deployment: text(keys, "deployment").map(str::to_owned),
+        responses: text(keys, "api").map(|api| api == "responses"),
+        sampling: boolean(keys, "sampling"),
+    }
 }
 
 fn provider(name: String, tables: &Tables) -> Option<ProviderSettings> {
     let kind = kind(&name, tables)?;
     let base_url = tables.text("base_url").and_then(url);
+    let models: BTreeMap<String, ModelSettings> = tables
+        .models
+        .iter()
+        .map(|(id, keys)| (id.clone(), model(keys)))
+        .collect();
     Some(ProviderSettings {
         kind,
-        local: local(kind, base_url.as_ref(), tables.boolean("local")),
+        local: local(kind, base_url.as_ref(), tables.boolean("local"), &models),
         base_url,
         key_env: tables.text("key_env").map(str::to_owned),
         key_cmd: tables.text("key_cmd").map(str::to_owned),
@@ -393,35 +439,7 @@ fn provider(name: String, tables: &Tables) -> Option<ProviderSettings> {
             first_byte_timeout_ms: tables.integer("first_byte_timeout_ms"),
             idle_timeout_ms: tables.integer("idle_timeout_ms"),
         },
-        models: tables
-            .models
-            .iter()
-            .map(|(id, keys)| {
-                let price = |name: &str| text(keys, name).and_then(nano_usd);
-                let settings = ModelSettings {
-                    price: price("price.input").zip(price("price.output")).map(
-                        |(input, output)| Price {
-                            input,
-                            output,
-                            cache_read: price("price.cache_read"),
-                            cache_write: price("price.cache_write"),
-                            cache_write_1h: price("price.cache_write_1h"),
-                        },
-                    ),
-                    context_tokens: integer(keys, "context"),
-                    max_output_tokens: integer(keys, "max_output"),
-                    json: boolean(keys, "json"),
-                    tools: boolean(keys, "tools"),
-                    vision: boolean(keys, "vision"),
-                    reasoning: boolean(keys, "reasoning"),
-                    cache: boolean(keys, "cache"),
-                    deployment: text(keys, "deployment").map(str::to_owned),
-                    responses: text(keys, "api").map(|api| api == "responses"),
-                    sampling: boolean(keys, "sampling"),
-                };
-                (id.clone(), settings)
-            })
-            .collect(),
+        models,
         origin: tables.first()?.1.origin.clone(),
         name,
     })

@@ -194,7 +194,7 @@ fn every_fault_has_its_place_and_a_way_out() {
             "",
         ),
         (
-            "[models]\ndefault = 'gpt'\n".to_owned(),
+            "[models]\ndefault = 'gpt 5'\n".to_owned(),
             ErrorKind::OutOfRange,
             "2:11",
             "provider/model",
@@ -408,6 +408,16 @@ fn a_local_provider_is_on_this_machine_or_refused() {
     assert!(local(
         "[provider.x]\nkind = 'openai'\nlocal = true\nbase_url = 'http://localhost:1'\n"
     ));
+    // Who has a price bills for it, unless its user says that it is here.
+    let priced = |more: &str, price: &str| {
+        local(&format!(
+            "[provider.x]\nkind = 'ollama'\nbase_url = 'http://127.0.0.1:1'\n{more}\n\
+             [provider.x.model.m]\nprice = {{ input = '{price}', output = '{price}' }}\n"
+        ))
+    };
+    assert!(!priced("", "3.00"));
+    assert!(priced("local = true", "3.00"));
+    assert!(priced("", "0"));
 }
 
 #[test]

@@ -7,10 +7,10 @@ use convergio_contract::{
     ErrorCode, RpcError, model::Policy as WirePolicy, run::RunOptions, secret::SecretText,
 };
 use convergio_engine::{
-    Candidate, Cause, Causes, Facts, Fallback, LeftOut, Needs, NoModel, Plan, Selection, State,
-    Target, Unfit,
+    Candidate, Cause, Causes, Facts, Fallback, Ladder, LeftOut, Needs, NoModel, Plan, Selection,
+    State, Target, Unfit,
 };
-use convergio_ledger::Rates;
+use convergio_ledger::{Rates, expected_cost};
 use convergio_models_api::{Capabilities, ModelRequest, Policy};
 
 use super::{Configured, failure, health::Breakers};
@@ -131,7 +131,8 @@ impl View<'_> {
         let (expected, hold) = match rates {
             _ if local => (Some(0), Some(0)),
             Some(rates) => (
-                expected(&rates, self.what.input_ceiling, output),
+                // How long its answers usually are is not looked up for every one in sight.
+                expected_cost(&rates, self.what.input_ceiling, output, None).ok(),
                 rates.hold(self.what.input_ceiling, output).ok(),
             ),
             None => (None, None),
@@ -151,12 +152,6 @@ impl View<'_> {
             target,
         }
     }
-}
-
-/// What a call is expected to cost: text is about four bytes a token, and answers are mostly far
-/// from their limit.
-pub(crate) fn expected(rates: &Rates, input_ceiling: u64, max_output: u32) -> Option<i64> {
-    rates.hold(input_ceiling / 4 + 1, max_output / 4 + 1).ok()
 }
 
 impl Configured {
@@ -262,7 +257,20 @@ impl Daemon {
             }
         }
         let (mut configured, mut fallback, mut found) = (None, Vec::new(), Vec::new());
-        if explicit.is_none() && ladder.is_none() {
+        let word = settings.models().default_alias;
+        if let (None, None, Some(word)) = (&options.model, &named, word) {
+            let own = self.ladder(&view, settings, &word, policy, &options.keys);
+            let own = own.await.map_err(|error| of_settings(error, &word))?;
+            let stand_in;
+            (stand_in, unknown) = chain(&view, settings);
+            leads = own.leads;
+            unknown.splice(..0, own.unknown);
+            fallback = stand_in;
+            ladder = Some(Ladder {
+                by_settings: true,
+                ..own.ladder
+            });
+        } else if explicit.is_none() && ladder.is_none() {
             configured = named.map(|named| view.named(named)).transpose()?;
             (fallback, unknown) = chain(&view, settings);
             if configured.is_none() {
@@ -341,6 +349,12 @@ impl Daemon {
             .cloned()
             .ok_or_else(|| failure::unknown_provider(name, all.keys().cloned()))
     }
+}
+
+/// A name for models that stands in the settings and names none, or only such as cannot be asked.
+fn of_settings(mut error: RpcError, word: &str) -> RpcError {
+    error.message = format!("models.default is {word}: {}", error.message);
+    error
 }
 
 /// A word that names neither a model nor several.

@@ -26,6 +26,7 @@ use crate::{
     run_kinds::{
         calls::input_ceiling,
         chat::{self, Asked},
+        confirm::{likely, usual_output},
         outgoing::{holds_secrets, outgoing, refuses_secrets},
         question, request,
     },
@@ -309,18 +310,19 @@ impl Handle<RunPreview> for Daemon {
         let remote = Remote::new(endpoint, self.models.egress.clone()).map_err(|error| {
             failure::internal("the provider cannot be asked", error.to_string())
         })?;
+        let mut leaves = request.clone();
         if !preview.local {
             let redactor = self.models.secrets.redactor();
-            let masked = outgoing(request, redactor).await?;
-            request = masked.request;
+            let masked = outgoing(leaves, redactor).await?;
+            leaves = masked.request;
             preview.redactions = masked.redactions;
             if masked.redactions > 0 && refuses_secrets(settings) {
                 let error = holds_secrets("the question", masked.redactions, &masked.places);
                 preview.refusal = Some(error);
             }
-            preview.input_tokens_max = input_ceiling(&request);
+            preview.input_tokens_max = input_ceiling(&leaves);
         }
-        preview.bytes = convergio_models_api::Provider::wire_bytes(&remote, &request);
+        preview.bytes = convergio_models_api::Provider::wire_bytes(&remote, &leaves);
         if preview.local {
             preview.cost_max_nano_usd = Some(0);
             preview.cost_expected_nano_usd = Some(0);
@@ -343,9 +345,8 @@ impl Handle<RunPreview> for Daemon {
         preview.cost_max_nano_usd = rates
             .hold(preview.input_tokens_max, request.max_output)
             .ok();
-        // Text is about four bytes a token, and answers are mostly far from their limit.
-        let expected = rates.hold(preview.input_tokens_max / 4 + 1, request.max_output / 4 + 1);
-        preview.cost_expected_nano_usd = expected.ok();
+        let usual = usual_output(self, target).await?;
+        preview.cost_expected_nano_usd = likely(&rates, &request, request.max_output, usual).ok();
         if preview.refusal.is_none() {
             preview.refusal = self
                 .budget_refusal(settings, preview.cost_max_nano_usd)

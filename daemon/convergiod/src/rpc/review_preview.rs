@@ -23,7 +23,7 @@ use crate::{
     run_kinds::{
         calls::input_ceiling,
         request, review, review_model,
-        review_route::{self, Asked, Looks, Routed},
+        review_route::{self, Asked, Guess, Looks, Routed},
     },
 };
 
@@ -125,14 +125,15 @@ impl Daemon {
             let review =
                 Review::new(&diff, options).map_err(|error| failure::invalid(error.to_string()))?;
             let (_, plan) = review.run_planned(&settings, |_| ControlFlow::Continue(()));
-            Ok::<_, RpcError>(plan.map(Calls::of))
+            let bytes = diff.len() as u64;
+            Ok::<_, RpcError>(plan.map(|plan| (Calls::of(plan), bytes)))
         };
         match self.background.run("plan a review", work).await?? {
             None => {
                 preview.nothing_sent = Some("there is nothing to read".to_owned());
                 Ok(preview)
             }
-            Some(calls) => self.estimate(&asked, &looks, calls, preview).await,
+            Some((calls, bytes)) => self.estimate(&asked, &looks, calls, bytes, preview).await,
         }
     }
 }
@@ -143,6 +144,7 @@ impl Daemon {
         asked: &Asked,
         looks: &Looks,
         calls: Calls,
+        diff_bytes: u64,
         mut preview: Preview,
     ) -> Result<Preview, RpcError> {
         let Some(route) = looks.plan.routes.first() else {
@@ -189,9 +191,11 @@ impl Daemon {
         let output = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
         let most = rates.hold(preview.input_tokens_max, output(preview.output_tokens_max));
         preview.cost_max_nano_usd = most.ok();
-        // Text is about four bytes a token; most chunks need no second look and little is said.
-        let expected = rates.hold(first_input / 4 + 1, output(calls.output_tokens_max / 8 + 1));
-        preview.cost_expected_nano_usd = expected.ok();
+        let likely = Guess::of(asked, looks, diff_bytes).likely(&rates).ok();
+        // What is left out of the diff, and not read, is in the guess.
+        preview.cost_expected_nano_usd = likely
+            .zip(preview.cost_max_nano_usd)
+            .map(|(likely, most)| likely.min(most));
         preview.refusal = self
             .budget_refusal(&asked.settings, preview.cost_max_nano_usd)
             .await?;

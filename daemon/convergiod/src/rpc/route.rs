@@ -9,6 +9,8 @@ use convergio_contract::{
     secret::SecretText,
 };
 use convergio_engine::{Causes, LeftOut, Route, State};
+use convergio_ledger::Rates;
+use convergio_models_api::ModelRequest;
 
 use crate::{
     daemon::Daemon,
@@ -17,7 +19,10 @@ use crate::{
         configured, failure,
         routes::{self, What},
     },
-    run_kinds::chat::{self, Asked},
+    run_kinds::{
+        chat::{self, Asked},
+        confirm::{likely, usual_output},
+    },
 };
 
 fn needs(what: &What) -> Vec<WireNeed> {
@@ -43,7 +48,13 @@ fn health(state: &State) -> String {
 
 impl Daemon {
     /// One route as it travels; `first` is tried whatever happened.
-    async fn step(&self, asked: &Asked, route: &Route, first: bool) -> Result<RouteStep, RpcError> {
+    async fn step(
+        &self,
+        asked: &Asked,
+        request: &ModelRequest,
+        route: &Route,
+        first: bool,
+    ) -> Result<RouteStep, RpcError> {
         let (settings, target) = (&asked.settings, &route.target);
         let provider = self.provider(settings, &target.provider)?;
         let endpoint = provider.endpoint(None);
@@ -66,6 +77,20 @@ impl Daemon {
                 }
             };
         }
+        let facts = provider.facts(&target.model);
+        let sheet = facts.prices.as_ref().filter(|_| !route.local);
+        let rates =
+            sheet.and_then(|sheet| Rates::from_sheet(sheet, &target.provider, &target.model));
+        let expected_nano_usd = match rates {
+            Some(rates) => {
+                let most = facts.max_output.and_then(|most| u32::try_from(most).ok());
+                let max_output =
+                    most.map_or(request.max_output, |most| most.min(request.max_output));
+                let usual = usual_output(self, target).await?;
+                likely(&rates, request, max_output, usual).ok()
+            }
+            None => route.facts.expected_nano_usd,
+        };
         let on = match first || route.on == Causes::ALL {
             true => Vec::new(),
             false => route.on.iter().map(|cause| cause.to_string()).collect(),
@@ -76,7 +101,7 @@ impl Daemon {
             destination: endpoint.ok().map(|endpoint| endpoint.origin()),
             reason: route.reason.clone(),
             on,
-            expected_nano_usd: route.facts.expected_nano_usd,
+            expected_nano_usd,
             hold_nano_usd: hold,
             context: route.facts.context,
             health: health(&route.facts.state),
@@ -138,7 +163,7 @@ impl Handle<RouteExplain> for Daemon {
             }
         };
         for (place, route) in plan.routes.iter().enumerate() {
-            let step = self.step(&asked, route, place == 0).await?;
+            let step = self.step(&asked, &ready.request, route, place == 0).await?;
             explained.routes.push(step);
         }
         explained.left_out = plan.left_out.iter().map(left_out).collect();

@@ -14,7 +14,7 @@ use convergio_engine::{
     Admission, Admitted, Ask, Cause, Channel, Refusal, Route, RunLog, Settlement, Shown, Unfit,
     Verdict, health::Outcome,
 };
-use convergio_ledger::{LedgerError, SHOCK_FLOOR_NANO, expected_cost};
+use convergio_ledger::{LedgerError, SHOCK_FLOOR_NANO};
 use convergio_models_api::ModelRequest;
 use tokio::{
     sync::{OnceCell, OwnedSemaphorePermit},
@@ -23,7 +23,7 @@ use tokio::{
 
 use super::{
     calls::{Acceptance, Calls, Leg, Prepared, Sink, input_ceiling, tokens_at_least},
-    confirm::{Expected, Said, confirm, hash_of, usual_output},
+    confirm::{Expected, Said, confirm, hash_of, likely, usual_output},
     entry::PermittedRequest,
     outgoing::{Outgoing, holds_secrets, outgoing, refuses_secrets},
     record::{WriteError, keeps},
@@ -33,9 +33,6 @@ use crate::{
     failure::internal,
     providers::{self, failure::ledger as ledger_error, health::Visit},
 };
-
-/// A picture counts as so much text where a cost is guessed: about 1,500 tokens.
-const PICTURE_BYTES: u64 = 6_000;
 
 /// A call waits this long for its turn at a provider that takes only so many at once.
 const PLACE_WITHIN: Duration = Duration::from_secs(60);
@@ -169,16 +166,12 @@ impl<'a> Port<'a> {
         if ceiling_nano <= self.confirmed.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let pictures = self.request.images().saturating_mul(PICTURE_BYTES);
-        let bytes = self.request.text_bytes().saturating_add(pictures);
-        let expected_of = |usual| expected_cost(rates, bytes, max_output, usual).map_err(money);
-        let mut expected_nano = expected_of(None)?;
         // Only the length of an answer is a guess, and only where it matters is it looked up.
-        if ceiling_nano > SHOCK_FLOOR_NANO {
-            let (provider, model) = (&route.target.provider, &route.target.model);
-            let usual = usual_output(&self.calls.daemon, provider, model).await?;
-            expected_nano = expected_of(usual)?;
-        }
+        let usual = match context.can_ask || ceiling_nano > SHOCK_FLOOR_NANO {
+            true => usual_output(&self.calls.daemon, &route.target).await?,
+            false => None,
+        };
+        let expected_nano = likely(rates, &self.request, max_output, usual)?;
         let expected = Expected {
             model: route.target.to_string(),
             provider: route.target.provider.clone(),

@@ -2,7 +2,9 @@
 //! nearly spent.
 
 use convergio_contract::{ErrorCode, RpcError, Uuid, error::CostToConfirm};
-use convergio_ledger::{ASK_PERCENT, BudgetState, CostOffer, Now, Scope, usd};
+use convergio_engine::Target;
+use convergio_ledger::{ASK_PERCENT, BudgetState, CostOffer, LedgerError, Now, Rates, Scope, usd};
+use convergio_models_api::ModelRequest;
 
 use crate::{
     daemon::Daemon,
@@ -171,17 +173,36 @@ fn unconfirmed(expected: &Expected, doubt: &Doubt, cost: CostToConfirm) -> RpcEr
     error
 }
 
+/// A picture counts as so much text where a cost is guessed: about 1,500 tokens.
+const PICTURE_BYTES: u64 = 6_000;
+
+/// What a call will likely cost, nano-USD, where `usual_output` tokens are usual: the one figure of
+/// previews, of `cv route explain` and of what a person is asked.
+///
+/// # Errors
+/// That no sum can be so large.
+pub(crate) fn likely(
+    rates: &Rates,
+    request: &ModelRequest,
+    max_output: u32,
+    usual_output: Option<u64>,
+) -> Result<i64, RpcError> {
+    let pictures = request.images().saturating_mul(PICTURE_BYTES);
+    let bytes = request.text_bytes().saturating_add(pictures);
+    convergio_ledger::expected_cost(rates, bytes, max_output, usual_output)
+        .map_err(|error| ledger_error(&LedgerError::Money(error)))
+}
+
 /// How long a model's answers usually are.
 ///
 /// # Errors
 /// What the store said.
 pub(crate) async fn usual_output(
     daemon: &Daemon,
-    provider: &str,
-    model: &str,
+    target: &Target,
 ) -> Result<Option<u64>, RpcError> {
     let tenant = daemon.runs().tenant().id();
-    let (provider, model) = (provider.to_owned(), model.to_owned());
+    let (provider, model) = (target.provider.clone(), target.model.clone());
     let read = daemon.store.read("read usual answers", move |conn| {
         convergio_ledger::usual_output(conn, tenant, &provider, &model)
     });

@@ -7,7 +7,7 @@ use convergio_contract::{
     RpcError, Uuid, review::ReviewStartParams, run::RunOptions, secret::KEY_VARIABLES,
 };
 use convergio_engine::{Plan, Route};
-use convergio_ledger::{LedgerError, Rates, expected_cost};
+use convergio_ledger::{LedgerError, MoneyError, Rates, expected_cost};
 use convergio_models_api::Policy;
 use convergio_review::model::{Boundary, Limits, PlanSettings};
 use sha2::{Digest, Sha256};
@@ -93,7 +93,9 @@ impl Asked {
     }
 
     fn is_named(&self) -> bool {
-        self.options.model.is_some() || self.configured().is_some()
+        self.options.model.is_some()
+            || self.configured().is_some()
+            || self.settings.models().default_alias.is_some()
     }
 
     /// The name that a model was given which cannot be planned with.
@@ -101,7 +103,8 @@ impl Asked {
         let configured = || self.configured();
         let explicit = self.options.model.clone();
         explicit
-            .or_else(|| configured().map(|named| format!("{}/{}", named.provider, named.model)))
+            .or_else(|| configured().map(|named| named.to_string()))
+            .or_else(|| self.settings.models().default_alias)
             .unwrap_or_default()
     }
 
@@ -233,6 +236,36 @@ pub(crate) struct Diff {
     pub(crate) bytes: u64,
 }
 
+/// What a review reads and writes, guessed before its diff is cut.
+pub(crate) struct Guess {
+    /// Bytes of all first looks.
+    input: u64,
+    /// Tokens that these write at most.
+    output: u64,
+}
+
+fn tokens(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+impl Guess {
+    /// Of a diff of `bytes`: so many pieces, each with its instructions.
+    pub(crate) fn of(asked: &Asked, looks: &Looks, bytes: u64) -> Self {
+        let pieces = bytes.div_ceil(PIECE_BYTES).max(1);
+        let wanted = u64::from(asked.options.max_output.unwrap_or(REVIEW_OUTPUT));
+        let most = looks.max_output.map_or(wanted, |most| most.min(wanted));
+        Self {
+            input: bytes.saturating_add(pieces.saturating_mul(INSTRUCTION_BYTES)),
+            output: pieces.saturating_mul(most),
+        }
+    }
+
+    /// What it will likely cost, nano-USD: little is said of most pieces.
+    pub(crate) fn likely(&self, rates: &Rates) -> Result<i64, MoneyError> {
+        expected_cost(rates, self.input, tokens(self.output / 2), None)
+    }
+}
+
 async fn confirm_cost(
     daemon: &Daemon,
     asked: &Asked,
@@ -252,27 +285,16 @@ async fn confirm_cost(
         // Refused as such when it is admitted.
         return Ok(());
     };
-    // Before it is cut: so many pieces, each with its instructions, and a second look at most.
-    let pieces = diff.bytes.div_ceil(PIECE_BYTES).max(1);
-    let input = diff
-        .bytes
-        .saturating_add(pieces.saturating_mul(INSTRUCTION_BYTES));
-    let wanted = asked.options.max_output.unwrap_or(REVIEW_OUTPUT);
-    let most = looks
-        .max_output
-        .map_or(u64::from(wanted), |most| most.min(wanted.into()));
-    let output = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
+    let guess = Guess::of(asked, looks, diff.bytes);
     let money = |error| providers::failure::ledger(&LedgerError::Money(error));
     let expected = Expected {
         model: target.to_string(),
         provider: target.provider.clone(),
-        // Little is said of most pieces.
-        expected_nano: expected_cost(&rates, input, output(pieces.saturating_mul(most) / 2), None)
-            .map_err(money)?,
+        expected_nano: guess.likely(&rates).map_err(money)?,
         ceiling_nano: rates
             .hold(
-                input.saturating_mul(2),
-                output(pieces.saturating_mul(2 * most)),
+                guess.input.saturating_mul(2),
+                tokens(guess.output.saturating_mul(2)),
             )
             .map_err(money)?,
         request_hash: diff.request_hash,

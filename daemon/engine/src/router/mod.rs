@@ -67,6 +67,8 @@ pub struct Ladder {
     pub local_only: bool,
     /// What costs least goes first, whatever the policy says.
     pub by_cost: bool,
+    /// The settings name it, not the caller.
+    pub by_settings: bool,
 }
 
 /// What the router chooses from. Of the first four the first that is there counts.
@@ -74,7 +76,7 @@ pub struct Ladder {
 pub struct Selection {
     /// Named by the caller: it or none.
     pub explicit: Option<Candidate>,
-    /// Several, named by the caller with one word.
+    /// Several, named with one word by the caller, or by the settings.
     pub ladder: Option<Ladder>,
     /// Named by the settings.
     pub configured: Option<Candidate>,
@@ -197,6 +199,13 @@ fn by_cost(drafts: &mut [Draft]) {
     });
 }
 
+fn stand_in(one: Fallback) -> Draft {
+    Draft {
+        on: one.on,
+        ..Draft::new(one.candidate, "configured fallback", true)
+    }
+}
+
 /// What a selection puts forward, in order, and what it passes over.
 fn drafts(selection: Selection) -> (Vec<Draft>, Vec<Candidate>) {
     let policy = selection.policy;
@@ -213,8 +222,14 @@ fn drafts(selection: Selection) -> (Vec<Draft>, Vec<Candidate>) {
     if let Some(ladder) = ladder {
         passed.extend(selection.configured);
         passed.extend(selection.found);
-        passed.extend(fallback.map(|one| one.candidate));
-        let reason = format!("asked for as {}", ladder.name);
+        let (behind, left): (Vec<_>, Vec<_>) =
+            fallback.partition(|one| one.candidate.local || !ladder.local_only);
+        passed.extend(left.into_iter().map(|one| one.candidate));
+        let named = match ladder.by_settings {
+            true => "configured",
+            false => "asked for",
+        };
+        let reason = format!("{named} as {}", ladder.name);
         let (mut rungs, rest): (Vec<_>, Vec<_>) = ladder
             .rungs
             .into_iter()
@@ -224,7 +239,11 @@ fn drafts(selection: Selection) -> (Vec<Draft>, Vec<Candidate>) {
             .drain(..)
             .map(|rung| Draft::new(rung, reason.clone(), false))
             .collect();
-        if ladder.by_cost || policy == Policy::Cheapest {
+        if ladder.by_cost {
+            by_cost(&mut drafts);
+        }
+        drafts.extend(behind.into_iter().map(stand_in));
+        if policy == Policy::Cheapest {
             by_cost(&mut drafts);
         }
         return (drafts, passed);
@@ -255,10 +274,7 @@ fn drafts(selection: Selection) -> (Vec<Draft>, Vec<Candidate>) {
         let rest = drafts.split_off((first + 1).min(drafts.len()));
         passed.extend(rest.into_iter().map(|draft| draft.candidate));
     }
-    drafts.extend(fallback.map(|one| Draft {
-        on: one.on,
-        ..Draft::new(one.candidate, "configured fallback", true)
-    }));
+    drafts.extend(fallback.map(stand_in));
     if policy == Policy::Cheapest {
         by_cost(&mut drafts);
     }
@@ -305,7 +321,8 @@ impl Candidate {
 
 /// The plan.
 ///
-/// A model that the caller names is tried alone; a ladder from its best rung on. Else the
+/// A model that the caller names is tried alone; a ladder from its best rung on, and behind
+/// it the fallback chain, where there is one. Else the
 /// configured model and the fallback chain, else the first of what was found, this machine's first
 /// unless the policy says otherwise. `cheapest` puts what is expected to cost least first,
 /// `local-only` drops whatever is not local. What cannot do what the request needs, and what is

@@ -193,6 +193,7 @@ fn a_ladder_is_climbed_from_its_first_rung_and_private_stays_here() {
             rungs: vec![costing("a/x", 9), costing("b/y", 1), candidate("o/l", true)],
             local_only,
             by_cost,
+            by_settings: false,
         }),
         ..Selection::default()
     };
@@ -206,6 +207,25 @@ fn a_ladder_is_climbed_from_its_first_rung_and_private_stays_here() {
     let private = plan(ladder(true, false)).unwrap();
     assert_eq!(names(&private), ["o/l"]);
     assert_eq!(private.left_out.len(), 2);
+    // Where the settings name it, the fallback chain stands behind it, and crosses no line.
+    let chain = [candidate("z/away", false), candidate("o/here", true)];
+    let of_settings = |local_only| {
+        let mut selection = ladder(local_only, false);
+        selection.ladder.as_mut().unwrap().by_settings = true;
+        selection.fallback = chain
+            .iter()
+            .cloned()
+            .map(|candidate| Fallback {
+                candidate,
+                on: Causes::ALL,
+            })
+            .collect();
+        plan(selection).unwrap()
+    };
+    let all = of_settings(false);
+    assert_eq!(names(&all), ["a/x", "b/y", "o/l", "z/away", "o/here"]);
+    assert_eq!(all.routes[0].reason, "configured as fast");
+    assert_eq!(names(&of_settings(true)), ["o/l", "o/here"]);
 }
 
 fn any_candidate() -> impl Strategy<Value = Candidate> {
@@ -258,6 +278,7 @@ fn any_selection() -> impl Strategy<Value = Selection> {
             rungs,
             local_only,
             by_cost,
+            by_settings: by_cost != local_only,
         });
     let chain = (any_candidate(), 0u16..1024).prop_map(|(candidate, bits)| Fallback {
         candidate,
