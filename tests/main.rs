@@ -20,6 +20,7 @@ mod gateway;
 mod harness;
 mod idle;
 mod local_only;
+mod menubar;
 mod metering;
 mod models;
 mod review_model;
