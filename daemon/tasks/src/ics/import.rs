@@ -123,11 +123,8 @@ pub fn import(text: &[u8]) -> Result<Import, IcsError> {
     // A zone may stand behind what names it.
     let mut zones = Zones::default();
     walk(text, &mut Tally::default(), |component, _| {
-        let find = |name| component.lines.iter().find(|line| line.name == name);
-        if component.name == "VTIMEZONE"
-            && let (Some(id), Some(place)) = (find("TZID"), find("X-LIC-LOCATION"))
-        {
-            zones.places.insert(id.text(), place.text());
+        if component.name == "VTIMEZONE" {
+            zones.define(&component);
         }
     })?;
     let mut items = Vec::new();

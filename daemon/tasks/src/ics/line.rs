@@ -14,12 +14,15 @@ pub(super) fn unfold(text: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let mut line: Cow<'_, [u8]> = Cow::Borrowed(take_line(&mut rest)?);
-        while let Some(more) = rest
-            && matches!(more.first(), Some(b' ' | b'\t'))
-        {
-            let next = take_line(&mut rest)?;
-            line.to_mut()
-                .extend_from_slice(next.get(1..).unwrap_or_default());
+        while !line.is_empty() {
+            // Some write empty lines between the pieces of one.
+            let mut behind = rest;
+            let next = std::iter::from_fn(|| take_line(&mut behind)).find(|next| !next.is_empty());
+            match next {
+                Some([b' ' | b'\t', more @ ..]) => line.to_mut().extend_from_slice(more),
+                _ => break,
+            }
+            rest = behind;
         }
         Some(line)
     })
@@ -34,7 +37,11 @@ fn take_line<'a>(rest: &mut Option<&'a [u8]>) -> Option<&'a [u8]> {
             text.get(..end)?
         }
     };
-    Some(line.strip_suffix(b"\r").unwrap_or(line))
+    let end = line
+        .iter()
+        .rposition(|b| *b != b'\r')
+        .map_or(0, |last| last + 1);
+    line.get(..end)
 }
 
 /// `NAME;PARAM=value:value`.

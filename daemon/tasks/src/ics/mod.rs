@@ -23,6 +23,7 @@ mod export;
 mod import;
 mod item;
 mod line;
+mod observance;
 mod reader;
 mod value;
 mod zones;

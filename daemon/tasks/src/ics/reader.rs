@@ -148,24 +148,37 @@ impl Reader<'_> {
         }
     }
 
-    /// A time and its zone's name. A zone that nobody knows is named, and the time is taken as the
+    /// A time and its zone's name. Where the zone is not in the list it is said what became of the
+    /// time: that of a zone whose clock goes alike, the instant that the calendar defines, or the
     /// wall clock wherever one is.
     fn time(&mut self, line: &Line) -> Option<(When, Option<String>)> {
         let when = When::read(&line.value)?;
-        let zone = match (when, line.param("TZID")) {
-            (When::Local(_), Some(tzid)) => {
-                let zone = self.zones.name(tzid);
-                if zone.is_none() {
-                    self.left_out.add(format!(
-                        "TZID (unknown zone, taken as local): {}",
-                        excerpt(tzid)
-                    ));
-                }
-                zone
-            }
-            _ => None,
+        let (When::Local(at), Some(tzid)) = (when, line.param("TZID")) else {
+            return Some((when, None));
         };
-        Some((when, zone))
+        let name = excerpt(tzid);
+        match self.zones.find(tzid, at) {
+            Some(found) => {
+                if found.guessed {
+                    let like = &found.name;
+                    self.left_out
+                        .add(format!("TZID (taken as {like}, which goes alike): {name}"));
+                }
+                Some((when, Some(found.name)))
+            }
+            None => match self.zones.instant(tzid, at) {
+                Some(at) => {
+                    self.left_out
+                        .add(format!("TZID (unknown zone, taken as UTC): {name}"));
+                    Some((When::Utc(at), None))
+                }
+                None => {
+                    self.left_out
+                        .add(format!("TZID (unknown zone, taken as local): {name}"));
+                    Some((when, None))
+                }
+            },
+        }
     }
 
     fn instant(&mut self, line: &Line) -> Option<jiff::Timestamp> {

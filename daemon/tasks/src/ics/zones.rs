@@ -3,26 +3,62 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::{Dst, Offset, TimeZone};
 
-use super::line;
+use super::import::Component;
+use super::line::{self, Line};
+use super::observance::Defined;
 
 /// Windows' names of zones and their main place, from Unicode CLDR (`windowsZones.xml`).
 const WINDOWS: &str = include_str!("windows_zones.tsv");
 /// Different names that are looked up; a calendar has a handful.
 const NAMES_MAX: usize = 1_000;
 
+/// Zones for which the list is gone through.
+const GUESSES_MAX: usize = 32;
+/// Times for which a calendar's own zone is asked.
+const INSTANTS_MAX: usize = 500;
+
 /// Looks up zones, each name once.
 #[derive(Debug, Default)]
 pub(super) struct Zones {
     /// What the calendar's own `VTIMEZONE`s say of their place.
-    pub(super) places: HashMap<String, String>,
-    known: HashMap<String, Option<String>>,
+    places: HashMap<String, String>,
+    /// And of their clocks.
+    defined: HashMap<String, Defined>,
+    known: HashMap<String, Option<Found>>,
+    guesses: usize,
+    instants: usize,
+}
+
+/// A zone of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    /// IANA name.
+    pub(super) name: String,
+    /// Its name says nothing; its clock goes alike.
+    pub(super) guessed: bool,
 }
 
 impl Zones {
-    /// The IANA name of what a calendar calls a zone.
-    pub(super) fn name(&mut self, tzid: &str) -> Option<String> {
+    /// Keeps what a `VTIMEZONE` says.
+    pub(super) fn define(&mut self, zone: &Component) {
+        let find = |name| zone.lines.iter().find(|line| line.name == name);
+        let Some(id) = find("TZID").map(Line::text) else {
+            return;
+        };
+        if self.defined.len() >= NAMES_MAX {
+            return;
+        }
+        if let Some(place) = find("X-LIC-LOCATION") {
+            self.places.insert(id.clone(), place.text());
+        }
+        self.defined.insert(id, Defined::read(zone));
+    }
+
+    /// What a calendar calls a zone, which is asked for at a time.
+    pub(super) fn find(&mut self, tzid: &str, at: DateTime) -> Option<Found> {
         if let Some(known) = self.known.get(tzid) {
             return known.clone();
         }
@@ -30,14 +66,39 @@ impl Zones {
             return None;
         }
         let place = self.places.get(tzid).and_then(|place| iana(place));
-        let name = iana(tzid).or_else(|| windows(tzid)).or(place);
-        self.known.insert(tzid.to_owned(), name.clone());
-        name
+        let named = iana(tzid).or_else(|| windows(tzid)).or(place);
+        let found = match (named, self.defined.get(tzid)) {
+            (Some(name), _) => Some(Found {
+                name,
+                guessed: false,
+            }),
+            (None, Some(defined)) if self.guesses < GUESSES_MAX => {
+                self.guesses += 1;
+                let names = WINDOWS
+                    .lines()
+                    .filter_map(|row| Some(row.split_once('\t')?.1));
+                defined.same_as(at, names).map(|name| Found {
+                    name,
+                    guessed: true,
+                })
+            }
+            _ => None,
+        };
+        self.known.insert(tzid.to_owned(), found.clone());
+        found
+    }
+
+    /// The instant of a time in a zone that is not in the list, by what the calendar says of it.
+    pub(super) fn instant(&mut self, tzid: &str, at: DateTime) -> Option<Timestamp> {
+        let defined = self.defined.get(tzid)?;
+        self.instants += 1;
+        (self.instants <= INSTANTS_MAX).then(|| defined.instant(at))?
     }
 }
 
 /// `Europe/Rome`, also as the end of `/freeassociation.sourceforge.net/Europe/Rome`.
 fn iana(tzid: &str) -> Option<String> {
+    let tzid = &tzid.replace(' ', "_");
     let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+' | '.');
     if tzid.len() > 128 || !tzid.chars().all(sound) {
         return None;

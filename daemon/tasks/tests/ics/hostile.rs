@@ -98,6 +98,12 @@ fn folded_anywhere_and_ended_in_any_way() {
     let found = import(&text).unwrap();
     assert_eq!(found.left_out, []);
     assert_eq!(found.items[0].title, "a € b,c");
+    // Empty lines within, and line ends that were doubled.
+    let text = "BEGIN:VCALENDAR\r\r\nBEGIN:VTODO\r\r\nSUMMARY\n\n :a\r\r\n\r\n b\n\n\
+                END:VTODO\nEND:VCALENDAR\n\n";
+    let found = import(text.as_bytes()).unwrap();
+    assert_eq!(found.left_out, []);
+    assert_eq!(found.items[0].title, "ab");
     let found =
         import(b"BEGIN:VCALENDAR\nBEGIN:VTODO\nSUMMARY:a\xff\nEND:VTODO\nEND:VCALENDAR").unwrap();
     assert_eq!(found.items[0].title, "a\u{fffd}");

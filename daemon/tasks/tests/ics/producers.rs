@@ -92,6 +92,8 @@ fn every_way_of_being_due() {
         ("W. Europe Standard Time", "Europe/Berlin"),
         ("Eastern Standard Time", "America/New_York"),
         ("UTC", "UTC"),
+        ("posix/Europe/Vaduz", "Europe/Vaduz"),
+        ("America/Los Angeles", "America/Los_Angeles"),
     ] {
         assert_eq!(
             due(&format!("DUE;TZID={tzid}:20261122T090000")),
@@ -121,6 +123,80 @@ fn every_way_of_being_due() {
         left_out(&found),
         ["TZID (unknown zone, taken as local): Middle-earth×1"]
     );
+}
+
+/// Outlook's name for a zone that somebody made; its clock is that of Central Europe, by rules as
+/// Exchange writes them, or by a list of dates.
+#[test]
+fn a_zone_that_the_calendar_defines_itself() {
+    let zone = |standard: &str, daylight: &str| {
+        format!(
+            "BEGIN:VTIMEZONE
+            TZID:Customized Time Zone
+            BEGIN:STANDARD
+            {standard}
+            TZOFFSETFROM:+0200
+            TZOFFSETTO:+0100
+            END:STANDARD
+            BEGIN:DAYLIGHT
+            {daylight}
+            TZOFFSETFROM:+0100
+            TZOFFSETTO:+0200
+            END:DAYLIGHT
+            END:VTIMEZONE
+            BEGIN:VTODO
+            DUE;TZID=Customized Time Zone:20261122T090000
+            END:VTODO"
+        )
+    };
+    let due = |zone: &str| {
+        let found = read(zone);
+        let told = left_out(&found).join(" ");
+        match &found.items[0].due {
+            Some(Due::Zoned { zone, .. }) => {
+                assert_eq!(
+                    told,
+                    format!("TZID (taken as {zone}, which goes alike): Customized Time Zone×1")
+                );
+                let zone = jiff::tz::TimeZone::get(zone).unwrap();
+                let in_may = date(2027, 5, 1).at(9, 0, 0, 0);
+                Some(zone.to_timestamp(in_may).unwrap().to_string())
+            }
+            Some(Due::Floating(_)) => {
+                assert_eq!(
+                    told,
+                    "TZID (unknown zone, taken as local): Customized Time Zone×1"
+                );
+                None
+            }
+            Some(Due::Utc(at)) => {
+                assert_eq!(
+                    told,
+                    "TZID (unknown zone, taken as UTC): Customized Time Zone×1"
+                );
+                Some(at.to_string())
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let by_rules = zone(
+        "DTSTART:16010101T030000\nRRULE:FREQ=YEARLY;INTERVAL=1;BYDAY=-1SU;BYMONTH=10",
+        "DTSTART:16010101T020000\nRRULE:FREQ=YEARLY;INTERVAL=1;BYDAY=-1SU;BYMONTH=3",
+    );
+    assert_eq!(due(&by_rules).as_deref(), Some("2027-05-01T07:00:00Z"));
+    let by_dates = zone(
+        "DTSTART:20251026T030000\nRDATE:20261025T030000,20271031T030000",
+        "DTSTART:20260329T020000\nRDATE:20270328T020000",
+    );
+    assert_eq!(due(&by_dates).as_deref(), Some("2027-05-01T07:00:00Z"));
+    // Nobody's clock goes like this: at that instant, then.
+    let odd = zone(
+        "DTSTART:16010101T030000\nRRULE:FREQ=YEARLY;BYDAY=1SU;BYMONTH=12",
+        "DTSTART:16010101T020000\nRRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3",
+    );
+    assert_eq!(due(&odd).as_deref(), Some("2026-11-22T07:00:00Z"));
+    let broken = zone("DTSTART:never", "DTSTART:20260329T020000");
+    assert_eq!(due(&broken), None);
 }
 
 #[test]
