@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::import::Component;
 use super::value::When;
-use crate::recur::Rule;
+use crate::recur::{Frequency, Rule};
 
 /// Observances of a zone, and dates of one, at most.
 const OBSERVANCES_MAX: usize = 200;
@@ -114,7 +114,11 @@ impl Observance {
         let find = |name| part.lines.iter().find(|line| line.name == name);
         let rule = match find("RRULE") {
             None => None,
-            Some(line) => Some(Rule::parse(&line.value).ok()?),
+            // Clocks change by the year; anything else is no zone's.
+            Some(line) => {
+                let rule = Rule::parse(&line.value).ok()?;
+                Some(rule).filter(|rule| rule.frequency() == Frequency::Yearly)
+            }
         };
         let mut dates = Vec::new();
         for line in part.lines.iter().filter(|line| line.name == "RDATE") {

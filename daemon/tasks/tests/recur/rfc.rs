@@ -315,6 +315,19 @@ fn what_is_no_rule_says_why() {
     );
 }
 
+/// Of one minute in a minute, the first and the last are it.
+#[test]
+fn positions_within_a_minute() {
+    let start = date(2026, 1, 1).at(9, 0, 0, 0);
+    for position in ["1", "-1", "-1,3"] {
+        let rule = format!("FREQ=MINUTELY;INTERVAL=90;BYHOUR=9,10;BYSETPOS={position}");
+        assert_eq!(
+            first(start, &rule, 3),
+            "2026-01-01 2026-01-01T10:30 2026-01-02"
+        );
+    }
+}
+
 #[test]
 fn one_meaning_has_one_text() {
     let same = |text: &str, want: &str| {
@@ -348,6 +361,8 @@ fn a_search_ends() {
         "FREQ=MINUTELY;INTERVAL=10080;BYDAY=MO",
         "FREQ=MINUTELY;INTERVAL=1440;BYMONTH=2;BYMONTHDAY=29;BYHOUR=3",
         "FREQ=YEARLY;INTERVAL=1000000",
+        // More than a thousand years ahead.
+        "FREQ=YEARLY;INTERVAL=2000",
     ] {
         let rule = Rule::parse(text).unwrap();
         assert_eq!(rule.next_after(start, start), None, "{text}");

@@ -325,6 +325,18 @@ fn after_completion_it_is_counted_from_the_doing() {
             "2026-11-10T07:00:00Z",
             "2026-11-11T09:00 FREQ=DAILY;COUNT=2",
         ),
+        (
+            "2026-11-02T09:00",
+            "FREQ=MONTHLY;UNTIL=20261210",
+            "2026-11-10T07:00:00Z",
+            "2026-12-10T09:00 FREQ=MONTHLY;UNTIL=20261210",
+        ),
+        (
+            "2026-11-02T09:00",
+            "FREQ=MONTHLY;UNTIL=20261210T080000Z",
+            "2026-11-10T07:00:00Z",
+            "2026-12-10T09:00 FREQ=MONTHLY;UNTIL=20261210T080000Z",
+        ),
     ];
     for (start, rule, done, want) in table {
         assert_eq!(
