@@ -30,7 +30,7 @@ const LINE_MAX_BYTES: u64 = 8 << 10;
 
 /// Lists what a launcher can choose (tasks, conversations, templates), and does what was chosen.
 ///
-/// rofi: `rofi -show cv -modes 'cv:cv pick --format rofi'`.
+/// rofi: `rofi -show cv -modes 'cv:cv pick --format rofi --'`.
 /// dmenu: `cv pick | dmenu -i -l 12 | cv pick --run -`, where `remind: call Mario at 9` and
 /// `ask: …` can be typed too. Alfred and Raycast: `--format alfred-json` or `raycast-json` with what
 /// was typed, then `--run ID`. Nothing is asked of a model, and nothing leaves, before a choice.
