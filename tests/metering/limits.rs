@@ -239,7 +239,7 @@ fn what_is_likely_is_one_figure_everywhere() {
     assert_eq!(house.cv(&["status"]).code, Some(0));
     let mut wire = Wire::open(&house.home);
     let params = question(&house, &new_id(), "hi", 30_000);
-    let mut told = |wire: &mut Wire| {
+    let told = |wire: &mut Wire| {
         let preview = wire.result("run.preview", params.clone());
         let explained = wire.result("route.explain", json!({"question": params.clone()}));
         let likely = preview["cost_expected_nano_usd"].clone();
