@@ -79,6 +79,36 @@ fn others_find_the_daemon_search_its_tasks_and_are_told_that_there_is_no_launche
 }
 
 #[test]
+fn a_bus_that_comes_back_finds_the_daemon_again() {
+    if !has_bus("a bus that comes back") {
+        return;
+    }
+    let home = Home::new();
+    let mut bus = Bus::start(&home, "session");
+    let mut command = home.command(binaries().join("convergiod"));
+    command
+        .args(["serve", "--spawned"])
+        .env("DBUS_SESSION_BUS_ADDRESS", bus.address())
+        // A service manager that wants a word now and then makes for short ticks.
+        .env("WATCHDOG_USEC", "400000");
+    let _daemon = Daemon::start_by(&home, command);
+    bus.has_name(DAEMON.0);
+    for _ in 0..2 {
+        drop(bus);
+        let mut wire = Wire::open(&home);
+        let there = |wire: &mut Wire| {
+            let report = wire.result("health.doctor", json!({})).to_string();
+            report.contains("others find us as org.convergio.Daemon1")
+        };
+        while there(&mut wire) {}
+        bus = Bus::start(&home, "session");
+        bus.has_name(DAEMON.0);
+        let found = bus.until(|bus| try_property(bus, "Version"), Option::is_some);
+        assert_eq!(found.as_deref(), Some(VERSION));
+    }
+}
+
+#[test]
 fn the_second_daemon_waits_for_the_name_of_the_first() {
     if !has_bus("two daemons on one bus") {
         return;

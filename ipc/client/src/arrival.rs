@@ -55,6 +55,11 @@ mod watch {
             self.watched = watched.ok().and_then(register);
         }
 
+        /// Watches no more: somebody is here.
+        pub(crate) fn rest(&mut self) {
+            self.watched = None;
+        }
+
         /// Waits until it appears, or its folder goes. Safe to cancel.
         pub(crate) async fn came(&mut self) {
             let Some(fd) = &self.watched else {
@@ -105,6 +110,9 @@ mod watch {
 
         /// Nothing is watched.
         pub(crate) fn watch(&mut self) {}
+
+        /// Nothing was watched.
+        pub(crate) fn rest(&mut self) {}
 
         /// Waits a while.
         pub(crate) async fn came(&mut self) {

@@ -151,6 +151,7 @@ impl Topics {
                 Ok(()) => {
                     let client = open.client.clone();
                     self.open = Some(open);
+                    self.arrival.rest();
                     self.tries = 0;
                     self.told = false;
                     return Some(TopicNews::Connected(client));
