@@ -79,13 +79,16 @@ fn date(date: Date, language: Language, now: &Zoned) -> String {
     out
 }
 
-fn clock(due: &Zoned) -> String {
-    let format = if due.second() == 0 {
+fn clock_format(due: &Zoned) -> &'static str {
+    if due.second() == 0 {
         "%H:%M"
     } else {
         "%H:%M:%S"
-    };
-    due.strftime(format).to_string()
+    }
+}
+
+fn clock(due: &Zoned) -> String {
+    due.strftime(clock_format(due)).to_string()
 }
 
 /// The name of a zone where it is another than the user's and shows another time.
@@ -194,24 +197,12 @@ pub fn phrase(when: &When, language: Language, home: &TimeZone) -> String {
     let zone = zone_name(&when.due, home)
         .map(|zone| format!(" {zone}"))
         .unwrap_or_default();
-    let day = when.due.date();
     let Some(rule) = when
         .repeat
         .as_ref()
         .and_then(|repeat| repeat::in_words(repeat, language, when.due.time_zone()))
     else {
-        return if when.all_day {
-            format!("{day}{zone}")
-        } else {
-            format!(
-                "{day} {}{zone}",
-                when.due.strftime(if when.due.second() == 0 {
-                    "%H:%M"
-                } else {
-                    "%H:%M:%S"
-                })
-            )
-        };
+        return once(when, &zone);
     };
     let time = if when.all_day {
         String::new()
@@ -220,13 +211,35 @@ pub fn phrase(when: &When, language: Language, home: &TimeZone) -> String {
             Language::English => "at",
             Language::Italian => "alle",
         };
-        format!(" {at} {}", clock(&when.due))
+        format!(" {at} {}", when.start().strftime(clock_format(&when.due)))
     };
     let from = match language {
         Language::English => "from",
         Language::Italian => "dal",
     };
-    format!("{}{time}{zone} {from} {day}{}", rule.words, rule.end)
+    format!(
+        "{}{time}{zone} {from} {}{}",
+        rule.words,
+        when.start().date(),
+        rule.end
+    )
+}
+
+/// A time without a rule, in digits. The second of a time that clocks show twice needs its offset.
+fn once(when: &When, zone: &str) -> String {
+    let day = when.due.date();
+    if when.all_day {
+        return format!("{day}{zone}");
+    }
+    let first = when
+        .due
+        .time_zone()
+        .to_ambiguous_zoned(when.due.datetime())
+        .compatible();
+    if first.is_ok_and(|first| first.timestamp() == when.due.timestamp()) {
+        return format!("{day} {}{zone}", when.due.strftime(clock_format(&when.due)));
+    }
+    when.due.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
 /// What happened to a time at which clocks change, in words.

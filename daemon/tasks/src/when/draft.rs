@@ -55,6 +55,7 @@ impl Draft {
             | Piece::Month { .. }
             | Piece::Weekend { .. }
             | Piece::Later(..)
+            | Piece::NthAfter(..)
             | Piece::Instant(_) => {
                 if self.day.as_ref() == Some(piece) {
                     return Ok(());

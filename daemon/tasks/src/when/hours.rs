@@ -69,7 +69,7 @@ pub(super) fn on_a_day(
     let hours = match (clock, part) {
         (None, None) => Hours::default(),
         (None, Some(part)) => Hours::one(of_part(part)),
-        (Some(Clock::Exact(time)), None) => Hours::one(time),
+        (Some(Clock::Exact(time) | Clock::Full(time)), None) => Hours::one(time),
         (Some(Clock::DayEnd), _) => Hours::next_day(Time::midnight()),
         (Some(Clock::Midnight), None) => Hours {
             options: vec![
@@ -90,7 +90,7 @@ pub(super) fn on_a_day(
             ],
             fallback: None,
         },
-        (Some(Clock::Bare(time)), Some(part)) => bare_in(time, part, now)?,
+        (Some(Clock::Bare(time) | Clock::Full(time)), Some(part)) => bare_in(time, part, now)?,
         (Some(Clock::Exact(time)), Some(part)) => exact_in(time, part, now)?,
     };
     Ok(hours)

@@ -8,7 +8,8 @@
 //! - Hours 7 to 12 beside a day are what a 24-hour clock shows: "tomorrow at 9" is 09:00. Hours 1
 //!   to 6 without morning or evening are asked about. Without a day the next time on a clock of 24
 //!   hours is taken if it is also the next on one of 12; else both are readings. 0:00, 13:00 and
-//!   more, and hours with a leading zero are never asked about.
+//!   more, and hours with a leading zero are never asked about, nor are digits with a colon where the
+//!   user's language is Italian, which counts to 24.
 //! - A morning is 09:00, an afternoon 15:00, an evening 19:00, "tonight" 20:00, a night 22:00,
 //!   "stanotte" 23:00. Midnight beside a day may be the night before or after it.
 //! - "friday" is the next Friday after today; with an hour still to come on a Friday, today is a
@@ -115,6 +116,18 @@ pub struct When {
     pub shifted: Option<Shifted>,
     /// Bytes of the text that say it, in order.
     pub spans: Vec<Range<usize>>,
+}
+
+impl When {
+    /// The wall-clock time that was asked for, from which a rule counts: the first time of a rule
+    /// may fall where clocks skip it, and the next ones do not.
+    #[must_use]
+    pub fn start(&self) -> DateTime {
+        match &self.shifted {
+            Some(Shifted::Gap { asked }) => *asked,
+            _ => self.due.datetime(),
+        }
+    }
 }
 
 /// What became of a time at which clocks change.

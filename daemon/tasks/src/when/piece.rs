@@ -107,6 +107,8 @@ pub(super) enum Clock {
     Exact(Time),
     /// 1 to 12 without morning or evening.
     Bare(Time),
+    /// 1:00 to 12:59 in digits, where a language counts to 24.
+    Full(Time),
     /// Where a day begins or ends.
     Midnight,
     /// 24:00.
@@ -182,6 +184,8 @@ pub(super) enum Piece {
         of: NthOf,
         month: MonthRef,
     },
+    /// The first, second … such day of the week after a day.
+    NthAfter(i8, Weekday, Box<Piece>),
     /// Beginning or end of a period.
     Edge {
         end: bool,
@@ -274,6 +278,8 @@ pub enum Why {
     TodayHere,
     /// Today as the calendar in the named zone shows it.
     TodayThere,
+    /// The words have another meaning as well.
+    Otherwise,
 }
 
 /// How sure it is that words are a date where they stand in a sentence.

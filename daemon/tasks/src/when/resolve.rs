@@ -13,7 +13,7 @@ use super::piece::{Amount, Clock, Piece, Why};
 use super::scan::Hit;
 use super::{Answer, Here, Language, READINGS_MAX, Reading, Shifted, When, WhenError, rule};
 
-pub(super) use dates::{Dates, add};
+pub(super) use dates::{Dates, Found, add};
 
 /// Ways of reading that are tried at most, before those that say the same are put together.
 const TRIED_MAX: usize = 64;
@@ -69,6 +69,11 @@ pub(super) fn answer(hits: &[Hit], here: &Here) -> Result<Answer, WhenError> {
         reading.when.spans.clone_from(&spans);
     }
     if readings.len() > 1 {
+        for reading in &mut readings {
+            if reading.why.is_empty() {
+                reading.why.push(Why::Otherwise);
+            }
+        }
         return Ok(Answer::Several(readings));
     }
     match (readings.pop(), first_error) {
@@ -313,7 +318,7 @@ impl Context<'_> {
                 .collect();
         }
         match clock {
-            Clock::Exact(time) => Ok(vec![one(time, 0, None)?]),
+            Clock::Exact(time) | Clock::Full(time) => Ok(vec![one(time, 0, None)?]),
             Clock::Midnight | Clock::DayEnd => Ok(vec![one(Time::midnight(), 1, None)?]),
             Clock::Bare(time) => {
                 let (days, other, _) = hours::other_half(time);
@@ -365,9 +370,9 @@ impl Context<'_> {
         let mut passed: Vec<Reading> = Vec::new();
         let mut sort = |reading: Reading, over: bool| {
             if over {
-                passed.push(reading)
+                passed.push(reading);
             } else {
-                out.push(reading)
+                out.push(reading);
             }
         };
         for (date, why) in dates {

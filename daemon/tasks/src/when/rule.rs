@@ -1,12 +1,12 @@
 //! What comes again, as an RFC 5545 rule and its first time.
 
-use jiff::civil::{Date, Time, Weekday};
+use jiff::civil::{Date, Weekday};
 use jiff::{Span, Zoned, tz::TimeZone};
 
 use super::draft::Draft;
 use super::hours::{self, Hour};
 use super::piece::{Amount, Freq, MonthRef, NthOf, Piece, Rule, Unit, Which, Why};
-use super::resolve::{Context, Dates, add, plain, whole_seconds};
+use super::resolve::{Context, Dates, Found, add, plain, whole_seconds};
 use super::{Basis, Reading, Repeat, WhenError};
 
 /// Days among which the first time is looked for: 29 February may be eight years away.
@@ -27,10 +27,16 @@ pub(super) fn readings(context: &Context<'_>, draft: &Draft) -> Result<Vec<Readi
         if starts.is_some() {
             return Err(apart("two beginnings"));
         }
-        starts = Some(bare(draft, context).piece(start)?);
+        starts = Some(alone(context).piece(start)?);
     }
     if matches!(rule.freq, Freq::Minutely | Freq::Hourly) {
         return of_clock(&rule, context, draft, starts);
+    }
+    if let (Some(month), Some(day @ 1..)) = (rule.month, rule.month_days.first())
+        && Date::new(2000, month, *day).is_err()
+    {
+        let what = format!("day {day} in month {month}");
+        return Err(WhenError::NoSuchDay { what });
     }
     let starts = starts.unwrap_or_else(|| vec![(context.today, None)]);
     let hours = hours::on_a_day(draft.clock, draft.part, context.now.time())?;
@@ -63,7 +69,7 @@ fn apart(what: &str) -> WhenError {
 }
 
 /// Dates of a piece, whatever else is in the draft.
-fn bare<'a>(_: &Draft, context: &'a Context<'a>) -> Dates<'a> {
+fn alone<'a>(context: &'a Context<'a>) -> Dates<'a> {
     static EMPTY: std::sync::OnceLock<Draft> = std::sync::OnceLock::new();
     Dates::new(context, EMPTY.get_or_init(Draft::default))
 }
@@ -73,7 +79,7 @@ fn merge(
     rule: &mut Rule,
     context: &Context<'_>,
     draft: &Draft,
-) -> Result<Option<Vec<(Date, Option<Why>)>>, WhenError> {
+) -> Result<Option<Found>, WhenError> {
     let free = rule.days.is_empty() && rule.month_days.is_empty();
     let days: Option<Vec<Weekday>> = match (&draft.weekdays, draft.weekday) {
         (Some((days, _)), None) if draft.rule.is_some() => Some(days.clone()),
@@ -82,9 +88,7 @@ fn merge(
             if draft.day.is_some() || rule.freq != Freq::Weekly || !free {
                 return Err(apart("a repetition and that day"));
             }
-            return Ok(Some(
-                bare(draft, context).piece(&Piece::Weekday(day, which))?,
-            ));
+            return Ok(Some(alone(context).piece(&Piece::Weekday(day, which))?));
         }
         (Some(_), Some(_)) => return Err(apart("days of the week twice")),
         _ => None,
@@ -130,7 +134,7 @@ fn merge(
             rule.month = Some(*month);
             rule.month_days = vec![*day];
             if year.is_some() {
-                return Ok(Some(bare(draft, context).piece(&Piece::Date {
+                return Ok(Some(alone(context).piece(&Piece::Date {
                     year: *year,
                     month: *month,
                     day: *day,
@@ -152,7 +156,7 @@ fn merge(
             }
         }
         (_, Piece::Day(_) | Piece::Date { .. } | Piece::Later(..)) => {
-            return Ok(Some(bare(draft, context).piece(day)?));
+            return Ok(Some(alone(context).piece(day)?));
         }
         _ => return Err(apart("this repetition and that day")),
     }
@@ -164,7 +168,7 @@ fn of_clock(
     rule: &Rule,
     context: &Context<'_>,
     draft: &Draft,
-    starts: Option<Vec<(Date, Option<Why>)>>,
+    starts: Option<Found>,
 ) -> Result<Vec<Reading>, WhenError> {
     let seconds = i64::from(rule.interval) * if rule.freq == Freq::Hourly { 3600 } else { 60 };
     let mut out = Vec::new();
@@ -177,7 +181,7 @@ fn of_clock(
             .try_seconds(seconds)
             .map_err(|_| WhenError::OutOfRange)?;
         let due = now.checked_add(span).map_err(|_| WhenError::OutOfRange)?;
-        out.push(finish(rule, context, draft, due, false, None)?);
+        out.push(finish(rule, context, draft, due, false)?);
         return Ok(out);
     }
     if !draft.is_timed() {
@@ -205,7 +209,7 @@ fn of_clock(
                 )?;
                 (due, shifted) = context.at(date, *time)?;
             }
-            let mut reading = finish(rule, context, draft, due, false, None)?;
+            let mut reading = finish(rule, context, draft, due, false)?;
             reading.when.shifted = shifted;
             reading.why.extend(why);
             reading.why.extend(*hour_why);
@@ -238,7 +242,7 @@ fn first(
             if date < context.today {
                 continue;
             }
-            return finish(rule, context, draft, context.day(date)?, true, None);
+            return finish(rule, context, draft, context.day(date)?, true);
         };
         let on = add(
             date,
@@ -251,7 +255,7 @@ fn first(
         if due < *context.now {
             continue;
         }
-        let mut reading = finish(&moved(rule, days), context, draft, due, false, Some(time))?;
+        let mut reading = finish(&moved(rule, days)?, context, draft, due, false)?;
         reading.when.shifted = shifted;
         reading.why.extend(why);
         return Ok(reading);
@@ -259,15 +263,20 @@ fn first(
     Err(WhenError::Never)
 }
 
-/// "every friday at 24:00" comes on Saturdays.
-fn moved(rule: &Rule, days: i32) -> Rule {
+/// "every friday at 24:00" comes on Saturdays; the night after the 15th may be in another month.
+fn moved(rule: &Rule, days: i32) -> Result<Rule, WhenError> {
     let mut rule = rule.clone();
-    if days == 1 {
-        for (_, day) in &mut rule.days {
-            *day = day.next();
-        }
+    if days == 0 {
+        return Ok(rule);
     }
-    rule
+    if !rule.month_days.is_empty() || rule.days.iter().any(|(nth, _)| *nth != 0) {
+        let what = "the night after such a day: say the hour of the next day".to_owned();
+        return Err(WhenError::Contradiction { what });
+    }
+    for (_, day) in &mut rule.days {
+        *day = day.next();
+    }
+    Ok(rule)
 }
 
 fn fits(rule: &Rule, date: Date) -> bool {
@@ -299,7 +308,6 @@ fn finish(
     draft: &Draft,
     due: Zoned,
     all_day: bool,
-    _time: Option<Time>,
 ) -> Result<Reading, WhenError> {
     let mut text = text(rule, due.date());
     if draft.until.is_some() && (draft.times.is_some() || draft.during.is_some())
@@ -311,7 +319,7 @@ fn finish(
         text.push_str(&format!(";COUNT={times}"));
     }
     let until = match (&draft.until, draft.during) {
-        (Some(until), _) => Some(until_date(until, context, draft)?),
+        (Some(until), _) => Some(until_date(until, context)?),
         (None, Some(during)) => {
             let end = add(due.date(), during)?;
             Some(end.yesterday().map_err(|_| WhenError::OutOfRange)?)
@@ -339,7 +347,7 @@ fn finish(
 }
 
 /// The last day that counts.
-fn until_date(until: &Piece, context: &Context<'_>, draft: &Draft) -> Result<Date, WhenError> {
+fn until_date(until: &Piece, context: &Context<'_>) -> Result<Date, WhenError> {
     if let Piece::Month { month, year, .. } = until {
         let first = match year {
             Some(year) => Date::new(*year, *month, 1).map_err(|_| WhenError::OutOfRange)?,
@@ -361,7 +369,7 @@ fn until_date(until: &Piece, context: &Context<'_>, draft: &Draft) -> Result<Dat
         };
         return Ok(first.last_of_month());
     }
-    let found = bare(draft, context).piece(until)?;
+    let found = alone(context).piece(until)?;
     let date = found
         .last()
         .map(|(date, _)| *date)

@@ -59,7 +59,7 @@ fn grammars<'a>(text: &'a Text<'a>, here: &Here) -> Vec<Grammar<'a>> {
     let mut out: Vec<Grammar<'a>> = Vec::new();
     for language in &here.languages {
         if out.iter().all(|known| known.words().language != *language) {
-            out.push(Grammar::new(text, *language, here.date_order));
+            out.push(Grammar::new(text, *language, here));
         }
     }
     out
@@ -318,21 +318,23 @@ fn interval(
 
 /// What is left of a text without the spans, on one line.
 pub(super) fn title(text: &str, spans: &[Range<usize>]) -> String {
-    let mut rest = String::with_capacity(text.len());
+    let mut out = String::with_capacity(text.len());
     let mut at = 0;
-    for span in spans {
-        rest.push_str(text.get(at..span.start).unwrap_or_default());
-        rest.push(' ');
-        at = span.end;
-    }
-    rest.push_str(text.get(at..).unwrap_or_default());
-    let mut out = String::with_capacity(rest.len());
-    for word in rest.split_whitespace() {
-        let mark = matches!(word, "," | "." | ";" | ":" | "!" | "?");
-        if !out.is_empty() && !(mark && !spans.is_empty()) {
-            out.push(' ');
+    let ends = spans
+        .iter()
+        .map(|span| (span.start, span.end))
+        .chain([(text.len(), text.len())]);
+    for (start, next) in ends {
+        let rest = text.get(at..start).unwrap_or_default();
+        for (index, word) in rest.split_whitespace().enumerate() {
+            // A comma behind a date goes to the word before it.
+            let joins = index == 0 && at > 0 && word.starts_with([',', '.', ';', ':', '!', '?']);
+            if !out.is_empty() && !joins {
+                out.push(' ');
+            }
+            out.push_str(word);
         }
-        out.push_str(word);
+        at = next;
     }
     if spans.is_empty() {
         return out;

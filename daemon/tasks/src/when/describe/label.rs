@@ -43,6 +43,10 @@ fn one(why: Why, language: Language) -> &'static str {
         Why::English => ("read as English", "letto in inglese"),
         Why::Italian => ("read as Italian", "letto in italiano"),
         Why::TodayHere => ("counted from today here", "contando da oggi qui"),
+        Why::Otherwise => (
+            "in another sense of the words",
+            "in un altro senso delle parole",
+        ),
         Why::TodayThere => ("counted from today there", "contando da oggi là"),
     };
     match language {

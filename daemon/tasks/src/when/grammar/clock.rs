@@ -76,6 +76,15 @@ impl Grammar<'_> {
                 out.push(self.candidate(pieces, end, part.strength));
             }
         }
+        // "16 CET"
+        if let Some((hour @ 0..=23, 1..=2)) = self.text.digits(at)
+            && let Some(zone) = self.zone(at + 1).pop()
+            && let Some(time) = exact(hour, 0, 0)
+        {
+            let mut pieces = vec![Piece::Clock(bare(time))];
+            pieces.extend(zone.pieces);
+            out.push(self.candidate(pieces, zone.end, Strength::Edge));
+        }
         out.extend(self.part(at).map(|(part, _)| part));
         out
     }

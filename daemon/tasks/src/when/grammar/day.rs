@@ -3,10 +3,8 @@
 use jiff::civil::Weekday;
 
 use super::super::Language;
-use super::super::number::{Written, number, ordinal};
-use super::super::piece::{
-    Candidate, Freq, MonthRef, NthOf, Piece, Rule, Strength, Unit, Which, Why,
-};
+use super::super::number::{number, ordinal};
+use super::super::piece::{Candidate, Freq, Piece, Rule, Strength, Unit, Which, Why};
 use super::Grammar;
 use super::numeric::small;
 
@@ -130,7 +128,7 @@ impl Grammar<'_> {
         if self.language() != Language::Italian {
             return Vec::new();
         }
-        let Some(next) = t.one_of(at, &["il", "la"]) else {
+        let Some(next) = t.one_of(at, &["il", "la", "di"]) else {
             return Vec::new();
         };
         let Some((day, end)) = t.name(next, self.words.weekdays) else {
@@ -143,6 +141,15 @@ impl Grammar<'_> {
             || self.day_number(end).is_some()
         {
             return Vec::new();
+        }
+        // "alle 9 di sabato" is that Saturday.
+        if t.is(at, "di")
+            && at
+                .checked_sub(1)
+                .is_some_and(|before| self.ends_an_hour(before))
+        {
+            let plain = Piece::Weekday(day, Which::Plain);
+            return vec![self.candidate(vec![plain], end, Strength::Strong)];
         }
         let once = vec![Piece::Weekday(day, Which::Plain), Piece::Because(Why::Once)];
         let each = Piece::Weekdays {
@@ -160,6 +167,23 @@ impl Grammar<'_> {
         ]
     }
 
+    fn ends_an_hour(&self, at: usize) -> bool {
+        let t = self.text;
+        let words = [
+            "mezza",
+            "mezzo",
+            "quarto",
+            "mezzogiorno",
+            "mezzanotte",
+            "mattino",
+            "mattina",
+            "pomeriggio",
+            "sera",
+            "notte",
+        ];
+        number(t, at, self.language()).is_some() || words.into_iter().any(|word| t.is(at, word))
+    }
+
     /// `monday, wednesday and friday`.
     pub(super) fn weekday_names(&self, at: usize) -> Option<(Vec<Weekday>, usize)> {
         let t = self.text;
@@ -175,7 +199,7 @@ impl Grammar<'_> {
             if next == end {
                 break;
             }
-            next = t.skip(next, &["on", "il", "la", "every", "ogni", "the"]);
+            next = t.skip(next, &["on", "il", "la", "di", "every", "ogni", "the"]);
             let Some((day, behind)) = each(next) else {
                 break;
             };
@@ -193,7 +217,7 @@ impl Grammar<'_> {
 
     /// Several weekdays, or one in the plural.
     fn weekday_list(&self, at: usize) -> Option<Candidate> {
-        let at_names = self.text.skip(at, &["on", "il", "la"]);
+        let at_names = self.text.skip(at, &["on", "il", "la", "di"]);
         let habit = at_names > at && self.language() == Language::Italian;
         let plural = self
             .text
@@ -248,7 +272,7 @@ impl Grammar<'_> {
     /// `3 dec`, `December 3rd 2027`, `3 dicembre`, `the 3rd of December`.
     fn date(&self, at: usize) -> Option<Candidate> {
         let t = self.text;
-        let start = t.skip(at, &["the", "on the", "il", "l"]);
+        let start = t.skip(at, &["the", "on the", "il", "l", "del", "dell"]);
         if let Some((day, end, _)) = self.day_number(start) {
             let next = t.skip(end, self.words.of);
             if let Some((month, end)) = t.name(next, self.words.months) {
@@ -295,9 +319,18 @@ impl Grammar<'_> {
         {
             return None;
         }
+        // "il 15/2" is read elsewhere.
+        if t.glued(end)
+            && ["/", "-", ".", ":"].into_iter().any(|mark| t.is(end, mark))
+            && t.digits(end + 1).is_some()
+        {
+            return None;
+        }
         // "the 15" is a count in English, "15°" alone hardly a day in Italian.
         let day_like = match self.language() {
-            Language::English => suffixed,
+            Language::English => {
+                suffixed || t.is(at, "on") && t.digits(start).is_some() && self.ends_here(end)
+            }
             Language::Italian => marked,
         };
         let in_words = t.digits(start).is_none();
@@ -324,118 +357,19 @@ impl Grammar<'_> {
         day_like.then(|| self.candidate(pieces, end, strength))
     }
 
-    /// Which one of the month: 1 to 5, or -1 for the last.
-    pub(super) fn which_one(&self, at: usize) -> Option<(i8, usize, Written)> {
-        let t = self.text;
-        let start = t.skip(
-            at,
-            &["the", "on the", "il", "la", "l", "lo", "nel", "nell", "del"],
-        );
-        if let Some(end) = t.one_of(start, self.words.last) {
-            return Some((-1, end, Written::Words));
-        }
-        let (n, end, written) = ordinal(t, start, self.language())?;
-        Some((small(n)?, end, written))
-    }
-
-    /// `first monday of next month`, `the last day of February`, `il primo lunedì di ogni mese`.
-    fn nth(&self, at: usize) -> Option<Candidate> {
-        let t = self.text;
-        let (nth, next, _) = self.which_one(at)?;
-        let (of, end) = match t.name(next, self.words.weekdays) {
-            Some((day, end)) => (NthOf::Weekday(day), end),
-            None => {
-                let end = t.one_of(next, &[self.words.day[0]])?;
-                (NthOf::Day, end)
-            }
-        };
-        if of != NthOf::Day && !(-1..=5).contains(&nth) || !(-1..=31).contains(&nth) || nth == 0 {
-            return None;
-        }
-        if let Some(end) = t.one_of(end, self.words.of_every_month) {
-            return Some(self.candidate(
-                vec![Piece::Rule(monthly(nth, of))],
-                end,
-                Strength::Strong,
-            ));
-        }
-        if let Some((shift, end)) = t.lookup(end, self.words.of_month) {
-            let month = shift.map_or(MonthRef::Coming, MonthRef::Shift);
-            return Some(self.candidate(
-                vec![Piece::Nth { nth, of, month }],
-                end,
-                Strength::Strong,
-            ));
-        }
-        let next = t.skip(
-            end,
-            &[
-                "of",
-                "in",
-                "di",
-                "d",
-                "del mese di",
-                "dell",
-                "del",
-                "in the month of",
-            ],
-        );
-        let (month, mut end) = t.name(next, self.words.months).filter(|_| next > end)?;
-        let year = self.year(end);
-        if let Some((_, behind)) = year {
-            end = behind;
-        }
-        let month = MonthRef::Named(month, year.map(|(year, _)| year));
-        Some(self.candidate(vec![Piece::Nth { nth, of, month }], end, Strength::Strong))
-    }
-
-    /// `end of next month`, `fine mese`, `beginning of October`.
-    fn edge(&self, at: usize) -> Option<Candidate> {
-        let t = self.text;
-        let (end_of, next) = t.lookup(at, self.words.edges)?;
-        if t.is(at, "month") {
-            let (unit, month, shift) = (Unit::Month, MonthRef::Shift(0), 0);
-            return Some(self.candidate(
-                vec![Piece::Edge {
-                    end: true,
-                    unit,
-                    month,
-                    shift,
-                }],
-                next,
-                Strength::Edge,
-            ));
-        }
-        if let Some(((unit, shift), end)) = t.lookup(next, self.words.edge_periods) {
-            // "fine settimana" is the weekend.
-            if t.is(next - 1, "fine") && unit == Unit::Week {
-                return None;
-            }
-            let piece = Piece::Edge {
-                end: end_of,
-                unit,
-                month: MonthRef::Shift(shift),
-                shift,
-            };
-            return Some(self.candidate(vec![piece], end, Strength::Strong));
-        }
-        let (month, mut end) = t.name(next, self.words.months)?;
-        let year = self.year(end);
-        if let Some((_, behind)) = year {
-            end = behind;
-        }
-        let piece = Piece::Edge {
-            end: end_of,
-            unit: Unit::Month,
-            month: MonthRef::Named(month, year.map(|(year, _)| year)),
-            shift: 0,
-        };
-        Some(self.candidate(vec![piece], end, Strength::Strong))
-    }
-
     /// A month alone: its first day.
     fn month(&self, at: usize) -> Option<Candidate> {
         let t = self.text;
+        if let Some((month, end)) = t.name(at, self.words.months)
+            && let Some(end) = t.one_of(end, self.words.after_next_behind)
+        {
+            let piece = Piece::Month {
+                month,
+                year: None,
+                which: Which::AfterNext,
+            };
+            return Some(self.candidate(vec![piece], end, Strength::Edge));
+        }
         let (which, start) = if let Some(start) = t.one_of(at, self.words.next_before) {
             (Which::Next(self.language()), start)
         } else {
@@ -456,14 +390,4 @@ impl Grammar<'_> {
         };
         Some(self.candidate(vec![Piece::Month { month, year, which }], end, strength))
     }
-}
-
-/// That one of every month.
-pub(super) fn monthly(nth: i8, of: NthOf) -> Rule {
-    let mut rule = Rule::new(Freq::Monthly, 1);
-    match of {
-        NthOf::Weekday(day) => rule.days = vec![(nth, day)],
-        NthOf::Day => rule.month_days = vec![nth],
-    }
-    rule
 }

@@ -4,13 +4,14 @@ mod clock;
 mod day;
 mod length;
 mod numeric;
+mod place;
 mod repeat;
 mod zone;
 
 use super::lexicon::Lexicon;
 use super::piece::{Candidate, Piece, Strength};
 use super::text::Text;
-use super::{DateOrder, Language};
+use super::{DateOrder, Here, Language};
 
 pub(super) use zone::abbreviation_offset;
 
@@ -19,14 +20,20 @@ pub(super) struct Grammar<'a> {
     text: &'a Text<'a>,
     words: &'static Lexicon,
     order: Option<DateOrder>,
+    /// The user's language is Italian, in which 3:20 is the hour of a 24-hour clock.
+    full_clock: bool,
+    /// The year that two digits are near to.
+    year: i16,
 }
 
 impl<'a> Grammar<'a> {
-    pub(super) fn new(text: &'a Text<'a>, language: Language, order: Option<DateOrder>) -> Self {
+    pub(super) fn new(text: &'a Text<'a>, language: Language, here: &Here) -> Self {
         Self {
             text,
             words: Lexicon::of(language),
-            order,
+            order: here.date_order,
+            full_clock: here.languages.first() == Some(&Language::Italian),
+            year: here.now.year(),
         }
     }
 

@@ -170,7 +170,7 @@ impl Grammar<'_> {
         }
         let (year, end) = match (t.is(at + 3, sep), t.digits(at + 4)) {
             (true, Some((year, 4))) => (Some(year), at + 5),
-            (true, Some((year, 2))) => (Some(2000 + year), at + 5),
+            (true, Some((year, 2))) => (self.near(year), at + 5),
             // 3.12. as it is written in the north; but 3-4-5000 or 1.2.3 is no date.
             (true, None) if sep == "." => (None, at + 4),
             (true, Some(_)) => return Vec::new(),
@@ -223,6 +223,12 @@ impl Grammar<'_> {
             .collect()
     }
 
+    /// The year that ends in two digits: from 60 years ago to 39 ahead.
+    fn near(&self, two: u32) -> Option<u32> {
+        let least = u32::try_from(self.year).ok()?.checked_sub(60)?;
+        Some(least + (100 + two - least % 100) % 100)
+    }
+
     /// `9:30`, `09:30:15`: hours, minutes, seconds.
     pub(super) fn hms(&self, at: usize) -> Option<(Time, usize)> {
         let t = self.text;
@@ -271,7 +277,11 @@ impl Grammar<'_> {
             ));
         }
         let zero = t.token(at).is_some_and(|token| token.norm.starts_with('0'));
-        let clock = if zero { Clock::Exact(time) } else { bare(time) };
+        let clock = match bare(time) {
+            Clock::Bare(time) if zero => Clock::Exact(time),
+            Clock::Bare(time) if self.full_clock && self.mark(at + 1, ":") => Clock::Full(time),
+            clock => clock,
+        };
         Some(Self::neutral(
             vec![Piece::Clock(clock)],
             end,

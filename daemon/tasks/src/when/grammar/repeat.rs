@@ -6,8 +6,8 @@ use super::super::lexicon::Each;
 use super::super::number::{Written, ordinal};
 use super::super::piece::{Candidate, Freq, NthOf, Piece, Rule, Strength, Unit, Why};
 use super::Grammar;
-use super::day::monthly;
 use super::numeric::small;
+use super::place::monthly;
 
 pub(super) const WORKDAYS: [Weekday; 5] = [
     Weekday::Monday,
@@ -59,7 +59,7 @@ impl Grammar<'_> {
         let t = self.text;
         let mut out = Vec::new();
         let mut push = |pieces: Vec<Piece>, end: usize| {
-            out.push(self.candidate(pieces, end, Strength::Strong))
+            out.push(self.candidate(pieces, end, Strength::Strong));
         };
         let (interval, next) = match t.one_of(at, self.words.other) {
             Some(next) => (2, next),
@@ -113,11 +113,12 @@ impl Grammar<'_> {
             } else {
                 push(vec![Piece::Rule(rule)], end);
             }
-        } else if let Some((seconds, end)) = t.lookup(next, self.words.lengths) {
-            if interval == 1 && seconds % 60 == 0 {
-                let minutes = u32::try_from(seconds / 60).unwrap_or(30);
-                push(vec![Piece::Rule(Rule::new(Freq::Minutely, minutes))], end);
-            }
+        } else if let Some((seconds, end)) = t.lookup(next, self.words.lengths)
+            && interval == 1
+            && seconds % 60 == 0
+            && let Ok(minutes) = u32::try_from(seconds / 60)
+        {
+            push(vec![Piece::Rule(Rule::new(Freq::Minutely, minutes))], end);
         }
         for candidate in self.every_nth(at) {
             push(candidate.pieces, candidate.end);
@@ -219,9 +220,7 @@ impl Grammar<'_> {
         let Some(next) = self.text.one_of(at, self.words.until) else {
             return Vec::new();
         };
-        let end_of = self.text.is(next - 1, "of")
-            || self.text.is(next - 2, "fine")
-            || self.text.is(next - 1, "fine");
+        let end_of = (at..next).any(|at| self.text.is(at, "of") || self.text.is(at, "fine"));
         self.bounding_day(next)
             .into_iter()
             .filter(|day| !end_of || matches!(day.pieces.as_slice(), [Piece::Month { .. }, ..]))

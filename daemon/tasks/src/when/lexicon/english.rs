@@ -46,7 +46,7 @@ pub(super) static WORDS: Lexicon = Lexicon {
     last_before: &["last", "past", "this past"],
     last_behind: &[],
     after_next_behind: &["after next"],
-    now: &["now", "right now", "just now", "immediately"],
+    now: &["now", "at this time", "right now", "just now", "immediately"],
     days: &[
         ("today", 0), ("tomorrow", 1), ("tomorrows", 1), ("tmrw", 1), ("tmr", 1), ("the day after tomorrow", 2),
         ("day after tomorrow", 2), ("overmorrow", 2), ("yesterday", -1), ("the day before yesterday", -2),
@@ -68,7 +68,7 @@ pub(super) static WORDS: Lexicon = Lexicon {
     hands: &[("noon", Hand::Noon), ("midday", Hand::Noon), ("midnight", Hand::Midnight)],
     meridiem: &[
         ("am", false), ("a . m .", false), ("a . m", false), ("a m", false), ("a", false), ("pm", true),
-        ("p . m .", true), ("p . m", true), ("p m", true), ("p", true), ("in the am", false), ("in the pm", true),
+        ("p . m .", true), ("p . m", true), ("p m", true), ("p", true), ("in the am", false), ("in the pm", true), ("ish am", false), ("ish pm", true), ("am approximately", false), ("pm approximately", true),
     ],
     oclock: &["o clock", "oclock"],
     minutes_before: &[
@@ -122,7 +122,7 @@ pub(super) static WORDS: Lexicon = Lexicon {
         ("of this week", (Week, 0, Weak)), ("next month", (Month, 1, Strong)), ("of next month", (Month, 1, Strong)),
         ("this month", (Month, 0, Weak)), ("of this month", (Month, 0, Weak)), ("next year", (Year, 1, Strong)), ("next yr", (Year, 1, Strong)),
         ("of next year", (Year, 1, Strong)), ("this year", (Year, 0, Weak)), ("of this year", (Year, 0, Weak)),
-        ("last week", (Week, -1, Weak)), ("of last week", (Week, -1, Weak)), ("last month", (Month, -1, Weak)), ("last year", (Year, -1, Weak)), ("last yr", (Year, -1, Weak)),
+        ("last week", (Week, -1, Weak)), ("of last week", (Week, -1, Weak)), ("from last week", (Week, -1, Weak)), ("last week s", (Week, -1, Weak)), ("last month", (Month, -1, Weak)), ("last year", (Year, -1, Weak)), ("last yr", (Year, -1, Weak)),
     ],
     weekends: &[
         ("this weekend", 0), ("the weekend", 0), ("weekend", 0), ("next weekend", 1), ("this week - end", 0), ("at the weekend", 0),

@@ -18,8 +18,7 @@ pub(super) static WORDS: Lexicon = Lexicon {
     weak_names: &["lun", "mar", "mer", "gio", "ven", "sab", "dom", "set", "ago", "mag", "ott", "gen", "mesi"],
     weekdays_each: &[
         ("i lunedi", Monday), ("i martedi", Tuesday), ("i mercoledi", Wednesday), ("i giovedi", Thursday), ("i venerdi", Friday),
-        ("i sabati", Saturday), ("le domeniche", Sunday), ("di lunedi", Monday), ("di martedi", Tuesday), ("di mercoledi", Wednesday),
-        ("di giovedi", Thursday), ("di venerdi", Friday), ("di sabato", Saturday), ("di domenica", Sunday),
+        ("i sabati", Saturday), ("le domeniche", Sunday), 
     ],
     months: &[
         ("gennaio", 1), ("gen", 1), ("genn", 1), ("febbraio", 2), ("feb", 2), ("febb", 2), ("marzo", 3), ("mar", 3), ("aprile", 4), ("apr", 4),

@@ -12,7 +12,8 @@ use super::Context;
 /// Years that a date without one is looked for: 29 February may be eight years away.
 const YEARS_AHEAD: i16 = 9;
 
-type Found = Vec<(Date, Option<Why>)>;
+/// Dates, each with what tells it from the others.
+pub(in super::super) type Found = Vec<(Date, Option<Why>)>;
 
 /// A date so much later.
 pub(in super::super) fn add(date: Date, amount: Amount) -> Result<Date, WhenError> {
@@ -80,6 +81,27 @@ impl<'a> Dates<'a> {
             if let Some((weekday, _)) = draft.weekday {
                 let first = found.first().map(|(date, _)| *date);
                 found.retain(|(date, _)| date.weekday() == weekday);
+                if let (
+                    true,
+                    true,
+                    Piece::Date {
+                        year: None,
+                        month,
+                        day,
+                    },
+                ) = (found.is_empty(), self.context.past, day)
+                {
+                    // What has passed is meant as often where the past is asked for.
+                    let this = self.today().year();
+                    let last = [this, this - 1]
+                        .into_iter()
+                        .filter_map(|year| Date::new(year, *month, *day).ok())
+                        .find(|date| *date <= self.today());
+                    found.extend(
+                        last.filter(|date| date.weekday() == weekday)
+                            .map(|date| (date, None)),
+                    );
+                }
                 if let (true, Some(date)) = (found.is_empty(), first) {
                     return Err(WhenError::Weekday {
                         date,
@@ -236,6 +258,15 @@ impl<'a> Dates<'a> {
                 .into_iter()
                 .map(|(date, why)| Ok((add(date, *amount)?, why)))
                 .collect(),
+            Piece::NthAfter(nth, day, base) => self
+                .piece(base)?
+                .into_iter()
+                .map(|(date, why)| {
+                    let ahead = i32::from(date.weekday().until(*day));
+                    let first = days(date, if ahead == 0 { 7 } else { ahead })?;
+                    Ok((days(first, 7 * (i32::from(*nth) - 1))?, why))
+                })
+                .collect(),
             _ => Err(together("something that is no day")),
         }
     }
@@ -367,7 +398,11 @@ impl<'a> Dates<'a> {
             return Err(WhenError::Contradiction { what });
         }
         let date = self.date(year, month, 1)?;
-        Ok(date)
+        if which == Which::AfterNext {
+            months(date, 12)
+        } else {
+            Ok(date)
+        }
     }
 
     fn weekend(&self, shift: i32) -> Result<Found, WhenError> {
