@@ -96,6 +96,7 @@ CREATE TABLE occurrence (
 
 CREATE INDEX occurrence_waiting ON occurrence (state, fired_ms)
     WHERE state IN ('claimed', 'shown', 'missed');
+CREATE INDEX occurrence_by_server ON occurrence (server, server_id) WHERE server IS NOT NULL;
 CREATE INDEX occurrence_by_task ON occurrence (task_id, fired_ms);
 
 -- End of tasks.

@@ -44,6 +44,7 @@ pub(crate) async fn keep(daemon: Arc<Daemon>) {
         screen: Screen::default(),
         held: false,
     };
+    super::anew::plan(&daemon).await;
     keeper.look().await;
     loop {
         let ending = async {

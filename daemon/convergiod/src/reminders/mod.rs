@@ -6,6 +6,7 @@
 //! [`Reminders::until_next`] how long it may sleep, never longer than its tick, and the wall clock
 //! is read anew each time. Whoever changes tasks calls [`Reminders::wake`].
 
+mod anew;
 mod clock;
 mod hourly;
 mod keeper;

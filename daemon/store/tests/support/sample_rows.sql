@@ -54,3 +54,9 @@ INSERT INTO token (tenant_id, id, name, hash, client, map_json, bound, created_m
 SELECT id, x'0190000000007000800000000000000f', 'claude', zeroblob(32), 'claude', '{"*":"example/large"}', 0, 1760100000000 FROM tenant;
 INSERT INTO kept_answer (tenant_id, key, run_id, session_id, body, bytes, created_ms, expires_ms, used_ms)
 SELECT id, zeroblob(32), x'01900000000070008000000000000003', x'01900000000070008000000000000001', '{"parts":["Yes."]}', 18, 1760000001500, 1760086401500, 1760000001500 FROM tenant;
+INSERT INTO task (tenant_id, id, profile_id, number, request_hash, title, notes, state, priority, project, start_local, zone, due_local, due_ms, rrule, basis, reminders_json, next_due_ms, next_before_min, next_fire_ms, fired_until_ms, created_ms, modified_ms)
+SELECT tenant_id, x'01900000000070008000000000000010', id, 1, zeroblob(32), 'call Mario', 'his number is new', 'open', 'high', 'house.garden', '2025-10-11T09:00:00', 'Europe/Rome', '2025-10-11T09:00:00', 1760166000000, 'FREQ=WEEKLY', 'schedule', '[60,0]', 1760770800000, 60, 1760767200000, 1760166000000, 1760100000000, 1760166000005 FROM profile;
+INSERT INTO task_number (tenant_id, last) SELECT id, 1 FROM tenant;
+INSERT INTO task_tag (task_id, tag) VALUES (x'01900000000070008000000000000010', 'phone');
+INSERT INTO occurrence (id, task_id, due_ms, before_min, snooze, fire_ms, fired_ms, missed, state, server, server_id, shown_ms)
+VALUES (x'01900000000070008000000000000011', x'01900000000070008000000000000010', 1760166000000, 0, 0, 1760166000000, 1760166000005, 0, 'shown', ':1.7', 4, 1760166000009);

@@ -24,6 +24,7 @@ mod list;
 mod parts;
 mod plan;
 mod purge;
+mod replan;
 mod row;
 pub mod screen;
 mod table;
@@ -46,6 +47,7 @@ pub use list::{
 pub use parts::DEPTH_MAX;
 pub use plan::{ALL_DAY_HOUR, remaining_rule, zone};
 pub use purge::purge;
+pub use replan::{misplanned, replan};
 pub use row::{Fate, LATE_MS, Next, Occurrence, Priority, State, TaskRef, TaskRow, Times};
 pub use table::get;
 pub use undo::{Image, Images, take_back};

@@ -131,9 +131,7 @@ fn attribute(name: &str, given: &str, here: &Here) -> Result<Term, FilterError> 
 fn plain(base: &str, given: &str) -> Result<Option<Term>, FilterError> {
     let folded = fold(given);
     Ok(Some(match base {
-        "project" | "proj" | "pro" => {
-            Term::Project((!folded.is_empty()).then_some(folded))
-        }
+        "project" | "proj" | "pro" => Term::Project((!folded.is_empty()).then_some(folded)),
         "priority" | "pri" => Term::Priority(match folded.as_str() {
             "high" | "h" => Some(Priority::High),
             "medium" | "m" => Some(Priority::Medium),

@@ -137,7 +137,10 @@ fn what_is_not_understood_is_told() {
             .to_string()
     };
     assert_eq!(told("colour:red"), "there is no attribute `colour`");
-    assert_eq!(told("due.around:friday"), "there is no attribute `due.around`");
+    assert_eq!(
+        told("due.around:friday"),
+        "there is no attribute `due.around`"
+    );
     assert!(told("priority:urgent").contains("high, medium, low"));
     assert!(told("state:gone").contains("open, waiting, done"));
     assert!(told("due.before:blurg").starts_with("`due.before` does not take \"blurg\""));

@@ -332,3 +332,28 @@ async fn what_a_server_took_is_found_by_what_it_calls_it() {
         State::Done
     );
 }
+
+#[tokio::test]
+async fn where_a_zone_has_other_rules_now_the_wall_clock_counts() {
+    let book = Book::open().await;
+    let due = rome("2026-11-22T09:00:00");
+    let row = book.create(every("x", "2026-11-22T09:00:00", "FREQ=DAILY"), due - DAY).await;
+    let right = book.read(book::misplanned).await.unwrap();
+    assert!(right.is_empty());
+    // As if the zone had been an hour further east when it was written down.
+    book.write(move |tx, _| {
+        tx.execute(
+            "UPDATE task SET due_ms = due_ms - 3600000, next_due_ms = next_due_ms - 3600000,
+                 next_fire_ms = next_fire_ms - 3600000",
+            [],
+        )
+        .map_err(convergio_store::at(tx, "test"))
+    })
+    .await
+    .unwrap();
+    let wrong = book.read(book::misplanned).await.unwrap();
+    assert_eq!(wrong, [row.id]);
+    let count = book.write(move |tx, tenant| book::replan(tx, tenant, &wrong)).await.unwrap();
+    assert_eq!(count, 1);
+    assert_eq!(book.get(row.id).await, row);
+}
