@@ -335,6 +335,14 @@ fn a_task_that_starts_before_it_is_due() {
         found.items[0].due,
         Some(Due::Floating(date(2026, 11, 22).at(9, 30, 0, 0)))
     );
+    // One that goes back, or further than a hundred years, is none.
+    let found = read("BEGIN:VTODO\nUID:1\nDTSTART:20261122T080000\nDURATION:-PT90M\nEND:VTODO");
+    assert_eq!(
+        found.items[0].due,
+        Some(Due::Floating(date(2026, 11, 22).at(8, 0, 0, 0)))
+    );
+    let found = read("BEGIN:VTODO\nUID:1\nDTSTART:20261122T080000\nDURATION:P40000D\nEND:VTODO");
+    assert_eq!(left_out(&found), ["DURATION (not understood)×1"]);
     // An alarm at an instant.
     let item = one("BEGIN:VTODO
         UID:1
@@ -345,6 +353,43 @@ fn a_task_that_starts_before_it_is_due() {
         END:VALARM
         END:VTODO");
     assert_eq!(item.reminders, [30]);
+}
+
+#[test]
+fn alarms_that_are_no_reminders_before_it_is_due() {
+    let alarm = |lines: &str, trigger: &str| {
+        let found = read(&format!(
+            "BEGIN:VTODO\nUID:1\n{lines}\nBEGIN:VALARM\nACTION:DISPLAY\n{trigger}\nEND:VALARM\nEND:VTODO"
+        ));
+        (found.items[0].reminders.clone(), left_out(&found).join(" "))
+    };
+    let due = "DUE:20261122T090000Z";
+    let plain = |minutes| (vec![minutes], String::new());
+    let not = |why: &str| (vec![], format!("VALARM ({why})×1"));
+    // Rather half a minute early than late.
+    assert_eq!(alarm(due, "TRIGGER:-PT90S"), plain(2));
+    assert_eq!(alarm(due, "TRIGGER:PT0S"), plain(0));
+    assert_eq!(alarm(due, "TRIGGER:PT30S"), not("after it is due"));
+    assert_eq!(alarm(due, "TRIGGER:-P400D"), not("too long before"));
+    assert_eq!(
+        alarm(due, "TRIGGER:soon"),
+        not("its time is not counted from when it is due")
+    );
+    assert_eq!(
+        alarm(due, "X-NONE:1").1,
+        "VALARM (without a TRIGGER)×1 VALARM X-NONE×1"
+    );
+    let at = "TRIGGER;VALUE=DATE-TIME:20261122T080000Z";
+    assert_eq!(alarm(due, at), plain(60));
+    let daily = "DTSTART:20261122T090000Z\nDUE:20261122T090000Z\nRRULE:FREQ=DAILY";
+    assert_eq!(
+        alarm(daily, at),
+        not("its time is not counted from when it is due")
+    );
+    assert_eq!(
+        alarm("DUE:20261122T090000", at),
+        not("its time is not counted from when it is due")
+    );
 }
 
 #[test]
