@@ -2,10 +2,8 @@
 
 use serde_json::json;
 
-use super::{entry, listen, menu_where, remind, shown};
+use super::{CONFLICT, entry, listen, menu_where, remind, shown};
 use crate::harness::{daemon::Daemon, home::Home, wire::Wire};
-
-const CONFLICT: i64 = -32025;
 
 #[test]
 fn a_reminder_is_done_in_the_menu_and_only_once() {

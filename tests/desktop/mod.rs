@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 
 use crate::harness::wire::{Wire, new_id};
 
+const CONFLICT: i64 = -32025;
+
 /// Listens to the menu, in this language.
 pub fn listen(wire: &mut Wire, language: &str) {
     let params = json!({"topics": ["menu.changed"], "language": language});

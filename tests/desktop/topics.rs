@@ -1,6 +1,6 @@
 //! Topics: the present value first, then changes; to whom it is told, and for how long.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use convergio_client::{ClientOptions, Endpoint, Environment, TopicNews, Topics};
 use convergio_contract::{
@@ -10,13 +10,13 @@ use convergio_contract::{
 };
 use serde_json::json;
 
-use super::{event_where, listen, menu_where, remind, shown};
+use super::{CONFLICT, event_where, listen, menu_where, remind, remind_in, shown};
 use crate::harness::{
     binaries,
     daemon::Daemon,
     home::Home,
     process::{LIMIT, ended_within},
-    wire::{VERSION, Wire, handshake},
+    wire::{VERSION, Wire, handshake, new_id},
 };
 
 const INVALID_PARAMS: i64 = -32602;
@@ -104,6 +104,81 @@ fn a_listener_that_never_reads_costs_little_and_holds_nobody_up() {
     }
     let menu = wire.result("menu.get", json!({"language": "en"}));
     assert!(shown(&menu).contains("task 0"));
+}
+
+#[test]
+fn a_menu_that_changes_all_the_time_is_told_once_a_second() {
+    let home = Home::new();
+    let _daemon = Daemon::start(&home);
+    let mut wire = Wire::open(&home);
+    let mut other = Wire::open(&home);
+    let begun = Instant::now();
+    listen(&mut wire, "en");
+    event_where(&mut wire, |_| true);
+    let (mut told, mut made) = (1, 0);
+    while begun.elapsed() < Duration::from_secs(4) {
+        made += 1;
+        // The earlier one comes first in the menu: each changes what is seen.
+        remind_in(&mut other, &format!("task {made}."), 10_000 - made);
+    }
+    let last = format!("task {made}.");
+    event_where(&mut wire, |event| {
+        told += 1;
+        shown(&event["menu"]).contains(&last)
+    });
+    let seconds = begun.elapsed().as_secs();
+    assert!(
+        made > 8 && told <= seconds + 2,
+        "{told} of {made} in {seconds} s"
+    );
+}
+
+#[test]
+fn a_reminder_is_told_to_all_and_one_is_asked_to_show_it() {
+    let home = Home::new();
+    let _daemon = Daemon::start(&home);
+    let (mut shower, mut wire) = (Wire::open(&home), Wire::open(&home));
+    let shows = json!({"topics": ["task.due"], "shows_reminders": true});
+    shower.result("events.subscribe", shows.clone());
+    let mut second = Wire::open(&home);
+    second.result("events.subscribe", shows);
+    listen(&mut wire, "en");
+    let params = json!({"topics": ["task.due", "menu.changed"], "language": "en"});
+    wire.result("events.subscribe", params);
+    let mut maker = Wire::open(&home);
+    let due = "in 2 seconds";
+    let params = json!({
+        "task_id": new_id(),
+        "fields": {"title": "call Mario", "when": due},
+        "locale": {"languages": ["en"]},
+    });
+    let created = maker.result("task.create", params);
+    assert_eq!(created["outcome"], "created", "{created}");
+    let asked = event_where(&mut shower, |event| event["show"] == true);
+    assert_eq!(asked["occurrence"]["title"], "call Mario");
+    let id = asked["occurrence"]["occurrence_id"].as_str().unwrap();
+    for other in [&mut second, &mut wire] {
+        let told = event_where(other, |event| event["occurrence"]["occurrence_id"] == id);
+        assert_eq!(told["show"], false, "{told}");
+    }
+    // It waits in the menu, and is answered there, once.
+    let waits = |menu: &str| menu.contains(&format!("reminder:{id} | "));
+    let mut wire = Wire::open(&home);
+    listen(&mut wire, "en");
+    let menu = menu_where(&mut wire, waits);
+    assert_eq!(menu["icon"], "attention", "{menu}");
+    assert!(
+        menu["tooltip"]
+            .as_str()
+            .unwrap()
+            .contains("1 reminder waits")
+    );
+    let done = json!({"id": format!("reminder:{id}:done")});
+    maker.result("menu.act", done.clone());
+    menu_where(&mut wire, |menu| !waits(menu));
+    assert_eq!(maker.error_code("menu.act", done), CONFLICT);
+    let listed = maker.result("task.list", json!({"filter": ["state:done"]}));
+    assert_eq!(listed["total"], 1, "{listed}");
 }
 
 fn options(home: &Home) -> ClientOptions {

@@ -43,7 +43,8 @@ impl Reasons {
             (self.sleep, "sleep"),
         ]
         .into_iter()
-        .filter_map(|(holds, word)| holds.then(|| word.to_owned()))
+        .filter(|(holds, _)| *holds)
+        .map(|(_, word)| word.to_owned())
         .collect()
     }
 }

@@ -148,7 +148,7 @@ impl Hints {
 async fn changed<T>(watch: &mut watch::Receiver<T>) {
     if watch.changed().await.is_err() {
         // Who could tell is gone, as is the daemon, soon.
-        pending().await
+        pending::<()>().await;
     }
 }
 
