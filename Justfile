@@ -99,6 +99,10 @@ campaign-ledger cycles="10000":
 campaign-kill-money cycles="2000" seed="1":
     CONVERGIO_CYCLES={{cycles}} CONVERGIO_SEED={{seed}} cargo test -p convergio-tests -- --nocapture killed_at_any_step_of_a_call killed_behind_its_gateway
 
+# 1,000 kills of a daemon between claiming a reminder, showing it, and writing that down.
+campaign-kill-reminders cycles="1000" seed="1":
+    CONVERGIO_CYCLES={{cycles}} CONVERGIO_SEED={{seed}} cargo test -p convergiod --test reminders -- --nocapture killed_at_any_step_shows
+
 # A client that sends a byte a second.
 campaign-slow:
     CONVERGIO_BYTE_PAUSE_MS=1000 cargo test -p convergio-tests -- --nocapture byte_by_byte

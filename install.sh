@@ -48,6 +48,10 @@ if [ "$uninstall" = yes ]; then
         "$prefix/bin/cv" service uninstall >/dev/null 2>&1 || true
         "$prefix/bin/cv" stop >/dev/null 2>&1 || true
     fi
+    if [ -x "$prefix/bin/cv-menubar" ]; then
+        # So would the entry that starts it at login.
+        "$prefix/bin/cv-menubar" --remove >/dev/null 2>&1 || true
+    fi
     while IFS= read -r file; do
         # Only what lies under the prefix, whatever the list says.
         case $file in "$prefix"/*) rm -f "$file" ;; esac
@@ -63,9 +67,9 @@ command -v cargo >/dev/null 2>&1 || fail "Rust is missing" "there is no cargo on
 compiler=${CC:-cc}
 command -v "$compiler" >/dev/null 2>&1 || fail "a C compiler is missing" "SQLite is compiled from source, and there is no $compiler on PATH" "sudo apt install gcc (macOS: xcode-select --install)"
 
-printf 'Building convergiod and cv (a few minutes the first time) …\n'
+printf 'Building convergiod, cv and cv-menubar (a few minutes the first time) …\n'
 cd "$source_dir"
-cargo build --release --locked -p convergiod -p convergio-cv || fail "the build failed" "see the compiler's message above" "cargo build --release --locked -p convergiod -p convergio-cv"
+cargo build --release --locked -p convergiod -p convergio-cv -p convergio-menubar || fail "the build failed" "see the compiler's message above" "cargo build --release --locked -p convergiod -p convergio-cv -p convergio-menubar"
 built=${CARGO_TARGET_DIR:-$source_dir/target}/release
 
 mkdir -p "$prefix/bin" "$prefix/share/convergio" || fail "cannot write to $prefix" "the folder could not be created" "./install.sh --prefix DIR"
@@ -83,6 +87,7 @@ install_file() { # mode, from, to
 
 install_file 755 "$built/convergiod" "$prefix/bin/convergiod"
 install_file 755 "$built/cv" "$prefix/bin/cv"
+install_file 755 "$built/cv-menubar" "$prefix/bin/cv-menubar"
 ln -sf cv "$prefix/bin/convergio"
 printf '%s\n' "$prefix/bin/convergio" >>"$new_list"
 
@@ -104,7 +109,7 @@ for page in "$made"/man/*.1; do
 done
 mv -f "$new_list" "$list"
 
-printf '\nInstalled in %s: cv, convergiod, completions, man pages.\n' "$prefix"
+printf '\nInstalled in %s: cv, convergiod, cv-menubar, completions, man pages.\n' "$prefix"
 printf 'Nothing was started and nothing starts at login. The first `cv` starts the daemon,\n'
 printf 'which leaves by itself when idle; `cv service install` makes it a service.\n'
 

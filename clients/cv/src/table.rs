@@ -112,8 +112,11 @@ impl Table {
             let mut pieces = Vec::new();
             for (i, cell) in row.iter().enumerate() {
                 let text = shown(cell);
+                if !aligned && text.is_empty() {
+                    continue;
+                }
                 let last = i + 1 == row.len();
-                let gap = if i == 0 { "" } else { "  " };
+                let gap = if pieces.is_empty() { "" } else { "  " };
                 if aligned && !last {
                     let pad = " ".repeat(widths[i].saturating_sub(columns(&text)));
                     pieces.push(Piece::new(gap, format!("{text}{pad}"), cell.role));

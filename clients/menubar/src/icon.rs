@@ -117,8 +117,8 @@ mod tests {
                 let side = usize::from(picture.side);
                 assert_eq!(picture.rgba.len(), 4 * side * side);
                 assert_eq!(picture.rgba[3], 0, "{icon:?}");
-                let middle_of_left_edge = 4 * (side / 2 * side + 1) + 3;
-                assert_eq!(picture.rgba[middle_of_left_edge], 255, "{icon:?}");
+                let left_of_the_sign = 4 * (side / 2 * side + side / 8) + 3;
+                assert_eq!(picture.rgba[left_of_the_sign], 255, "{icon:?}");
             }
         }
     }
@@ -132,10 +132,8 @@ mod tests {
         };
         for (place, icon) in ALL.into_iter().enumerate() {
             for other in ALL.into_iter().skip(place + 1) {
-                let differ = signs(icon)
-                    .iter()
-                    .zip(signs(other))
-                    .filter(|(a, b)| **a != *b);
+                let pairs = signs(icon).into_iter().zip(signs(other));
+                let differ = pairs.filter(|(one, another)| one != another);
                 assert!(differ.count() >= 4, "{icon:?} and {other:?}");
                 assert_ne!(colour(icon), colour(other));
             }

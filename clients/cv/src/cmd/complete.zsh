@@ -6,7 +6,11 @@ _cv_known() {
     for line in "${(@f)$("${_cv_program:-cv}" complete $what 2>/dev/null)}"; do
         [[ -n $line ]] || continue
         # A word, and behind a colon what it means.
-        words+=("$mark${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")
+        if [[ $line == *$'\t'* ]]; then
+            words+=("$mark${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")
+        else
+            words+=("$mark${line//:/\\:}")
+        fi
     done
     (( $#words )) || return 1
     _describe -V -t "cv-$what" $what words

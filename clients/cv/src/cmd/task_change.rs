@@ -156,8 +156,8 @@ fn all<M: Method<Response = TaskChanged>>(
         .collect())
 }
 
-/// Numbers first, then a time. Behind several numbers a time needs its option: in `3 10 min` the
-/// second may be either.
+/// Numbers first, then a time. A unit belongs to the number in front of it; behind several numbers
+/// any other time needs its option: in `3 9 tomorrow` the second may be either.
 fn split<'w>(
     words: &'w [String],
     until: Option<&str>,
@@ -167,15 +167,18 @@ fn split<'w>(
         .map(String::as_str)
         .take_while(|word| ids::names_tasks(word))
         .collect();
-    let rest = &words[named.len()..];
+    let (named, rest) = parted(words, named);
     let rest = match rest.first().map(String::as_str) {
         Some("until" | "for" | "fino" | "per") if rest.len() > 1 => &rest[1..],
         _ => rest,
     };
+    let of_span = rest
+        .get(1)
+        .is_some_and(|word| UNITS.contains(&word.to_lowercase().as_str()));
     let said = (!rest.is_empty()).then(|| rest.join(" "));
     match (said, until) {
         (None, until) => Ok((named, until.map(str::to_owned))),
-        (Some(said), None) if named.len() == 1 => Ok((named, Some(said))),
+        (Some(said), None) if named.len() == 1 || of_span => Ok((named, Some(said))),
         (Some(said), None) if named.is_empty() => Err(Failure::new(
             Kind::Usage,
             format!("`{said}` names no task"),
@@ -201,6 +204,42 @@ fn split<'w>(
             Hint::TASK_HELP,
         )),
     }
+}
+
+/// Words that a number in front of them makes a span of.
+const UNITS: &[&str] = &[
+    "m",
+    "min",
+    "mins",
+    "minute",
+    "minutes",
+    "minuto",
+    "minuti",
+    "h",
+    "hour",
+    "hours",
+    "ora",
+    "ore",
+    "d",
+    "day",
+    "days",
+    "giorno",
+    "giorni",
+    "g",
+    "week",
+    "weeks",
+    "settimana",
+    "settimane",
+];
+
+/// Numbers of tasks, and the rest: a number in front of a unit is of the rest.
+fn parted<'w>(words: &'w [String], mut named: Vec<&'w str>) -> (Vec<&'w str>, &'w [String]) {
+    let unit = words.get(named.len());
+    if named.len() > 1 && unit.is_some_and(|word| UNITS.contains(&word.to_lowercase().as_str())) {
+        named.pop();
+    }
+    let rest = &words[named.len()..];
+    (named, rest)
 }
 
 #[cfg(test)]
@@ -231,10 +270,18 @@ mod tests {
             split("3 5-7", Some("2 h")).expect("fits"),
             ("3 5-7".to_owned(), until("2 h"))
         );
-        let unclear = split("3 10 min", None).expect_err("unclear");
+        assert_eq!(
+            split("3 5-7 10 min", None).expect("fits"),
+            ("3 5-7".to_owned(), until("10 min"))
+        );
+        assert_eq!(
+            split("3 2 Hours", None).expect("fits"),
+            ("3".to_owned(), until("2 Hours"))
+        );
+        let unclear = split("3 9 tomorrow", None).expect_err("unclear");
         assert_eq!(
             unclear.way_out.as_str(),
-            "`cv task snooze 3 --until '10 min'`"
+            "`cv task snooze 3 --until '9 tomorrow'`"
         );
         assert!(split("tomorrow", None).is_err());
         assert!(split("3 tomorrow", Some("2 h")).is_err());

@@ -139,12 +139,9 @@ fn ask(readings: &[TaskReading], context: &mut Context) -> Result<Option<usize>,
         .iter()
         .enumerate()
         .map(|(i, reading)| {
-            format!(
-                "  {}  {} · {}",
-                i + 1,
-                said(reading),
-                escape::line(&reading.title)
-            )
+            let title = escape::line(&reading.title);
+            let gap = if title.is_empty() { "" } else { " · " };
+            format!("  {}  {}{gap}{title}", i + 1, said(reading))
         })
         .collect();
     let most = readings.len();

@@ -559,15 +559,17 @@ impl Handle<TaskInbox> for Daemon {
         });
         let (response, ids) = read.await.map_err(WriteError::told)?;
         if params.mark_seen && !ids.is_empty() {
+            let marked = ids.clone();
             let write = self
                 .store
                 .write("note that reminders were seen", move |tx| {
-                    book::mark_seen(tx, &ids, now_ms)
+                    book::mark_seen(tx, &marked, now_ms)
                 });
             let seen = write
                 .await
                 .map_err(|error: StoreError| failure::store(&error))?;
             if seen > 0 {
+                self.reminders.seen(&ids);
                 self.tasks_changed();
             }
         }
