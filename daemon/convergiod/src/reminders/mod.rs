@@ -150,6 +150,12 @@ impl Reminders {
         (plan.missed.clone(), plan.missed_more)
     }
 
+    /// Somebody saw these: the next client is not told of them, though nobody looked since.
+    pub(crate) fn seen(&self, ids: &[convergio_contract::Uuid]) {
+        let mut plan = self.plan();
+        plan.missed.retain(|one| !ids.contains(&one.occurrence_id));
+    }
+
     fn set(&self, plan: Plan) {
         *self.plan() = plan;
         self.looking.store(false, Ordering::Release);
