@@ -12,6 +12,7 @@
 //! - A snooze moves the reminder and never what is due.
 //! - A task is no part of itself, and parts are [`DEPTH_MAX`] deep at most.
 
+mod answer;
 mod change;
 mod complete;
 mod create;
@@ -30,15 +31,13 @@ pub mod screen;
 mod table;
 mod undo;
 
+pub use answer::{Answered, Reply, answer};
 pub use change::{Changed, delete, snooze, update};
 pub use complete::complete;
 pub use create::{Created, NewTask, create, created_before};
 pub use error::BookError;
 pub use fields::{Fields, NewTimes};
-pub use fire::{
-    Answered, Claimed, Reply, answer, claim, due, keeps_awake, missed, next_wake, shown, shown_as,
-    unshown,
-};
+pub use fire::{Claimed, claim, due, keeps_awake, missed, next_wake, shown, shown_as, unshown};
 pub use intake::{Incoming, Taken, take_in};
 pub use list::{
     by_id, by_uid, every, fill_notes, history, inbox, mark_seen, number_of, parts_of,
