@@ -31,8 +31,8 @@ impl Place {
         };
         // A machine that names no zone is told the time of the world's.
         let (name, zone) = match zone.iana_name() {
-            Some(name) => (name.to_owned(), zone),
-            None => ("UTC".to_owned(), TimeZone::UTC),
+            Some(name) if !zone.is_unknown() => (name.to_owned(), zone),
+            _ => ("UTC".to_owned(), TimeZone::UTC),
         };
         let now = Timestamp::from_millisecond(now_ms).unwrap_or_else(|_| Timestamp::now());
         let mut languages: Vec<Language> = Vec::new();
