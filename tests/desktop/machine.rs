@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use zbus::zvariant::Value;
 
 use super::{
-    bus::{Bus, Mock, can_mock, emit, set},
+    bus::{Bus, Mock, can_mock, emit, has_bus, set},
     listen, menu_where, remind,
 };
 use crate::harness::{binaries, daemon::Daemon, home::Home, process::LIMIT, wire::Wire};
@@ -150,7 +150,9 @@ fn a_machine_without_a_bus_is_served_at_once_and_one_that_comes_is_found() {
     command
         .args(["serve", "--spawned"])
         .env("DBUS_SYSTEM_BUS_ADDRESS", &nowhere)
-        .env("DBUS_SESSION_BUS_ADDRESS", &nowhere);
+        .env("DBUS_SESSION_BUS_ADDRESS", &nowhere)
+        // A service manager that wants a word now and then makes for short ticks.
+        .env("WATCHDOG_USEC", "400000");
     let begun = Instant::now();
     let _daemon = Daemon::start_by(&home, command);
     let mut wire = Wire::open(&home);
@@ -159,4 +161,8 @@ fn a_machine_without_a_bus_is_served_at_once_and_one_that_comes_is_found() {
         assert!(check(&mut wire, id).contains("not there"));
     }
     assert_eq!(reasons(&mut wire), json!([]));
+    if has_bus("a bus that comes") {
+        let bus = Bus::start(&home, "nowhere");
+        bus.has_name("org.convergio.Daemon1");
+    }
 }

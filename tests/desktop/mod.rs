@@ -21,7 +21,7 @@ pub fn listen(wire: &mut Wire, language: &str) {
 }
 
 /// The next event that fits.
-fn event_where(wire: &mut Wire, fits: impl Fn(&Value) -> bool) -> Value {
+fn event_where(wire: &mut Wire, mut fits: impl FnMut(&Value) -> bool) -> Value {
     loop {
         let mut line = wire.line();
         if line["method"] == "events.notification" && fits(&line["params"]) {
@@ -62,9 +62,14 @@ fn shown(menu: &Value) -> String {
 
 /// Writes a task down that is due in an hour; its number.
 pub fn remind(wire: &mut Wire, title: &str) -> u64 {
+    remind_in(wire, title, 60)
+}
+
+/// Writes a task down that is due in so many minutes; its number.
+fn remind_in(wire: &mut Wire, title: &str, minutes: u64) -> u64 {
     let params = json!({
         "task_id": new_id(),
-        "fields": {"title": title, "when": "in 1 hour"},
+        "fields": {"title": title, "when": format!("in {minutes} minutes")},
         "locale": {"languages": ["en"]},
     });
     let created = wire.result("task.create", params);

@@ -10,7 +10,10 @@ use std::{
 };
 
 use thiserror::Error;
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::{Mutex, watch},
+    time::timeout,
+};
 use zbus::{Connection, connection::Builder};
 
 /// A bus that does not answer holds nobody up for longer.
@@ -51,6 +54,8 @@ pub(crate) struct Bus {
     open: Mutex<Option<Connection>>,
     /// Somebody wanted it and did not get it, or it has ended since.
     missed: AtomicBool,
+    /// Counts connections.
+    made: watch::Sender<u64>,
 }
 
 impl Bus {
@@ -61,6 +66,7 @@ impl Bus {
             address,
             open: Mutex::new(None),
             missed: AtomicBool::new(false),
+            made: watch::Sender::new(0),
         }
     }
 
@@ -94,6 +100,11 @@ impl Bus {
         })
     }
 
+    /// Changes when a connection was made, whoever wanted it.
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.made.subscribe()
+    }
+
     /// The one connection, made now where there is none or the last one has ended.
     pub(crate) async fn connection(&self) -> Result<Connection, BusError> {
         let connected = self.connected().await;
@@ -123,6 +134,7 @@ impl Bus {
         let built = timeout(CONNECT_WITHIN, building).await;
         let built = built.map_err(|_| refused("it took too long".to_owned()))?;
         let connection = built.map_err(|error| refused(error.to_string()))?;
+        self.made.send_modify(|count| *count += 1);
         Ok(open.insert(connection).clone())
     }
 }

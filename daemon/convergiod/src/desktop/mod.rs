@@ -15,7 +15,8 @@ mod watched;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use convergio_contract::health::Check;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+use zbus::Connection;
 
 use bus::Bus;
 
@@ -96,28 +97,68 @@ impl Desktop {
 
 /// Attends to both buses until it is dropped. Returns never.
 pub(crate) async fn attend(daemon: Arc<Daemon>) {
+    let desktop = &daemon.desktop;
     let session = async {
+        let mut turn = Turn::of(&desktop.session, &desktop.session_back);
         loop {
-            attend_session(&daemon).await;
-            daemon.desktop.seen().presence = None;
-            daemon.desktop.session_back.notified().await;
+            let bus = turn.next().await;
+            attend_session(&bus, &daemon).await;
+            desktop.seen().presence = None;
         }
     };
     let system = async {
+        let mut turn = Turn::of(&desktop.system, &desktop.system_back);
         loop {
-            attend_system(&daemon).await;
-            daemon.desktop.system_back.notified().await;
+            let bus = turn.next().await;
+            attend_system(&bus, &daemon).await;
         }
     };
     tokio::join!(session, system);
 }
 
-async fn attend_session(daemon: &Arc<Daemon>) {
-    let bus = match daemon.desktop.session.connection().await {
-        Ok(bus) => bus,
-        Err(error) => return tracing::debug!(%error, "others do not find us on a bus"),
-    };
-    match presence::offer(&bus, daemon).await {
+/// The connections to a bus, one after another.
+struct Turn<'a> {
+    bus: &'a Bus,
+    back: &'a Notify,
+    made: watch::Receiver<u64>,
+    begun: bool,
+}
+
+impl<'a> Turn<'a> {
+    fn of(bus: &'a Bus, back: &'a Notify) -> Self {
+        Self {
+            bus,
+            back,
+            made: bus.watch(),
+            begun: false,
+        }
+    }
+
+    /// The next connection; the first is tried at once, others when the bus may be there again or
+    /// somebody else has made one.
+    async fn next(&mut self) -> Connection {
+        loop {
+            if std::mem::replace(&mut self.begun, true) {
+                tokio::select! {
+                    () = self.back.notified() => {}
+                    // Its sender is in the bus.
+                    _ = self.made.changed() => {}
+                }
+            }
+            match self.bus.connection().await {
+                Ok(connection) => {
+                    // From here on another one is somebody else's.
+                    self.made.mark_unchanged();
+                    return connection;
+                }
+                Err(error) => tracing::debug!(%error, "nothing is heard from a bus"),
+            }
+        }
+    }
+}
+
+async fn attend_session(bus: &Connection, daemon: &Arc<Daemon>) {
+    match presence::offer(bus, daemon).await {
         Ok(said) => {
             tracing::debug!(said, "on the session bus");
             daemon.desktop.seen().presence = Some(said);
@@ -125,26 +166,22 @@ async fn attend_session(daemon: &Arc<Daemon>) {
         Err(error) => tracing::info!(%error, "others do not find us on the session bus"),
     }
     bus.closed().await;
-    tracing::info!("the session bus is gone");
 }
 
-async fn attend_system(daemon: &Daemon) {
-    let bus = match daemon.desktop.system.connection().await {
-        Ok(bus) => bus,
-        Err(error) => return tracing::debug!(%error, "sleep, battery and network are not told"),
-    };
+async fn attend_system(bus: &Connection, daemon: &Daemon) {
     let all = async {
         tokio::join!(
-            watched::while_there(&bus, sleep::SERVICE, || sleep::attend(&bus, daemon)),
-            watched::while_there(&bus, power::SERVICE, || power::attend(&bus, daemon)),
-            watched::while_there(&bus, network::SERVICE, || network::attend(&bus, daemon)),
-        )
+            watched::while_there(bus, sleep::SERVICE, || sleep::attend(bus, daemon)),
+            watched::while_there(bus, power::SERVICE, || power::attend(bus, daemon)),
+            watched::while_there(bus, network::SERVICE, || network::attend(bus, daemon)),
+        );
+        // What cannot be followed is not tried again on this connection.
+        bus.closed().await;
     };
     tokio::select! {
-        _ = all => {}
+        () = all => {}
         () = bus.closed() => {}
     }
-    tracing::info!("the system bus is gone");
 }
 
 /// Undoes something when it goes out of scope, however that comes.

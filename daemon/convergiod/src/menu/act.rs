@@ -7,7 +7,7 @@ use convergio_contract::{
         TaskChanged, TaskComplete, TaskCompleteParams, TaskLocale, TaskSnooze, TaskSnoozeParams,
     },
 };
-use convergio_tasks::book::Reply;
+use convergio_tasks::book::{Reply, screen};
 use jiff::Zoned;
 
 use super::{
@@ -152,10 +152,11 @@ impl Daemon {
                     Answer::Dismiss => Reply::Dismiss,
                 };
                 let answered = self.answer_reminder(occurrence_id, reply).await?;
-                match answered.changed {
-                    true => Ok(said(answer, words).to_owned()),
-                    false => Err(gone()),
+                if !answered.changed {
+                    return Err(gone());
                 }
+                self.tell_answered(occurrence_id).await;
+                Ok(said(answer, words).to_owned())
             }
             Act::Task {
                 number,
@@ -199,6 +200,21 @@ impl Daemon {
                     )),
                 }
             }
+        }
+    }
+}
+
+impl Daemon {
+    /// Tells who listens to reminders what became of one.
+    async fn tell_answered(&self, occurrence_id: Uuid) {
+        let tenant = self.runs().tenant().id();
+        let read = self.store.read("read a reminder", move |conn| {
+            screen::reminder(conn, tenant, occurrence_id)
+        });
+        match read.await {
+            Ok(reminder) => self.topics.due(reminder),
+            // It is answered; only nobody hears of it.
+            Err(error) => tracing::debug!(%error, "an answer is not told"),
         }
     }
 }

@@ -301,8 +301,7 @@ impl Keeper {
         let shown = match shown {
             Ok(shown) => shown,
             Err(error) => {
-                let told = text::told(reminder, language, &TimeZone::system());
-                if !daemon.topics.ask_to_show(told) {
+                if !daemon.topics.ask_to_show(reminder.clone()) {
                     self.nobody(&error, outcome);
                     return false;
                 }
@@ -395,12 +394,9 @@ impl Keeper {
 
     /// Tells whoever listens.
     fn tell(&self, reminders: Vec<Occurrence>, state: Fate) {
-        let (language, here) = (self.daemon.language(None), TimeZone::system());
         for mut reminder in reminders {
             reminder.state = state;
-            self.daemon
-                .topics
-                .due(text::told(&reminder, language, &here));
+            self.daemon.topics.due(reminder);
         }
     }
 

@@ -62,7 +62,8 @@ impl Handle<EventsSubscribe> for Daemon {
                     conn: conn.number,
                     turn,
                 },
-                menu: topics.contains(&Topic::MenuChanged).then_some(language),
+                language,
+                menu: topics.contains(&Topic::MenuChanged),
                 reminders,
                 shows: reminders && params.shows_reminders,
             };

@@ -8,6 +8,7 @@ use convergio_contract::{
 };
 use convergio_store::Health;
 use convergio_transport::message;
+use jiff::tz::TimeZone;
 use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until},
@@ -20,6 +21,7 @@ use crate::{
     daemon::Daemon,
     desktop::held::Reasons,
     menu::{Language, draw},
+    reminders::told,
 };
 
 /// Between two menus at least.
@@ -29,8 +31,10 @@ const MENU_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Wanted {
     /// Which subscription this is.
     pub(crate) subscription: Subscription,
-    /// `menu.changed`, in this language.
-    pub(crate) menu: Option<Language>,
+    /// For texts.
+    pub(crate) language: Language,
+    /// `menu.changed`.
+    pub(crate) menu: bool,
     /// `task.due`.
     pub(crate) reminders: bool,
     /// It shows reminders itself.
@@ -56,7 +60,7 @@ pub(crate) async fn follow(
         () = replaced => {}
         () = conn.outbox.closed() => {}
         () = reminders(&daemon, &conn, &wanted), if wanted.reminders => {}
-        () = menus(&daemon, &conn, wanted.menu) => {}
+        () = menus(&daemon, &conn, wanted.language), if wanted.menu => {}
     }
     drop(listening);
 }
@@ -90,7 +94,11 @@ async fn reminders(daemon: &Daemon, conn: &Conn, wanted: &Wanted) {
             tell(
                 conn,
                 &TopicEvent::TaskDue {
-                    occurrence: Box::new(word.occurrence.as_ref().clone()),
+                    occurrence: Box::new(told(
+                        &word.occurrence,
+                        wanted.language,
+                        &TimeZone::system(),
+                    )),
                     show: word.shower == Some(wanted.subscription),
                 },
             );
@@ -152,10 +160,7 @@ async fn changed<T>(watch: &mut watch::Receiver<T>) {
     }
 }
 
-async fn menus(daemon: &Daemon, conn: &Conn, language: Option<Language>) {
-    let Some(language) = language else {
-        return pending().await;
-    };
+async fn menus(daemon: &Daemon, conn: &Conn, language: Language) {
     let mut hints = Hints::of(daemon);
     let mut sent: Option<Menu> = None;
     loop {

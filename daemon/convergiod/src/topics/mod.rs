@@ -12,7 +12,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use convergio_contract::{task::Occurrence, topic::Topic};
+use convergio_contract::topic::Topic;
+use convergio_tasks::book::Occurrence;
 use tokio::sync::watch;
 
 pub(crate) use follow::{Wanted, follow};
@@ -148,23 +149,27 @@ impl Drop for Shower {
 
 #[cfg(test)]
 mod tests {
-    use convergio_contract::{Uuid, task::OccurrenceState};
+    use convergio_contract::Uuid;
+    use convergio_tasks::book::Fate;
 
     use super::*;
 
     fn occurrence(number: u64) -> Occurrence {
         Occurrence {
-            occurrence_id: Uuid::nil(),
+            id: Uuid::nil(),
             task_id: Uuid::nil(),
             number,
             title: "t".into(),
             due_ms: 1,
+            before_min: 0,
+            snooze: 0,
             fire_ms: 1,
             fired_ms: 1,
-            late: false,
             missed: 0,
-            state: OccurrenceState::Claimed,
-            said: String::new(),
+            state: Fate::Claimed,
+            shown_as: None,
+            all_day: false,
+            zone: "UTC".into(),
         }
     }
 
