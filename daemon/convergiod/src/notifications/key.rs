@@ -56,7 +56,8 @@ impl Buttons {
     pub(crate) fn of_reminder(id: Uuid, done: &str, snooze: &str, open: &str) -> Self {
         let row = |key: String, label: &str| (key, label.to_owned());
         Self(vec![
-            row(DEFAULT.to_owned(), open),
+            // Without a label it is the notification itself, and no button beside "Open".
+            row(DEFAULT.to_owned(), ""),
             row(format!("done:{id}"), done),
             row(format!("snooze:{id}:{SNOOZE_S}"), snooze),
             row(format!("open:{id}"), open),

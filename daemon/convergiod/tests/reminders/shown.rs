@@ -29,7 +29,7 @@ fn a_reminder_is_shown_once_with_its_number_its_time_and_its_buttons() {
         .step_by(2)
         .map(String::as_str)
         .collect();
-    assert_eq!(labels, ["Open", "Done", "Snooze 10 min", "Open"]);
+    assert_eq!(labels, ["", "Done", "Snooze 10 min", "Open"]);
     let row = house.all(1, "shown").remove(0);
     assert_eq!(
         (note.occurrence, note.stack),
