@@ -315,16 +315,26 @@ fn finish(
     {
         return Err(apart("two ends"));
     }
-    if let Some(times) = draft.times {
+    let clock = match rule.freq {
+        Freq::Hourly => Some(3600),
+        Freq::Minutely => Some(60),
+        _ => None,
+    };
+    let times = match (draft.during, clock) {
+        // "every 8 hours for 5 days" is 15 times, wherever in the day it begins.
+        (Some(during), Some(unit)) => Some(counted(during, unit * i64::from(rule.interval))?),
+        _ => draft.times,
+    };
+    if let Some(times) = times {
         text.push_str(&format!(";COUNT={times}"));
     }
     let until = match (&draft.until, draft.during) {
         (Some(until), _) => Some(until_date(until, context)?),
-        (None, Some(during)) => {
+        (None, Some(during)) if clock.is_none() => {
             let end = add(due.date(), during)?;
             Some(end.yesterday().map_err(|_| WhenError::OutOfRange)?)
         }
-        (None, None) => None,
+        (None, _) => None,
     };
     if let Some(until) = until {
         if until < due.date() {
@@ -344,6 +354,14 @@ fn finish(
         when,
         why: Vec::new(),
     })
+}
+
+/// How often something comes within a length of days.
+fn counted(during: Amount, every_seconds: i64) -> Result<u32, WhenError> {
+    let fits = (during.months == 0).then(|| i64::from(during.days) * 86_400 / every_seconds);
+    fits.and_then(|times| u32::try_from(times).ok())
+        .filter(|times| *times >= 1)
+        .ok_or_else(|| apart("this repetition and that length"))
 }
 
 /// The last day that counts.

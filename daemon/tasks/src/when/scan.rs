@@ -172,7 +172,12 @@ pub(super) fn within(text: &str, tokens: &[Token], here: &Here) -> Result<Vec<Hi
             at += 1;
             continue;
         }
-        let from = before(&grammars, hits.last().map_or(0, |hit| hit.tokens.end), at);
+        let from = before(
+            &grammars,
+            tokens,
+            hits.last().map_or(0, |hit| hit.tokens.end),
+            at,
+        );
         let Some(hit) = hit(text, tokens, from, at, found) else {
             break;
         };
@@ -202,6 +207,13 @@ fn inside_a_name(tokens: &[Token], at: usize, end: usize) -> bool {
     };
     let before = tokens.get(at).is_some_and(|token| token.glued)
         && joins(at.checked_sub(1).and_then(|at| tokens.get(at)));
+    // "1.2.3" is a version.
+    let numbered = at >= 2
+        && tokens.get(at).is_some_and(|token| token.glued)
+        && tokens
+            .get(at - 1)
+            .is_some_and(|token| token.glued && matches!(token.norm.as_str(), "." | ":"))
+        && joins(tokens.get(at - 2));
     let behind = tokens.get(end).is_some_and(|token| token.glued) && joins(tokens.get(end));
     // "9.30 euro", "www.sunday.com"
     let dotted = tokens
@@ -210,17 +222,23 @@ fn inside_a_name(tokens: &[Token], at: usize, end: usize) -> bool {
         && tokens
             .get(end + 1)
             .is_some_and(|token| token.glued && token.kind != Kind::Mark);
-    before || behind || dotted
+    before || behind || dotted || numbered
 }
 
 /// The first of the fillers that stand before `at`, not before `least`.
-fn before(grammars: &[Grammar<'_>], least: usize, at: usize) -> usize {
+fn before(grammars: &[Grammar<'_>], tokens: &[Token], least: usize, at: usize) -> usize {
     let mut from = at;
     while from > least {
         // Fillers have three words at most.
         let start = (1..=3)
             .filter_map(|len| from.checked_sub(len).filter(|start| *start >= least))
             .filter(|start| filler(grammars, *start) == Some(from))
+            // The "a" of "3a" is no word.
+            .filter(|start| {
+                tokens
+                    .get(*start)
+                    .is_some_and(|token| !token.glued || token.kind == Kind::Mark)
+            })
             .min();
         match start {
             Some(start) => from = start,

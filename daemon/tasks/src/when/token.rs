@@ -162,8 +162,10 @@ fn quoted(text: &str) -> Vec<Range<usize>> {
                     '‘' => Some('’'),
                     _ => None,
                 };
+                // An apostrophe opens nothing before a space.
+                let apostrophe = matches!(c, '\'' | '‘');
                 let begins = !before.is_some_and(char::is_alphanumeric)
-                    && after.is_some_and(|next| !next.is_whitespace());
+                    && after.is_some_and(|next| !(apostrophe && next.is_whitespace()));
                 if let (Some(close), true) = (close, begins) {
                     // Only where it is closed as well.
                     let rest = &text[at + c.len_utf8()..];

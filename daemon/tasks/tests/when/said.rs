@@ -1,7 +1,7 @@
 //! Answers as they stand in the tables: readings in order, ` | ` between them; each a time or a
 //! day, its zone where it is not the user's, its rule, whether clocks change.
 
-use jiff::{Timestamp, Zoned, civil::DateTime, tz::TimeZone};
+use jiff::{Zoned, civil::DateTime, tz::TimeZone};
 
 use crate::when::{Answer, Basis, DateOrder, Here, Language, Shifted, When, WhenError};
 
@@ -93,9 +93,4 @@ fn kind(error: &WhenError) -> String {
         WhenError::OutOfRange => "out of range".to_owned(),
         WhenError::TooManyReadings => "too many".to_owned(),
     }
-}
-
-#[allow(dead_code)]
-pub(crate) fn epoch(seconds: i64) -> Timestamp {
-    Timestamp::from_second(seconds).expect("a time")
 }

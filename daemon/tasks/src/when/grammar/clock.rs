@@ -76,6 +76,18 @@ impl Grammar<'_> {
                 out.push(self.candidate(pieces, end, part.strength));
             }
         }
+        // "tomorrow 9": beside a day, where nothing else follows.
+        if let (Some((hour @ 1..=23, 1..=2)), 1..) = (self.text.digits(at), at)
+            && self.ends_here(at + 1)
+            // "14 april 15" may have a year.
+            && self.text.name(at - 1, self.words.months).is_none()
+            && !self.text.glued(at - 1)
+            && (1..=4).any(|len| at.checked_sub(len).is_some_and(|from| self.single_day(from).iter().any(|day| day.end == at)))
+            && let Some(time) = exact(hour, 0, 0)
+        {
+            let pieces = vec![Piece::Clock(bare(time))];
+            out.push(self.candidate(pieces, at + 1, Strength::Weak));
+        }
         // "16 CET"
         if let Some((hour @ 0..=23, 1..=2)) = self.text.digits(at)
             && let Some(zone) = self.zone(at + 1).pop()
@@ -249,7 +261,9 @@ impl Grammar<'_> {
         }
         let base = exact(n, 0, 0)?;
         let zero = t.token(at).is_some_and(|token| token.norm.starts_with('0'));
-        if let Some((pm, end)) = self.meridiem(next) {
+        // "3a" alone is a class or a volume.
+        let letter = t.word(next).is_some_and(|word| word.len() == 1) && !t.is(next + 1, ".");
+        if let Some((pm, end)) = self.meridiem(next).filter(|_| marked || !letter) {
             return Some(Read {
                 clock: twelve(base, pm)?,
                 end,

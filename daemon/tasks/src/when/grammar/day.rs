@@ -115,7 +115,7 @@ impl Grammar<'_> {
     }
 
     /// Nothing follows that makes something else of a number.
-    fn ends_here(&self, at: usize) -> bool {
+    pub(super) fn ends_here(&self, at: usize) -> bool {
         let t = self.text;
         t.token(at).is_none()
             || !t.glued(at) && t.one_of(at, self.words.at).is_some()
@@ -185,7 +185,7 @@ impl Grammar<'_> {
     }
 
     /// `monday, wednesday and friday`.
-    pub(super) fn weekday_names(&self, at: usize) -> Option<(Vec<Weekday>, usize)> {
+    pub(super) fn weekday_names(&self, at: usize, loose: bool) -> Option<(Vec<Weekday>, usize)> {
         let t = self.text;
         let each = |at| {
             t.name(at, self.words.weekdays)
@@ -196,7 +196,8 @@ impl Grammar<'_> {
         loop {
             let mut next = t.skip(end, &[","]);
             next = t.skip(next, &["and", "e", "&", "+", "/"]);
-            if next == end {
+            // "every mon wed fri"
+            if next == end && !loose {
                 break;
             }
             next = t.skip(next, &["on", "il", "la", "di", "every", "ogni", "the"]);
@@ -223,7 +224,7 @@ impl Grammar<'_> {
             .text
             .lookup(at_names, self.words.weekdays_each)
             .is_some();
-        let (days, end) = self.weekday_names(at_names)?;
+        let (days, end) = self.weekday_names(at_names, false)?;
         let strength = if plural && days.len() == 1 {
             Strength::Edge
         } else {
@@ -318,6 +319,14 @@ impl Grammar<'_> {
             && t.one_of(end, self.words.of_every_month).is_none()
         {
             return None;
+        }
+        // "entro il 31 gennaio" is a date, and its month belongs to it.
+        if t.name(t.skip(end, self.words.of), self.words.months)
+            .is_some()
+        {
+            let mut date = self.date(start)?;
+            date.strength = Strength::Strong;
+            return Some(date);
         }
         // "il 15/2" is read elsewhere.
         if t.glued(end)

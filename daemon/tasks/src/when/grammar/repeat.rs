@@ -94,7 +94,7 @@ impl Grammar<'_> {
                 }
                 push(pieces, end);
             }
-        } else if let Some((days, end)) = self.weekday_names(next) {
+        } else if let Some((days, end)) = self.weekday_names(next, true) {
             let rule = Rule::new(Freq::Weekly, interval).on(days.iter().copied());
             let second =
                 next > at && t.is(at, "second") || t.is(at, "secondo") || t.is(at, "seconda");
@@ -199,7 +199,8 @@ impl Grammar<'_> {
         let number = ordinal(t, at, self.language())
             .filter(|(_, _, written)| *written == Written::Digits)
             .map(|(n, end, _)| (n, end, true))
-            .or_else(|| t.digits(at).map(|(n, _)| (n, at + 1, false)));
+            .or_else(|| t.digits(at).map(|(n, _)| (n, at + 1, false)))
+            .or_else(|| ordinal(t, at, self.language()).map(|(n, end, _)| (n, end, false)));
         if let Some((n, end, suffixed)) = number
             && let Some(day @ 1..=31) = small(n)
         {

@@ -34,7 +34,7 @@ pub(super) static WORDS: Lexicon = Lexicon {
     ],
     units: &[
         ("secondo", (Second, 1)), ("secondi", (Second, 1)), ("sec", (Second, 1)), ("minuto", (Minute, 1)), ("minuti", (Minute, 1)),
-        ("min", (Minute, 1)), ("m", (Minute, 1)), ("ora", (Hour, 1)), ("ore", (Hour, 1)), ("h", (Hour, 1)), ("giorno", (Day, 1)), ("giorni", (Day, 1)), ("gg", (Day, 1)),
+        ("min", (Minute, 1)), ("m", (Minute, 1)), ("ora", (Hour, 1)), ("oretta", (Hour, 1)), ("ore", (Hour, 1)), ("h", (Hour, 1)), ("giorno", (Day, 1)), ("giorni", (Day, 1)), ("gg", (Day, 1)),
         ("settimana", (Week, 1)), ("settimane", (Week, 1)), ("mese", (Month, 1)), ("mesi", (Month, 1)), ("trimestre", (Month, 3)), ("trimestri", (Month, 3)),
         ("semestre", (Month, 6)), ("semestri", (Month, 6)), ("anno", (Year, 1)), ("anni", (Year, 1)),
     ],
@@ -74,7 +74,7 @@ pub(super) static WORDS: Lexicon = Lexicon {
     ],
     plus_minus: &[("e", 1), ("meno", -1)],
     lengths: &[
-        ("mezz ora", 1800), ("mezza ora", 1800), ("mezzora", 1800), ("una mezz ora", 1800), ("una mezzora", 1800), ("un quarto d ora", 900), ("tre quarti d ora", 2700),
+        ("mezz ora", 1800), ("mezza ora", 1800), ("mezzora", 1800), ("mezz oretta", 1800), ("mezzoretta", 1800), ("una mezz ora", 1800), ("una mezzora", 1800), ("un quarto d ora", 900), ("tre quarti d ora", 2700),
         ("3 quarti d ora", 2700), ("mezza giornata", 43_200), ("mezzo minuto", 30),
     ],
     one: &[],
