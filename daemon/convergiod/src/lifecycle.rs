@@ -1,5 +1,7 @@
 //! The daemon's life: taking the lock, opening, serving, draining, ending.
 
+mod look;
+
 use std::{
     fs, io,
     os::unix::net::UnixListener as StdListener,
@@ -13,7 +15,7 @@ use convergio_config::{
 };
 use convergio_contract::{ErrorCode, RpcError, Uuid, health::StartedBy};
 use convergio_runs::Runs;
-use convergio_store::{Store, StoreError, StoreOptions};
+use convergio_store::{Store, StoreOptions};
 use convergio_transport::{
     Endpoint, folder,
     lock::{InstanceLock, LockError, Owner, StartLock},
@@ -34,10 +36,8 @@ use crate::{
     configuration::{Configuration, retention},
     daemon::{Daemon, Phase, RunsTiming, Shown},
     desktop::{self, Desktop, held::Held},
-    expiry,
     gateway::Gateway,
     log::{Log, LogOptions},
-    memory,
     providers::ModelHouse,
     recovery::recover,
     reminders::{Reminders, keep},
@@ -49,14 +49,10 @@ use crate::{
 
 /// Between two looks at the world.
 const TICK: Duration = Duration::from_secs(30);
-/// Ticks between two rounds of removing what has expired.
-const RETENTION_TICKS: u64 = 120;
 /// What is on its way to clients is written for so long at the end.
 const FLUSH_WITHIN: Duration = Duration::from_secs(5);
 /// Runs that were told to end have so long for it.
 const SETTLE_WITHIN: Duration = Duration::from_secs(2);
-/// How long the liveness probe may take.
-const PROBE_WITHIN: Duration = Duration::from_secs(20);
 /// How long a daemon that does not listen any more may hold the lock; less than the client waits
 /// that started this one.
 const LEAVE_WITHIN: Duration = Duration::from_secs(12);
@@ -407,60 +403,6 @@ impl Life {
             tracing::warn!(socket = %daemon.socket.display(), "the socket is no longer ours: ending");
         }
         lost
-    }
-
-    /// Looks at the world; whether the daemon stays.
-    async fn tick(&mut self, ticks: u64, accepting: bool) -> bool {
-        let daemon = &self.opened.daemon;
-        if self.opened.notifier.wants_word_every().is_some() && accepting && self.alive().await {
-            self.opened.notifier.watchdog();
-        }
-        if self.lost_the_socket() {
-            return false;
-        }
-        if daemon.live.running_count() == 0 {
-            memory::give_back();
-        }
-        let bus = &daemon.desktop.session;
-        daemon.reminders.tick(|| bus.seems_there().is_ok());
-        // Somebody may have changed the settings, or let go of the port.
-        daemon.tend_gateway().await;
-        daemon.desktop.tick();
-        let today = jiff::Zoned::now().date();
-        if std::mem::replace(&mut self.today, today) != today {
-            daemon.topics.stir();
-        }
-        if ticks % RETENTION_TICKS == 1 {
-            self.tidy_since.get_or_insert_with(Instant::now);
-        }
-        if let Some(since) = self.tidy_since
-            && daemon.held.may_tidy(since)
-        {
-            self.tidy_since = None;
-            let daemon = Arc::clone(daemon);
-            tokio::spawn(async move { expiry::remove(&daemon).await });
-        }
-        true
-    }
-
-    /// Whether the database answers.
-    async fn alive(&self) -> bool {
-        let probe = self
-            .opened
-            .daemon
-            .store
-            .read("answer the watchdog", |_| Ok::<_, StoreError>(()));
-        match timeout(PROBE_WITHIN, probe).await {
-            Ok(Ok(())) => true,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the database does not answer; no word to the watchdog");
-                false
-            }
-            Err(_) => {
-                tracing::error!("the database does not answer in time; no word to the watchdog");
-                false
-            }
-        }
     }
 
     /// Refuses new runs, lets running ones end, settles the rest, says goodbye.
