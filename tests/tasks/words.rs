@@ -46,6 +46,8 @@ fn a_sentence_that_says_no_time_or_nothing_else_is_refused() {
         json!({"task_id": new_id(), "fields": {"title": "x", "when": "3 December 1999 at 09:00"}}),
         json!({"task_id": new_id(), "text": "a", "fields": {"title": "b"}}),
         json!({"task_id": new_id()}),
+        json!({"task_id": new_id(), "text": "call\nMario tomorrow at 09:00"}),
+        json!({"task_id": new_id(), "text": "call \u{1b}[2J tomorrow at 09:00"}),
         json!({"task_id": "00000000-0000-4000-8000-000000000000", "text": "x"}),
         json!({"task_id": new_id(), "text": "x", "locale": {"zone": "Mars/Olympus"}}),
         json!({"task_id": new_id(), "fields": {"title": "x", "repeat": {"rrule": "FREQ=DAILY"}}}),

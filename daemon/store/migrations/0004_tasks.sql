@@ -51,7 +51,7 @@ CREATE UNIQUE INDEX task_by_uid ON task (tenant_id, uid) WHERE uid IS NOT NULL;
 CREATE INDEX task_by_state ON task (tenant_id, state, due_ms);
 CREATE INDEX task_by_fire ON task (tenant_id, next_fire_ms) WHERE next_fire_ms IS NOT NULL;
 -- A clock that goes back finds here what fired in a future that did not come.
-CREATE INDEX task_by_fired ON task (tenant_id, fired_until_ms) WHERE rrule IS NOT NULL;
+CREATE INDEX task_by_fired ON task (tenant_id, fired_until_ms) WHERE due_ms IS NOT NULL;
 CREATE INDEX task_by_deletion ON task (tenant_id, deleted_ms) WHERE deleted_ms IS NOT NULL;
 CREATE INDEX task_by_parent ON task (parent_id) WHERE parent_id IS NOT NULL;
 

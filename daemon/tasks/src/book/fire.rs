@@ -54,7 +54,7 @@ pub fn due(
     .map_err(&told)?;
     let ahead = ids(
         "SELECT id FROM task WHERE tenant_id = ?1 AND fired_until_ms > ?2
-         AND rrule IS NOT NULL AND deleted_ms IS NULL AND state IN ('open', 'waiting')
+         AND due_ms IS NOT NULL AND deleted_ms IS NULL AND state IN ('open', 'waiting')
          ORDER BY fired_until_ms LIMIT ?3",
         now_ms.saturating_add(SET_RIGHT_MS),
     )
@@ -99,7 +99,8 @@ pub fn claim(
     // Bounded by the rule's own bound on looks; each turn moves `fired_until_ms` on.
     loop {
         let Some(found) = firing(tx, &task, now_ms)? else {
-            if rewound {
+            // What was planned for now under other rules of a zone would be looked at for ever.
+            if rewound || task.next.is_some_and(|next| next.fire_ms <= now_ms) {
                 save(tx, tenant, &mut task)?;
             }
             return Ok(None);
@@ -216,13 +217,15 @@ fn firing(tx: &Tx<'_>, task: &TaskRow, now_ms: i64) -> Result<Option<Firing>, Bo
     }))
 }
 
+/// Its plan goes on by itself.
+fn goes_on(task: &TaskRow) -> bool {
+    let repeat = task.repeat.as_ref();
+    repeat.is_some_and(|repeat| repeat.basis == Basis::Schedule)
+}
+
 /// The latest time that fired is what is due, where a plan goes on by itself.
 fn move_due(task: &mut TaskRow, due_ms: i64) -> Result<(), BookError> {
-    let follows = task
-        .repeat
-        .as_ref()
-        .is_some_and(|repeat| repeat.basis == Basis::Schedule);
-    let Some(plan) = Plan::of(task)?.filter(|_| follows) else {
+    let Some(plan) = Plan::of(task)?.filter(|_| goes_on(task)) else {
         return Ok(());
     };
     if let Some(times) = &mut task.times
@@ -237,11 +240,11 @@ fn move_due(task: &mut TaskRow, due_ms: i64) -> Result<(), BookError> {
 /// The clock has gone back: what is planned from now on fires, even where the future that did not
 /// come had passed it. What fired by itself there does not fire again.
 fn rewind(tx: &Tx<'_>, task: &mut TaskRow, now_ms: i64) -> Result<bool, BookError> {
-    if task.repeat.is_none() || task.fired_until_ms <= now_ms.saturating_add(SET_RIGHT_MS) {
+    if task.times.is_none() || task.fired_until_ms <= now_ms.saturating_add(SET_RIGHT_MS) {
         return Ok(false);
     }
     task.fired_until_ms = now_ms;
-    let plan = Plan::of(task)?;
+    let plan = Plan::of(task)?.filter(|_| goes_on(task));
     if let (Some(plan), Some(times)) = (plan, &mut task.times) {
         // Only where a reminder brought it there, and nobody's doing.
         let fired: bool = tx

@@ -206,6 +206,20 @@ async fn a_clock_that_was_wrong_silences_nothing_and_repeats_nothing() {
 }
 
 #[tokio::test]
+async fn what_was_written_down_under_a_wrong_clock_is_reminded_of() {
+    let book = Book::open().await;
+    let due = rome("2026-11-22T09:00:00");
+    // Its reminders before a year from now were never to fire, as it seemed.
+    let late = book.create(at("x", "2026-11-22T09:00:00"), due + 365 * DAY).await;
+    let fired = book.create(at("y", "2026-11-22T09:00:00"), due - 2 * DAY).await;
+    assert_eq!(book.fire(due + 365 * DAY).await.len(), 1);
+    assert!(book.fire(due - DAY).await.is_empty());
+    let found = book.fire(due).await;
+    let tasks: Vec<_> = found.iter().map(|one| one.task.id).collect();
+    assert_eq!(tasks, [late.id], "and not {} again", fired.number);
+}
+
+#[tokio::test]
 async fn a_day_that_loses_an_hour_has_its_reminder_and_the_next_one_its_own_time() {
     let book = Book::open().await;
     // 2027-03-28, 02:00 to 03:00 are not there.

@@ -27,6 +27,9 @@ use crate::{
 
 /// Reads a new task.
 fn understand_new(params: &TaskCreateParams, place: &Place) -> Result<Understood, RpcError> {
+    if let Some(text) = &params.text {
+        one_line(text)?;
+    }
     let understood = match (&params.text, &params.fields.title) {
         (Some(_), Some(_)) => {
             return Err(failure::invalid(
@@ -37,7 +40,7 @@ fn understand_new(params: &TaskCreateParams, place: &Place) -> Result<Understood
         (None, Some(title)) => understand(&params.fields, place, title)?,
         // With a time said apart the sentence is the title, whole: nothing of it is lost.
         (Some(text), None) if params.fields.when.is_some() => {
-            let title = one_line(text);
+            let title = text.trim().to_owned();
             let fields = TaskFields {
                 title: Some(title.clone()),
                 ..params.fields.clone()
@@ -77,9 +80,15 @@ fn understand_new(params: &TaskCreateParams, place: &Place) -> Result<Understood
     Ok(understood)
 }
 
-/// As `when::extract` leaves titles.
-fn one_line(text: &str) -> String {
-    text.trim().to_owned()
+/// A sentence is typed on one line; what drives a terminal is no part of one.
+fn one_line(text: &str) -> Result<(), RpcError> {
+    let wrong = |c: char| (c.is_control() && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}');
+    if text.contains(wrong) {
+        return Err(failure::invalid(
+            "a sentence takes one line without control characters",
+        ));
+    }
+    Ok(())
 }
 
 impl Daemon {
@@ -225,6 +234,7 @@ impl Handle<TaskPreview> for Daemon {
         params: TaskPreviewParams,
     ) -> Result<TaskPreviewResponse, RpcError> {
         let place = Place::of(&params.locale, self.reminders.clock.now_ms())?;
+        one_line(&params.text)?;
         let sentence = when::extract(&params.text, &place.here)
             .map_err(|error| place::not_understood(&error))?;
         let title = sentence.title;
