@@ -68,10 +68,13 @@ fn it_is_started_at_login_by_an_entry_that_can_be_removed() {
         "{text}"
     );
     assert!(picture.is_file());
-    if skip::has_program("desktop-file-validate") {
-        let mut validate = home.command("desktop-file-validate");
-        let ran = run(validate.arg(&entry), b"");
-        assert_eq!((ran.code, ran.out.as_str()), (Some(0), ""), "{ran:?}");
+    match skip::has_program("desktop-file-validate") {
+        true => {
+            let mut validate = home.command("desktop-file-validate");
+            let ran = run(validate.arg(&entry), b"");
+            assert_eq!((ran.code, ran.out.as_str()), (Some(0), ""), "{ran:?}");
+        }
+        false => skip::loudly("the autostart entry's form", "desktop-file-validate"),
     }
     for _ in 0..2 {
         let ran = act("--remove");

@@ -25,6 +25,8 @@ use crate::{
 const PACE: Duration = Duration::from_secs(1);
 /// The first menu is waited for this long before it is said that there is none yet.
 const FIRST_WITHIN: Duration = Duration::from_millis(500);
+/// What came of a choice is said for this long at least; the next menu behind it says it no more.
+const SAID_FOR: Duration = Duration::from_secs(60);
 /// Choices that are being done at a time at most.
 const WORKS_MAX: usize = 8;
 
@@ -41,6 +43,8 @@ pub(crate) struct Life {
     daemon: Option<PathBuf>,
     words: &'static Words,
     state: State,
+    /// When its notice was given.
+    told: Instant,
     client: Option<Client>,
     works: JoinSet<Outcome>,
 }
@@ -58,6 +62,7 @@ impl Life {
             daemon,
             words,
             state: State::default(),
+            told: Instant::now(),
             client: None,
             works: JoinSet::new(),
         }
@@ -133,6 +138,9 @@ impl Life {
                 self.state.link = Link::Lost;
             }
             TopicNews::Event(TopicEvent::MenuChanged { menu }) => {
+                if self.told.elapsed() > SAID_FOR {
+                    self.state.notice = None;
+                }
                 self.state.link = Link::Connected(Some(menu));
             }
             TopicNews::Event(other) => return Some(other),
@@ -143,9 +151,14 @@ impl Life {
     fn has_room(&mut self) -> bool {
         let room = self.works.len() < WORKS_MAX;
         if !room {
-            self.state.notice = Some(self.words.busy.to_owned());
+            self.tell(self.words.busy.to_owned());
         }
         room
+    }
+
+    fn tell(&mut self, notice: String) {
+        self.state.notice = Some(notice);
+        self.told = Instant::now();
     }
 
     fn act(&mut self, id: String) {
@@ -188,17 +201,98 @@ impl Life {
             Outcome::Acted(Err(ClientError::Rpc(error)))
                 if error.code == ErrorCode::Conflict.code() =>
             {
-                self.state.notice = Some(words.gone.to_owned());
+                self.tell(words.gone.to_owned());
             }
             Outcome::Acted(Err(error)) => {
-                self.state.notice = Some(format!("{}: {error}", words.failed));
+                self.tell(format!("{}: {error}", words.failed));
             }
             Outcome::Started(started) => {
                 self.state.starting = false;
                 if let Err(error) = started {
-                    self.state.notice = Some(format!("{}: {error}", words.not_started));
+                    self.tell(format!("{}: {error}", words.not_started));
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use convergio_client::{Endpoint, Environment};
+    use convergio_contract::{
+        RpcError,
+        daemon::{ClientCapabilities, ClientEnv, ClientInfo},
+        menu::Menu,
+    };
+
+    use super::*;
+
+    fn life() -> Life {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment {
+            convergio_home: Some(folder.path().to_owned()),
+            ..Environment::default()
+        };
+        let options = ClientOptions {
+            endpoint: Endpoint::resolve(&environment).unwrap(),
+            daemon: None,
+            client: ClientInfo {
+                name: "test".to_owned(),
+                version: "0".to_owned(),
+            },
+            capabilities: ClientCapabilities::default(),
+            env: ClientEnv::default(),
+        };
+        Life::new(options, None, Words::of("en"))
+    }
+
+    fn menu(life: &mut Life) {
+        let menu = Box::new(Menu::default());
+        life.hear(TopicNews::Event(TopicEvent::MenuChanged { menu }));
+    }
+
+    #[test]
+    fn what_did_not_work_is_said_until_it_is_old() {
+        let mut life = life();
+        menu(&mut life);
+        let gone = RpcError::new(
+            ErrorCode::Conflict,
+            "this entry is not in the menu any more",
+        );
+        life.done(Outcome::Acted(Err(ClientError::Rpc(gone))));
+        menu(&mut life);
+        assert_eq!(life.state.notice.as_deref(), Some(life.words.gone));
+        life.told = Instant::now().checked_sub(SAID_FOR * 2).unwrap();
+        menu(&mut life);
+        assert_eq!(life.state.notice, None);
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_cannot_be_started_is_said_and_can_be_tried_again() {
+        let mut life = life();
+        life.hear(TopicNews::Lost {
+            why: "none runs".to_owned(),
+        });
+        life.start();
+        assert!(life.state.starting);
+        life.start();
+        assert_eq!(life.works.len(), 1, "nobody starts it twice");
+        let outcome = life.works.join_next().await.unwrap().unwrap();
+        life.done(outcome);
+        assert!(!life.state.starting);
+        let notice = life.state.notice.unwrap();
+        assert!(notice.starts_with(life.words.not_started), "{notice}");
+    }
+
+    #[tokio::test]
+    async fn many_clicks_at_once_are_bounded() {
+        let mut life = life();
+        for _ in 0..WORKS_MAX {
+            life.works.spawn(std::future::pending());
+        }
+        life.start();
+        assert!(!life.state.starting);
+        assert_eq!(life.state.notice.as_deref(), Some(life.words.busy));
+        assert_eq!(life.works.len(), WORKS_MAX);
     }
 }
