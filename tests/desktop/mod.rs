@@ -3,6 +3,7 @@
 
 mod acts;
 pub mod bus;
+mod held;
 mod machine;
 mod presence;
 mod topics;
