@@ -72,7 +72,8 @@ impl fmt::Display for Need {
 pub fn wait(ms: u64) -> String {
     match ms.div_ceil(1_000) {
         seconds @ 0..=119 => format!("{seconds} s"),
-        seconds => format!("{} min", seconds.div_ceil(60)),
+        seconds @ 120..=7_199 => format!("{} min", seconds.div_ceil(60)),
+        seconds => format!("{} h", seconds.div_ceil(3_600)),
     }
 }
 

@@ -4,6 +4,7 @@ use convergio_tasks::recur::Rule;
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 use proptest::prelude::*;
 
+use crate::said::said;
 use crate::when::{self, Answer, DateOrder, Here, Language, When};
 
 const ZONES: &[&str] = &[
@@ -178,6 +179,180 @@ fn shuffled() -> impl Strategy<Value = String> {
     })
 }
 
+/// One of each: a day, an hour, a zone, a rule with its bounds; one to all of them.
+fn parts() -> impl Strategy<Value = (Vec<&'static str>, Language)> {
+    const ENGLISH: [&[&str]; 5] = [
+        &[
+            "tomorrow",
+            "friday",
+            "on friday",
+            "next monday",
+            "3 december",
+            "december 3rd 2027",
+            "2027-02-28",
+            "29 february",
+            "the 31st",
+            "end of the month",
+            "in 3 weeks",
+            "wednesday next week",
+            "first monday of next month",
+            "the day after tomorrow",
+            "christmas",
+            "today",
+            "31/12/2027",
+            "a week from tomorrow",
+            "thursday in two weeks",
+            "monday 23 november",
+            "last day of february",
+        ],
+        &[
+            "at 9",
+            "at 5",
+            "3pm",
+            "at 12:30",
+            "at noon",
+            "at midnight",
+            "half past 8",
+            "quarter to 5",
+            "in the morning",
+            "at 7 in the evening",
+            "09:15",
+            "at 2:30 am",
+            "15:00",
+            "at 00:30",
+            "at 24:00",
+        ],
+        &[
+            "London time",
+            "UTC",
+            "America/New_York",
+            "CET",
+            "UTC+2",
+            "Tokyo time",
+        ],
+        &[
+            "every day",
+            "every monday",
+            "every 2 weeks",
+            "every weekday",
+            "every month",
+            "every year",
+            "every 3 days",
+            "every other tuesday",
+            "every month on the 15th",
+            "every 31st",
+            "every 4 hours",
+            "first monday of every month",
+            "every 29 february",
+            "every 3 days after completion",
+            "every tuesday and thursday",
+            "every last day of the month",
+            "every 30 minutes",
+        ],
+        &[
+            "until 30 june 2101",
+            "for 10 times",
+            "for 3 weeks",
+            "until the end of june",
+            "starting tomorrow",
+            "from 3 december",
+        ],
+    ];
+    const ITALIAN: [&[&str]; 5] = [
+        &[
+            "domani",
+            "venerdì",
+            "lunedì prossimo",
+            "il 3 dicembre",
+            "3 dicembre 2027",
+            "2027-02-28",
+            "29 febbraio",
+            "il 31",
+            "fine mese",
+            "tra 3 settimane",
+            "mercoledì della settimana prossima",
+            "il primo lunedì del mese prossimo",
+            "dopodomani",
+            "natale",
+            "oggi",
+            "31/12/2027",
+            "una settimana da domani",
+            "giovedì tra due settimane",
+            "l'ultimo giorno di febbraio",
+            "domattina",
+        ],
+        &[
+            "alle 9",
+            "alle 5",
+            "alle 15",
+            "alle 12.30",
+            "a mezzogiorno",
+            "a mezzanotte",
+            "alle 8 e mezza",
+            "alle 5 meno un quarto",
+            "alle 7 di sera",
+            "alle 09:15",
+            "alle 3 di notte",
+            "15:00",
+            "alle 24",
+            "all'una",
+            "alle ore 18",
+        ],
+        &[
+            "ora di Londra",
+            "UTC",
+            "America/New_York",
+            "CET",
+            "UTC+2",
+            "ora di Tokyo",
+        ],
+        &[
+            "ogni giorno",
+            "ogni lunedì",
+            "ogni 2 settimane",
+            "ogni giorno feriale",
+            "ogni mese",
+            "ogni anno",
+            "ogni 3 giorni",
+            "ogni due martedì",
+            "il 15 di ogni mese",
+            "ogni 4 ore",
+            "il primo lunedì di ogni mese",
+            "ogni 29 febbraio",
+            "3 giorni dopo averlo fatto",
+            "ogni martedì e giovedì",
+            "l'ultimo giorno di ogni mese",
+            "ogni mezz'ora",
+            "il lunedì",
+        ],
+        &[
+            "fino al 30 giugno 2101",
+            "per 10 volte",
+            "per 3 settimane",
+            "fino a fine giugno",
+            "a partire da domani",
+            "dal 3 dicembre",
+        ],
+    ];
+    (
+        proptest::collection::vec(any::<proptest::sample::Index>(), 5),
+        proptest::sample::subsequence(vec![0, 1, 2, 3, 4], 1..=5),
+        any::<bool>(),
+    )
+        .prop_map(|(picks, kinds, english)| {
+            let (table, language) = if english {
+                (ENGLISH, Language::English)
+            } else {
+                (ITALIAN, Language::Italian)
+            };
+            let parts = kinds
+                .iter()
+                .map(|kind: &usize| *picks[*kind].get(table[*kind]))
+                .collect();
+            (parts, language)
+        })
+}
+
 fn readings(answer: &Answer) -> Vec<&When> {
     match answer {
         Answer::One(found) => vec![found],
@@ -289,6 +464,34 @@ proptest! {
         }
         if let Ok(found) = when::extract(&text, &here) {
             holds(&text, &here, &found.answer);
+        }
+    }
+
+    /// Day, hour, zone and rule say the same in any order, and around a title.
+    #[test]
+    fn parts_say_the_same_in_any_order((parts, language) in parts(), here in place(), turn in 0_usize..24) {
+        let mut here = here;
+        here.languages = vec![language];
+        let text = parts.join(" ");
+        let mut turned = parts.clone();
+        let by = turn % turned.len();
+        turned.rotate_left(by);
+        if turn >= 12 {
+            turned.swap(0, parts.len() - 1);
+        }
+        let other = turned.join(" ");
+        let one = when::parse(&text, &here);
+        let two = when::parse(&other, &here);
+        if let Ok(answer) = &one {
+            holds(&text, &here, answer);
+            let sentence = format!("Zxq {text}");
+            if let Ok(found) = when::extract(&sentence, &here) {
+                prop_assert_eq!(said(&Ok(found.answer), &here), said(&one, &here), "{}", sentence);
+                prop_assert_eq!(found.title, "Zxq");
+            }
+        }
+        if let (Ok(_), Ok(_)) = (&one, &two) {
+            prop_assert_eq!(said(&one, &here), said(&two, &here), "{:?} and {:?}", text, other);
         }
     }
 
