@@ -213,6 +213,9 @@ pub struct TaskReading {
     pub said: String,
     /// A text for `fields.when` that has this reading alone.
     pub when: String,
+    /// What a person should know of it: a time that clocks skip or show twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<TaskNotice>,
 }
 
 /// What became of it.

@@ -349,6 +349,7 @@ pub fn preview(
                 repeat: None,
                 said: String::new(),
                 when: String::new(),
+                notices: Vec::new(),
             }],
         }
     } else {
@@ -435,6 +436,7 @@ mod tests {
             repeat: None,
             said: "Sun 22 Nov, 09:00".to_owned(),
             when: "2026-11-22 09:00".to_owned(),
+            notices: Vec::new(),
         };
         let made = Made {
             tags: vec!["work".to_owned()],

@@ -10,7 +10,7 @@ use convergio_contract::{
 };
 use convergio_tasks::{
     book::{self, Created, NewTask, TaskRow},
-    when::{self, Answer, Language, Shifted, When},
+    when::{self, Answer, Language, When},
 };
 use sha2::{Digest, Sha256};
 
@@ -50,11 +50,7 @@ fn understand_new(params: &TaskCreateParams, place: &Place) -> Result<Understood
         (Some(text), None) => {
             let sentence =
                 when::extract(text, &place.here).map_err(|error| place::not_understood(&error))?;
-            if sentence.title.trim().is_empty() {
-                return Err(failure::invalid("nothing is left as a title")
-                    .why("all of it says when")
-                    .hint("cv remind \"call Mario tomorrow at 9\""));
-            }
+            has_title(&sentence.title)?;
             let mut fields = wire::fields(&params.fields)?;
             fields.title = Some(sentence.title.clone());
             match sentence.answer {
@@ -80,6 +76,15 @@ fn understand_new(params: &TaskCreateParams, place: &Place) -> Result<Understood
     Ok(understood)
 }
 
+fn has_title(title: &str) -> Result<(), RpcError> {
+    if title.trim().is_empty() {
+        return Err(failure::invalid("nothing is left as a title")
+            .why("all of it says when")
+            .hint("cv remind \"call Mario tomorrow at 9\""));
+    }
+    Ok(())
+}
+
 /// A sentence is typed on one line; what drives a terminal is no part of one.
 fn one_line(text: &str) -> Result<(), RpcError> {
     let wrong = |c: char| (c.is_control() && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}');
@@ -100,7 +105,10 @@ impl Daemon {
         place: &Place,
     ) -> Vec<TaskNotice> {
         let italian = place.language() == Language::Italian;
-        let mut notices = Vec::new();
+        let mut notices: Vec<TaskNotice> = found
+            .and_then(|found| place.clock_notice(found))
+            .into_iter()
+            .collect();
         let mut add = |kind: &str, text: String, hint: Option<&str>| {
             notices.push(TaskNotice {
                 kind: kind.to_owned(),
@@ -108,31 +116,6 @@ impl Daemon {
                 hint: hint.map(str::to_owned),
             });
         };
-        match found.and_then(|found| found.shifted.as_ref().map(|shifted| (found, shifted))) {
-            Some((found, Shifted::Gap { asked })) => {
-                let (asked, due) = (asked.strftime("%H:%M"), found.due.strftime("%H:%M"));
-                add(
-                    "time_shifted",
-                    match italian {
-                        false => format!("clocks skip {asked} on that day: it is {due}"),
-                        true => format!("quel giorno le {asked} non ci sono: vale {due}"),
-                    },
-                    None,
-                );
-            }
-            Some((found, Shifted::Overlap { .. })) => {
-                let due = found.due.strftime("%H:%M");
-                add(
-                    "time_twice",
-                    match italian {
-                        false => format!("clocks show {due} twice on that day: it is the first"),
-                        true => format!("quel giorno le {due} vengono due volte: vale la prima"),
-                    },
-                    None,
-                );
-            }
-            None => {}
-        }
         if task.next.is_some() && self.started_by != StartedBy::Service {
             add(
                 "daemon_not_installed",
@@ -237,6 +220,7 @@ impl Handle<TaskPreview> for Daemon {
         one_line(&params.text)?;
         let sentence = when::extract(&params.text, &place.here)
             .map_err(|error| place::not_understood(&error))?;
+        // It may be the time alone that is asked about: nothing is created here.
         let title = sentence.title;
         let readings = match sentence.answer {
             Answer::One(found) => vec![place.reading(&title, &found)],
@@ -250,6 +234,7 @@ impl Handle<TaskPreview> for Daemon {
                 repeat: None,
                 said: String::new(),
                 when: String::new(),
+                notices: Vec::new(),
             }],
         };
         Ok(TaskPreviewResponse { readings })

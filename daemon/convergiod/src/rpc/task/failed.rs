@@ -105,7 +105,7 @@ fn list<'a>(numbers: impl Iterator<Item = &'a u64>) -> String {
 
 /// Why words are no filter.
 pub(super) fn no_filter(error: &FilterError) -> RpcError {
-    let told = failure::invalid(error.to_string());
+    let told = failure::invalid(error.to_string()).hint("cv task list --help");
     match error {
         FilterError::UnknownAttribute { .. } => told.why(format!("there are {ATTRIBUTES}")),
         _ => told,

@@ -2,12 +2,12 @@
 
 use convergio_contract::{
     RpcError,
-    task::{RepeatBasis, TaskDue, TaskLocale, TaskReading, TaskRepeat},
+    task::{RepeatBasis, TaskDue, TaskLocale, TaskNotice, TaskReading, TaskRepeat},
 };
 use convergio_tasks::{
     Basis, Repeat,
     book::{self, NewTimes, TaskRow, Times},
-    when::{self, Answer, DateOrder, Here, Language, When, WhenError},
+    when::{self, Answer, DateOrder, Here, Language, Shifted, When, WhenError},
 };
 use jiff::{Timestamp, Zoned, civil::DateTime, tz::TimeZone};
 
@@ -144,7 +144,36 @@ impl Place {
             repeat: found.repeat.as_ref().map(repeat),
             said: when::describe(found, self.language(), &self.here.now),
             when: self.phrase(found),
+            notices: self.clock_notice(found).into_iter().collect(),
         }
+    }
+
+    /// What clocks do at that time.
+    pub(super) fn clock_notice(&self, found: &When) -> Option<TaskNotice> {
+        let italian = self.language() == Language::Italian;
+        let due = found.due.strftime("%H:%M");
+        let (kind, text) = match found.shifted.as_ref()? {
+            Shifted::Gap { asked } => {
+                let asked = asked.strftime("%H:%M");
+                let text = match italian {
+                    false => format!("clocks skip {asked} on that day: it is {due}"),
+                    true => format!("quel giorno le {asked} non ci sono: vale {due}"),
+                };
+                ("time_shifted", text)
+            }
+            Shifted::Overlap { .. } => {
+                let text = match italian {
+                    false => format!("clocks show {due} twice on that day: it is the first"),
+                    true => format!("quel giorno le {due} vengono due volte: vale la prima"),
+                };
+                ("time_twice", text)
+            }
+        };
+        Some(TaskNotice {
+            kind: kind.to_owned(),
+            text,
+            hint: None,
+        })
     }
 
     /// A text that is read in this way alone: in words where they are, else in digits.

@@ -81,7 +81,9 @@ pub(super) fn read(
     left_out: &mut LeftOut,
 ) -> Result<Vec<Coming>, RpcError> {
     let import = ics::import(text.as_bytes()).map_err(|error| {
-        failure::invalid(error.to_string()).why("it is not taken for a calendar; nothing was taken")
+        failure::invalid(error.to_string())
+            .why("it is not taken for a calendar; nothing was taken")
+            .hint("cv task import --help")
     })?;
     for one in import.left_out {
         left_out.add_many(one.what, one.count);

@@ -56,7 +56,7 @@ pub(super) fn read(text: &str, left_out: &mut LeftOut) -> Result<Vec<Coming>, Rp
     let pieces: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
         failure::invalid(format!("it is no array of tasks: {error}"))
             .why("nothing was taken")
-            .hint("cv task export --format json")
+            .hint("cv task import --help")
     })?;
     let mut all = Vec::with_capacity(pieces.len());
     for (n, piece) in (1_usize..).zip(pieces) {
