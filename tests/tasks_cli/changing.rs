@@ -85,9 +85,9 @@ fn a_snooze_moves_the_reminder_and_not_what_is_due() {
         );
         assert_eq!(changed["task"]["due"], due, "{until:?}");
     }
-    let text = user.ok(&["task", "snooze", "1", "tomorrow", "at", "10:00"]);
+    let text = user.ok(&["task", "snooze", "1", "tomorrow", "at", "10:30"]);
     assert!(
-        text.contains("snoozed until tomorrow 10:00 · back: cv undo"),
+        text.contains("snoozed until tomorrow 10:30 · back: cv undo"),
         "{text}"
     );
 }

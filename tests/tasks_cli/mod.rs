@@ -6,6 +6,7 @@ mod hostile;
 mod listing;
 mod reminding;
 mod seen;
+mod travel;
 
 use std::{path::PathBuf, process::Command};
 
