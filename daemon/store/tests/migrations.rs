@@ -26,6 +26,10 @@ const FROZEN: &[(&str, &str)] = &[
         "0003_money",
         "1e29514034a6b1a3deecfb925b275d1aeae02410ce31a94179dc1b756f0a7ec5",
     ),
+    (
+        "0004_tasks",
+        "35761ef6eeb41c44961a8e458cb776c0bb9a2e1e84f1cfd6297ab446a3912e0f",
+    ),
 ];
 
 fn compat(version: i64) -> PathBuf {
