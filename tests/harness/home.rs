@@ -98,6 +98,11 @@ impl Home {
         self.folder.path()
     }
 
+    /// An address at which there is no bus.
+    fn no_bus(&self) -> String {
+        format!("unix:path={}", self.folder.path().join("no-bus").display())
+    }
+
     /// A command with a clean environment in this home.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
@@ -107,6 +112,9 @@ impl Home {
             .env("HOME", self.path())
             .env("CONVERGIO_HOME", self.convergio())
             .env("LANG", "C.UTF-8")
+            // Neither the battery nor the screen of whoever plays the tests is theirs.
+            .env("DBUS_SESSION_BUS_ADDRESS", self.no_bus())
+            .env("DBUS_SYSTEM_BUS_ADDRESS", self.no_bus())
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_AUTHOR_NAME", "Ada")
             .env("GIT_AUTHOR_EMAIL", "ada@example.org")
