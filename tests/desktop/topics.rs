@@ -138,9 +138,10 @@ fn a_reminder_is_told_to_all_and_one_is_asked_to_show_it() {
     let home = Home::new();
     let _daemon = Daemon::start(&home);
     let (mut shower, mut wire) = (Wire::open(&home), Wire::open(&home));
-    let shows = json!({"topics": ["task.due"], "shows_reminders": true});
-    shower.result("events.subscribe", shows.clone());
+    let shows = json!({"topics": ["task.due"], "shows_reminders": true, "language": "it"});
+    shower.result("events.subscribe", shows);
     let mut second = Wire::open(&home);
+    let shows = json!({"topics": ["task.due"], "shows_reminders": true, "language": "en"});
     second.result("events.subscribe", shows);
     listen(&mut wire, "en");
     let params = json!({"topics": ["task.due", "menu.changed"], "language": "en"});
@@ -160,6 +161,8 @@ fn a_reminder_is_told_to_all_and_one_is_asked_to_show_it() {
     for other in [&mut second, &mut wire] {
         let told = event_where(other, |event| event["occurrence"]["occurrence_id"] == id);
         assert_eq!(told["show"], false, "{told}");
+        // Each in its own language: no day of the week is called the same in both.
+        assert_ne!(told["occurrence"]["said"], asked["occurrence"]["said"]);
     }
     // It waits in the menu, and is answered there, once.
     let waits = |menu: &str| menu.contains(&format!("reminder:{id} | "));
@@ -177,6 +180,12 @@ fn a_reminder_is_told_to_all_and_one_is_asked_to_show_it() {
     maker.result("menu.act", done.clone());
     menu_where(&mut wire, |menu| !waits(menu));
     assert_eq!(maker.error_code("menu.act", done), CONFLICT);
+    // What became of it is told too, in each one's language.
+    for listener in [&mut shower, &mut second] {
+        let told = event_where(listener, |event| event["occurrence"]["state"] == "done");
+        assert_eq!(told["occurrence"]["occurrence_id"], id);
+        assert_eq!(told["show"], false);
+    }
     let listed = maker.result("task.list", json!({"filter": ["state:done"]}));
     assert_eq!(listed["total"], 1, "{listed}");
 }
