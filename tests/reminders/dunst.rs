@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 use serde_json::{Value, json};
 
 use super::{Program, Session, answered, reminder_where};
-use crate::harness::wire::Wire;
+use crate::{desktop::bus::Bus, harness::wire::Wire};
 
 const DUNST: (&str, &str, &str) = (
     "org.freedesktop.Notifications",
@@ -59,6 +59,16 @@ fn displayed(session: &Session) -> u32 {
         .call(properties, "Get", &(DUNST.2, "displayedLength"))
         .expect("dunst answers");
     length.try_into().expect("a number")
+}
+
+fn is_taken(bus: &Bus) -> bool {
+    let broker = "org.freedesktop.DBus";
+    let taken = bus.call(
+        (broker, "/org/freedesktop/DBus", broker),
+        "NameHasOwner",
+        &DUNST.0,
+    );
+    taken.expect("the bus answers")
 }
 
 /// Waits until so many are on the screen: what dunst took it has yet to draw.
@@ -144,6 +154,8 @@ fn a_button_of_dunst_works_after_daemon_and_server_were_started_anew() {
     assert_eq!(displayed(&session), 1, "the same server shows it once");
     // A server that was killed: the next one shows it, as what it was.
     drop(dunst);
+    // One that finds the name taken gives up.
+    session.bus.until(is_taken, |taken| !taken);
     let _dunst = start(&session);
     reminder_where(&mut wire, |now| {
         now["occurrence_id"] == reminder["occurrence_id"] && now["state"] == "shown"

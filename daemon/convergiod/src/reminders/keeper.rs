@@ -107,6 +107,14 @@ pub(crate) fn quiet_until_ms(
     Some(begun_ms.saturating_add(i64::from(left) * MINUTE_MS))
 }
 
+/// What is to be shown.
+struct Wanting {
+    /// What the screen shows already, by a connection that is gone.
+    in_place: Vec<Occurrence>,
+    /// What it does not show.
+    new: Vec<Occurrence>,
+}
+
 /// What came of showing.
 #[derive(Default)]
 struct Outcome {
@@ -140,6 +148,9 @@ impl Keeper {
                 tracing::error!(%error, "what waits to be shown cannot be read");
                 outcome.again = true;
             }
+        }
+        if self.screen.is_linked() {
+            self.screen.settled();
         }
         self.plan(&moment, &outcome).await;
     }
@@ -197,7 +208,7 @@ impl Keeper {
         everything: bool,
         moment: &Moment,
         outcome: &mut Outcome,
-    ) -> Result<Vec<Occurrence>, BookError> {
+    ) -> Result<Wanting, BookError> {
         let tenant = self.tenant();
         let read = self
             .daemon
@@ -212,34 +223,46 @@ impl Keeper {
             });
         let (waiting, unshown) = read.await?;
         let mut wanting = if everything { unshown } else { claimed };
+        let mut in_place = Vec::new();
         // Where there are more than were read, nothing can be said of the others.
         if waiting.len() < SHOWN_AT_ONCE && (!waiting.is_empty() || self.screen.is_linked()) {
             let bus = &self.daemon.desktop.session;
             match self.screen.server(bus).await {
                 Ok(server) => {
-                    let gone = self.screen.settle(&server, &waiting, &wanting).await;
-                    let again = gone.into_iter().filter(|reminder| {
-                        everything && moment.now_ms - reminder.fired_ms < SHOWN_AGAIN_WITHIN_MS
-                    });
-                    wanting.extend(again.cloned());
+                    let again = self.screen.settle(&server, &waiting, &wanting).await;
+                    let is_young = |reminder: &&&Occurrence| {
+                        moment.now_ms - reminder.fired_ms < SHOWN_AGAIN_WITHIN_MS
+                    };
+                    in_place.extend(again.in_place.into_iter().cloned());
+                    let gone = again.gone.iter().filter(|_| everything);
+                    wanting.extend(gone.filter(is_young).map(|&gone| gone.clone()));
                 }
                 Err(NotifyError::Bus(_)) => outcome.no_bus = true,
                 // Whoever comes is heard of; what is to be shown now says what fails.
                 Err(_) => {}
             }
         }
-        Ok(wanting)
+        Ok(Wanting {
+            in_place,
+            new: wanting,
+        })
     }
 
     /// Shows what may be shown, as many as an hour takes.
-    async fn show(&mut self, wanting: Vec<Occurrence>, moment: &Moment, outcome: &mut Outcome) {
+    async fn show(&mut self, wanting: Wanting, moment: &Moment, outcome: &mut Outcome) {
+        // What stands on the screen changes nothing there, and is told to nobody.
+        let urgent = self.urgent(&wanting.in_place, moment).await;
+        for reminder in &wanting.in_place {
+            if !outcome.stopped {
+                let critical = urgent.contains(&reminder.id);
+                self.show_one(reminder, critical, outcome).await;
+            }
+        }
+        let wanting = wanting.new;
         if wanting.is_empty() {
             return;
         }
-        let urgent = match moment.settings.high_is_critical {
-            true => self.urgent(&wanting).await,
-            false => BTreeSet::new(),
-        };
+        let urgent = self.urgent(&wanting, moment).await;
         let mut passing = Vec::new();
         let mut unseen = Vec::new();
         for reminder in wanting {
@@ -264,8 +287,11 @@ impl Keeper {
         self.missed(unseen, outcome).await;
     }
 
-    /// Those whose tasks are of high priority.
-    async fn urgent(&self, reminders: &[Occurrence]) -> BTreeSet<Uuid> {
+    /// Those whose tasks are of high priority, where that means something.
+    async fn urgent(&self, reminders: &[Occurrence], moment: &Moment) -> BTreeSet<Uuid> {
+        if reminders.is_empty() || !moment.settings.high_is_critical {
+            return BTreeSet::new();
+        }
         let tenant = self.tenant();
         let ids: Vec<_> = reminders.iter().map(|one| (one.id, one.task_id)).collect();
         let read = self.daemon.store.read("look at priorities", move |conn| {

@@ -32,6 +32,8 @@ struct OnScreen {
 #[derive(Default)]
 pub(super) struct Screen {
     link: Option<Link>,
+    /// The connection is a new one: servers send what is pressed to the one that showed it.
+    fresh: bool,
     /// By what the present server calls them.
     bubbles: BTreeMap<u32, OnScreen>,
     /// Reminders told as a number, and what the server calls that notification.
@@ -77,7 +79,11 @@ impl Screen {
     async fn link(&mut self, bus: &Bus) -> Result<&mut Link, NotifyError> {
         match self.link {
             Some(ref mut link) => Ok(link),
-            None => Ok(self.link.insert(Link::open(bus).await?)),
+            None => {
+                let link = Link::open(bus).await?;
+                self.fresh = true;
+                Ok(self.link.insert(link))
+            }
         }
     }
 
@@ -117,7 +123,9 @@ impl Screen {
                 },
             );
         }
-        self.hourly.count(Instant::now());
+        if !is_of(reminder, &server) {
+            self.hourly.count(Instant::now());
+        }
         Ok(shown)
     }
 
@@ -178,13 +186,13 @@ impl Screen {
 
     /// Learns of what an earlier life of this daemon showed, and takes away what was answered
     /// elsewhere, but for those in whose place one of `wanting` comes. `waiting` is all that was
-    /// shown and not answered. Gives back those that are on no screen any more.
+    /// shown and not answered. Gives back those that are to be shown again.
     pub(super) async fn settle<'a>(
         &mut self,
         server: &str,
         waiting: &'a [Occurrence],
         wanting: &[Occurrence],
-    ) -> Vec<&'a Occurrence> {
+    ) -> Again<'a> {
         let alive: BTreeSet<Uuid> = waiting.iter().map(|reminder| reminder.id).collect();
         let answered: Vec<u32> = self
             .bubbles
@@ -203,7 +211,8 @@ impl Screen {
                 self.take_away(id).await;
             }
         }
-        let mut gone = Vec::new();
+        let mut again = Again::default();
+        let fresh = std::mem::take(&mut self.fresh);
         for reminder in waiting {
             let Some((of, id)) = &reminder.shown_as else {
                 continue;
@@ -213,11 +222,19 @@ impl Screen {
                     occurrence: reminder.id,
                     task: reminder.task_id,
                 });
+                if fresh {
+                    again.in_place.push(reminder);
+                }
             } else if of.strip_suffix(TOLD_AS_A_NUMBER) != Some(server) {
-                gone.push(reminder);
+                again.gone.push(reminder);
             }
         }
-        gone
+        again
+    }
+
+    /// Whatever was shown before this connection has been shown by it.
+    pub(super) fn settled(&mut self) {
+        self.fresh = false;
     }
 
     /// Takes a notification away.
@@ -230,6 +247,23 @@ impl Screen {
             link.close(id).await;
         }
     }
+}
+
+/// What is to be shown again.
+#[derive(Default)]
+pub(super) struct Again<'a> {
+    /// On the screen of this server, by a connection that is gone.
+    pub(super) in_place: Vec<&'a Occurrence>,
+    /// On no screen any more.
+    pub(super) gone: Vec<&'a Occurrence>,
+}
+
+/// This server shows it.
+fn is_of(reminder: &Occurrence, server: &str) -> bool {
+    reminder
+        .shown_as
+        .as_ref()
+        .is_some_and(|(of, _)| of == server)
 }
 
 /// What is told of a task.

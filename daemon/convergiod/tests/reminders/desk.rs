@@ -12,6 +12,8 @@ use std::{
 
 use tokio::sync::mpsc as async_mpsc;
 use zbus::{
+    message::Header,
+    names::OwnedUniqueName,
     object_server::SignalEmitter,
     zvariant::{OwnedValue, Value},
 };
@@ -132,6 +134,8 @@ pub(crate) struct Seen {
     pub(crate) informed: usize,
     pub(crate) closed: Vec<u32>,
     next: u32,
+    /// Who asked for each: what is pressed is told to them alone, as dunst does.
+    owners: HashMap<u32, OwnedUniqueName>,
 }
 
 #[derive(Default)]
@@ -174,6 +178,7 @@ impl Server {
                 .enable_all()
                 .build()
                 .expect("a runtime");
+            let told = Arc::clone(&object.shared);
             runtime.block_on(async {
                 let connection = zbus::connection::Builder::address(address.as_str())
                     .unwrap()
@@ -188,11 +193,16 @@ impl Server {
                 let object = object.await.expect("it is served");
                 ready.send(()).expect("somebody waits");
                 while let Some(order) = taken.recv().await {
-                    let emitter = object.signal_emitter();
+                    let (Order::Act(id, _) | Order::Close(id, _)) = order;
+                    let owner = told.seen.lock().unwrap().owners.get(&id).cloned();
+                    let mut emitter = object.signal_emitter().to_owned();
+                    if let Some(owner) = owner {
+                        emitter = emitter.set_destination(owner.into_inner().into());
+                    }
                     match order {
-                        Order::Act(id, key) => Object::action_invoked(emitter, id, &key).await,
+                        Order::Act(id, key) => Object::action_invoked(&emitter, id, &key).await,
                         Order::Close(id, why) => {
-                            Object::notification_closed(emitter, id, why).await
+                            Object::notification_closed(&emitter, id, why).await
                         }
                     }
                     .expect("a signal is sent");
@@ -286,6 +296,7 @@ impl Object {
         actions: Vec<String>,
         hints: HashMap<String, OwnedValue>,
         expires: i32,
+        #[zbus(header)] header: Header<'_>,
     ) -> zbus::fdo::Result<u32> {
         assert_eq!(app_name, "Convergio");
         if self.stops == Stops::Refusing {
@@ -307,6 +318,8 @@ impl Object {
                 }
                 id => id,
             };
+            let owner = header.sender().expect("it comes over a bus").to_owned();
+            seen.owners.insert(id, owner.into());
             seen.notes.push(Note {
                 id,
                 replaces: replaces_id,
