@@ -172,3 +172,16 @@ fn a_repeating_task_goes_on_until_it_ends_for_good() {
     assert!(ended.contains(" · done · "), "{ended}");
     assert!(user.numbers(&[]).is_empty());
 }
+
+#[test]
+fn a_rule_that_is_given_later_leaves_the_time_of_day() {
+    let user = User::new("en_GB.UTF-8");
+    user.ok(&["remind", "call Mario", WHEN]);
+    let edited = user.json(&["task", "edit", "1", "--every", "tuesday"]);
+    assert_eq!(edited["task"]["due"]["local"], "2030-12-24T18:00:00");
+    let rule = edited["task"]["repeat"]["rrule"].as_str().expect("a rule");
+    assert!(rule.contains("BYDAY=TU"), "{rule}");
+    let once = user.json(&["task", "edit", "1", "--every", "none"]);
+    assert!(once["task"]["repeat"].is_null(), "{once}");
+    assert_eq!(once["task"]["due"]["local"], "2030-12-24T18:00:00");
+}

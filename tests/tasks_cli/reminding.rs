@@ -282,5 +282,21 @@ fn a_trial_writes_nothing_down() {
     assert_eq!(apart["readings"][0]["title"], "call Mario");
     let text = user.ok(&["remind", "--dry-run", "call Mario", WHEN]);
     assert!(text.contains("cv remind --at "), "{text}");
+    // What is refused in earnest is refused here.
+    for wrong in [
+        &["buy milk"][..],
+        &["tomorrow at 9"],
+        &["x", "--at", "some time"],
+        &["x on 2031-02-30"],
+        &["x", "--at", "9", "--every", "nonsense"],
+    ] {
+        for trial in [&["remind", "--dry-run"][..], &["remind"]] {
+            let arguments = [trial, wrong].concat();
+            three_lines(&user.cv(&arguments), 2);
+        }
+    }
+    // Nobody is up then: the clocks skip it.
+    let skipped = user.cv(&["remind", "--dry-run", "wake at 2:30 am on 30 march 2031"]);
+    assert!(skipped.err.contains("skip"), "{skipped:?}");
     assert!(user.numbers(&["state:all"]).is_empty());
 }

@@ -106,9 +106,7 @@ fn print(
                 show(&mut context.answer, format, &table, &(), None)?;
             }
             if found.more > 0 {
-                context
-                    .answer
-                    .say(&format!("{} {}", found.more, words.more))?;
+                context.answer.say(&words.more(found.more.into()))?;
             }
             if !found.unsorted.is_empty() {
                 if !found.waiting.is_empty() {

@@ -45,6 +45,7 @@ pub mod sessions;
 pub mod settings;
 pub mod setup;
 pub mod silences;
+pub mod sink;
 pub mod status;
 pub mod stop;
 pub mod task;

@@ -23,7 +23,7 @@ use crate::{
         Here,
         again::Command,
         asked::Made,
-        changed::Deed,
+        changed::{self, Deed},
         readings::{self, Settled},
         several::{self, Outcome, Told},
     },
@@ -356,6 +356,7 @@ pub fn preview(
         repeats(&params, made, &here, context)?;
         understood(text, &here, context)?
     };
+    refused(&found.readings, sentence, title.as_deref(), made)?;
     if let Some(title) = title {
         for reading in &mut found.readings {
             reading.title.clone_from(&title);
@@ -380,7 +381,47 @@ pub fn preview(
         &found,
         Some(("readings", "reading")),
     )?;
+    if matches!(format, Format::Text | Format::Md) {
+        let notices = found.readings.iter().flat_map(|reading| &reading.notices);
+        changed::notices(notices, context)?;
+    }
     Ok(Exit::Ok)
+}
+
+/// Refuses in a trial what would be refused in earnest.
+fn refused(
+    readings: &[TaskReading],
+    sentence: &Sentence,
+    title: Option<&str>,
+    made: &Made,
+) -> Result<(), Failure> {
+    let without =
+        |what: &str, why: &str| Err(Failure::new(Kind::Usage, what, why, Hint::REMIND_SOMETHING));
+    let timeless = readings.iter().any(|reading| reading.due.is_none());
+    if let Some(title) = title {
+        let at = made.at.as_deref().or(made.every.as_deref());
+        // Words that are left over are none of a time's.
+        let words_left = readings.iter().any(|reading| !reading.title.is_empty());
+        if let Some(at) = at.filter(|at| *at != "none" && (timeless || words_left)) {
+            let what = format!("'{at}' is not understood as a date or a time");
+            return without(&what, "a time is understood whole or not at all");
+        }
+        if title.trim().is_empty() {
+            return without("It has no title", "no words were given");
+        }
+    } else if readings
+        .iter()
+        .any(|reading| reading.title.trim().is_empty())
+    {
+        return without("Nothing is left as a title", "all of it says when");
+    }
+    if sentence.needs_time && timeless {
+        return without(
+            "It says no time at which to remind",
+            "nothing would be created",
+        );
+    }
+    Ok(())
 }
 
 #[cfg(test)]

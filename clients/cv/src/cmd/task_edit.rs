@@ -2,7 +2,8 @@
 
 use convergio_client::Client;
 use convergio_contract::task::{
-    TaskChanged, TaskFields, TaskGet, TaskGetParams, TaskState, TaskUpdate, TaskUpdateParams,
+    TaskChanged, TaskFields, TaskGet, TaskGetParams, TaskPreview, TaskPreviewParams, TaskState,
+    TaskUpdate, TaskUpdateParams,
 };
 
 use crate::{
@@ -169,30 +170,51 @@ fn update(
     mut params: TaskUpdateParams,
     context: &mut Context,
 ) -> Result<TaskChanged, Failure> {
+    // A rule without a time leaves the time of day as it is.
+    let rule_alone = args.made.at.is_none() && params.fields.when.is_some();
     let add = args.made.tags.clone();
     let remove: Vec<String> = args
         .untag
         .iter()
         .map(|tag| tag.strip_prefix(['+', '-']).unwrap_or(tag).to_owned())
         .collect();
+    let add_none = add.is_empty() && remove.is_empty();
     daemon::call(
         context,
         Start::IfNeeded,
         "changing it",
         |client: Client| async move {
-            if !add.is_empty() || !remove.is_empty() {
+            if rule_alone || !add.is_empty() || !remove.is_empty() {
                 let found = client
                     .call::<TaskGet>(&TaskGetParams {
                         task: params.task.clone(),
                         locale: params.locale.clone(),
                     })
                     .await?;
+                if let (true, Some(_), Some(text)) =
+                    (rule_alone, &found.task.due, &params.fields.when)
+                {
+                    let preview = TaskPreviewParams {
+                        text: text.clone(),
+                        locale: params.locale.clone(),
+                    };
+                    let mut read = client.call::<TaskPreview>(&preview).await?;
+                    if let [reading] = &mut read.readings[..]
+                        && reading.title.is_empty()
+                        && let Some(repeat) = reading.repeat.take()
+                    {
+                        params.fields.repeat = Some(repeat);
+                        params.fields.when = None;
+                    }
+                }
                 let mut tags = found.task.tags;
                 tags.retain(|tag| !remove.contains(tag));
                 tags.extend(add.into_iter().filter(|tag| !remove.contains(tag)));
                 tags.sort();
                 tags.dedup();
-                params.fields.tags = Some(tags);
+                if !add_none {
+                    params.fields.tags = Some(tags);
+                }
                 // Somebody else's tags of a moment ago are not written over.
                 params.expected_rev = Some(found.task.rev);
             }

@@ -131,7 +131,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
         let more = listed.total - shown;
         context
             .notes
-            .note(&format!("{more} {}: cv tasks --all", here.words.more));
+            .note(&format!("{}: cv tasks --all", here.words.more(more)));
     }
     Ok(Exit::Ok)
 }
@@ -186,7 +186,7 @@ fn waiting(listed: &Listed, here: &Here, context: &mut Context) -> Result<(), Fa
     if more > 0 {
         context
             .answer
-            .say(&format!("{more} {}: cv inbox", here.words.more))?;
+            .say(&format!("{}: cv inbox", here.words.more(more)))?;
     }
     if shown > 0 {
         // They stand here already.

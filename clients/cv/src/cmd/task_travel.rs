@@ -8,7 +8,7 @@ use convergio_contract::task::{
     TaskImportResponse,
 };
 
-use super::usage_export::Sink;
+use super::sink::Sink;
 use crate::{
     ask::input,
     context::{Context, ErrorForm},

@@ -181,12 +181,12 @@ fn people(
     if waiting_more > 0 {
         context
             .notes
-            .note(&format!("{waiting_more} {}: cv inbox", words.more));
+            .note(&format!("{}: cv inbox", words.more(waiting_more.into())));
     }
     if day.more > 0 {
         context.notes.note(&format!(
-            "{} {}: cv tasks has:due --sort due --all",
-            day.more, words.more
+            "{}: cv tasks has:due --sort due --all",
+            words.more(day.more)
         ));
     }
     Ok(())

@@ -1,20 +1,17 @@
 //! `cv usage export`
 
-use std::{
-    fs::{File, OpenOptions},
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use convergio_client::Client;
 use convergio_contract::{
-    ErrorCode, Uuid,
+    ErrorCode,
     audit::{AttemptRow, TransferRow},
     books::{ExportWhat, UsageExport, UsageExportParams, UsageExportResponse},
     limits::PAGE_MAX,
 };
 use serde_json::json;
 
+use super::sink::Sink;
 use crate::{
     context::{Context, ErrorForm},
     daemon::{self, Start},
@@ -132,94 +129,6 @@ pub fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
             .note(&format!("Wrote {rows} to {}", path.display()));
     }
     Ok(Exit::Ok)
-}
-
-/// Where an export goes.
-pub(super) enum Sink {
-    Stdout,
-    /// Written beside its place, and put there when it is whole.
-    File {
-        file: File,
-        beside: PathBuf,
-        path: PathBuf,
-        done: bool,
-    },
-}
-
-impl Sink {
-    /// A file that is put in its place once it is whole; one that is there only with `force`,
-    /// and `over` says how.
-    pub(super) fn file(path: &Path, force: bool, over: Hint) -> Result<Self, Failure> {
-        let refused = |why: String, way_out| {
-            let what = format!("{} is not written", path.display());
-            Failure::new(Kind::Usage, what, why, way_out)
-        };
-        if path.is_dir() {
-            return Err(refused("it is a folder".to_owned(), Hint::EXPORT));
-        }
-        if path.exists() && !force {
-            return Err(refused("it is there already".to_owned(), over));
-        }
-        let name = path.file_name().map(|name| name.to_string_lossy());
-        let beside = path.with_file_name(format!(
-            ".{}.{}",
-            name.unwrap_or_default(),
-            Uuid::now_v7().simple()
-        ));
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&beside)
-            .map_err(|error| refused(crate::error::describe(&error), Hint::EXPORT))?;
-        Ok(Self::File {
-            file,
-            beside,
-            path: path.to_owned(),
-            done: false,
-        })
-    }
-
-    pub(super) fn write(&mut self, text: &str, context: &mut Context) -> Result<(), Failure> {
-        match self {
-            Self::Stdout => context.answer.write(text),
-            Self::File { file, path, .. } => file
-                .write_all(text.as_bytes())
-                .map_err(|error| Failure::io("write", path, &error, Hint::OTHER_OUTPUT)),
-        }
-    }
-
-    pub(super) fn finish(&mut self, context: &mut Context) -> Result<(), Failure> {
-        match self {
-            Self::Stdout => context.answer.flush(),
-            Self::File {
-                file,
-                beside,
-                path,
-                done,
-            } => {
-                let put = file
-                    .sync_all()
-                    .and_then(|()| std::fs::rename(&*beside, &*path));
-                put.map_err(|error| Failure::io("write", path, &error, Hint::OTHER_OUTPUT))?;
-                *done = true;
-                Ok(())
-            }
-        }
-    }
-}
-
-impl Drop for Sink {
-    fn drop(&mut self) {
-        if let Self::File {
-            beside,
-            done: false,
-            ..
-        } = self
-        {
-            // Half an export is none; what cannot be removed is hidden and harmless.
-            let _ = std::fs::remove_file(beside);
-        }
-    }
 }
 
 const ATTEMPT_COLUMNS: [&str; 39] = [

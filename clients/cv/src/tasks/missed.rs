@@ -59,7 +59,7 @@ pub fn tell(context: &mut Context) {
     let rest = missed.reminders.len() - shown;
     let more = u64::from(missed.more) + rest as u64;
     if more > 0 {
-        let text = format!("{more} {}: cv inbox", here.words.more);
+        let text = format!("{}: cv inbox", here.words.more(more));
         context.notes.pieces(&[Piece::new("", text, Role::Dim)], 2);
     }
     let only = missed.reminders[..shown].iter();

@@ -85,7 +85,11 @@ pub fn list(readings: &[TaskReading], commands: &[String], context: &mut Context
             Piece::new("", format!("  {}", said(reading)), Role::Strong),
             Piece::new(": ", escape::line(command).into_owned(), Role::Plain),
         ];
-        let text = context.notes.layout.pieces(&pieces, 4);
+        let mut text = context.notes.layout.pieces(&pieces, 4);
+        for notice in &reading.notices {
+            let notice = format!("    {}", escape::line(&notice.text));
+            text.push_str(&context.notes.layout.text(&notice, Role::Warning, 4));
+        }
         context.notes.raw(&text);
     }
 }

@@ -80,8 +80,8 @@ pub struct Words {
     pub created: &'static str,
     /// Row: when it was done.
     pub completed: &'static str,
-    /// Behind a number, of what is not listed.
-    pub more: &'static str,
+    more_one: &'static str,
+    more: &'static str,
     /// It was so already.
     pub unchanged: &'static str,
     /// A reminder that came late.
@@ -112,6 +112,12 @@ pub struct Words {
 }
 
 impl Words {
+    /// `3 more`: what is not listed.
+    pub fn more(&self, count: u64) -> String {
+        let word = if count == 1 { self.more_one } else { self.more };
+        format!("{count} {word}")
+    }
+
     /// A priority.
     pub const fn priority_of(&self, priority: Priority) -> &'static str {
         match priority {
@@ -176,6 +182,7 @@ const ENGLISH: Words = Words {
     reminder: "next reminder",
     created: "created",
     completed: "done",
+    more_one: "more",
     more: "more",
     unchanged: "it was so already",
     late: "late",
@@ -235,6 +242,7 @@ const ITALIAN: Words = Words {
     reminder: "prossimo promemoria",
     created: "creata",
     completed: "fatta",
+    more_one: "altra",
     more: "altre",
     unchanged: "era già così",
     late: "in ritardo",
