@@ -44,7 +44,7 @@ fn a_reminder_sleeps_ten_minutes_from_its_time_or_until_the_next_morning() {
     assert!(shown(&menu).contains("Rimanda di 10 min"));
     let snooze = entry(&menu, &format!("task:{number}:"), ":snooze");
     wire.result("menu.act", json!({"id": snooze, "language": "it"}));
-    let after = wire.result("task.get", task.clone());
+    let after = wire.result("task.get", task);
     let moved = after["task"]["next_reminder_ms"].as_i64().unwrap() - planned;
     // It is said in minutes.
     assert!((540_000..=600_000).contains(&moved), "{moved}");

@@ -118,7 +118,7 @@ impl Bus {
             let answer = bus
                 .call_method(Some(service), path, Some(interface), method, arguments)
                 .await;
-            Ok(answer.and_then(|answer| Ok(answer.body().deserialize()?)))
+            Ok(answer.and_then(|answer| answer.body().deserialize()))
         })
     }
 
