@@ -13,24 +13,48 @@ use super::{
 
 const LIST: &str = "list tasks";
 
-/// Every task that is not removed, without its notes; those that ended only where asked for.
-/// By number.
+/// What is read of every task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Those that ended, too.
+    pub ended: bool,
+    /// Their notes; else these are empty.
+    pub notes: bool,
+    /// Their tags; else there are none.
+    pub tags: bool,
+}
+
+/// Every task that is not removed, with its tags; those that ended, and notes, only where asked
+/// for. By number.
 ///
 /// # Errors
 /// What the database said.
 pub fn every(
     connection: &Connection,
     tenant: Uuid,
-    ended_too: bool,
-    with_notes: bool,
+    ended: bool,
+    notes: bool,
+) -> Result<Vec<TaskRow>, StoreError> {
+    let tags = true;
+    every_with(connection, tenant, Wanted { ended, notes, tags })
+}
+
+/// Every task that is not removed, with no more than what is wanted. By number.
+///
+/// # Errors
+/// What the database said.
+pub fn every_with(
+    connection: &Connection,
+    tenant: Uuid,
+    wanted: Wanted,
 ) -> Result<Vec<TaskRow>, StoreError> {
     let told = at(connection, LIST);
-    let columns = if with_notes {
+    let columns = if wanted.notes {
         COLUMNS.to_owned()
     } else {
         COLUMNS.replacen("t.notes", "''", 1)
     };
-    let states = if ended_too {
+    let states = if wanted.ended {
         "'open', 'waiting', 'done', 'cancelled'"
     } else {
         "'open', 'waiting'"
@@ -43,6 +67,9 @@ pub fn every(
         .prepare_cached(&sql)
         .and_then(|mut statement| statement.query_map([tenant], table::row)?.collect())
         .map_err(&told)?;
+    if !wanted.tags {
+        return Ok(rows);
+    }
     let mut tags: HashMap<Uuid, Vec<String>> = HashMap::new();
     let mut statement = connection
         .prepare_cached("SELECT task_id, tag FROM task_tag ORDER BY task_id, tag")
@@ -60,21 +87,30 @@ pub fn every(
     Ok(rows)
 }
 
-/// Puts the notes into tasks that were read without.
+/// Puts notes and tags into tasks that were read without.
 ///
 /// # Errors
 /// What the database said.
-pub fn fill_notes(connection: &Connection, tasks: &mut [TaskRow]) -> Result<(), StoreError> {
+pub fn fill(
+    connection: &Connection,
+    tasks: &mut [TaskRow],
+    read: Wanted,
+) -> Result<(), StoreError> {
     let told = at(connection, LIST);
-    let mut statement = connection
+    let mut notes = connection
         .prepare_cached("SELECT notes FROM task WHERE id = ?1")
         .map_err(&told)?;
     for task in tasks {
-        task.notes = statement
-            .query_row([task.id], |row| row.get(0))
-            .optional()
-            .map_err(&told)?
-            .unwrap_or_default();
+        if !read.notes {
+            task.notes = notes
+                .query_row([task.id], |row| row.get(0))
+                .optional()
+                .map_err(&told)?
+                .unwrap_or_default();
+        }
+        if !read.tags {
+            task.tags = table::tags(connection, task.id)?;
+        }
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ pub use fields::{Fields, NewTimes};
 pub use fire::{Claimed, claim, due, keeps_awake, missed, next_wake, shown, shown_as, unshown};
 pub use intake::{Incoming, Taken, take_in};
 pub use list::{
-    by_id, by_uid, every, fill_notes, history, inbox, mark_seen, number_of, parts_of,
+    Wanted, by_id, by_uid, every, every_with, fill, history, inbox, mark_seen, number_of, parts_of,
     projects_in_use, tags_in_use,
 };
 pub use parts::DEPTH_MAX;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     BookError, TaskRef, TaskRow,
-    list::every,
+    list::{Wanted, every_with},
     plan::{self, Plan},
     table::{self, find},
 };
@@ -26,7 +26,7 @@ fn planned_anew(task: &TaskRow) -> Result<TaskRow, BookError> {
 /// # Errors
 /// What the database said.
 pub fn misplanned(connection: &Connection, tenant: Uuid) -> Result<Vec<Uuid>, StoreError> {
-    let rows = every(connection, tenant, false, false)?;
+    let rows = every_with(connection, tenant, Wanted::default())?;
     Ok(rows
         .into_iter()
         .filter(|row| row.times.is_some())

@@ -93,7 +93,8 @@ pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<TaskRow> {
     })
 }
 
-fn tags(connection: &Connection, id: Uuid) -> Result<Vec<String>, StoreError> {
+/// Tags of a task, sorted.
+pub(super) fn tags(connection: &Connection, id: Uuid) -> Result<Vec<String>, StoreError> {
     let told = at(connection, READ);
     connection
         .prepare_cached("SELECT tag FROM task_tag WHERE task_id = ?1 ORDER BY tag")

@@ -142,6 +142,14 @@ impl Filter {
             .any(|term| matches!(term, Term::Text(_) | Term::Has(Part::Notes, _)))
     }
 
+    /// Whether it looks at tags.
+    #[must_use]
+    pub fn reads_tags(&self) -> bool {
+        self.terms
+            .iter()
+            .any(|term| matches!(term, Term::Tag(..) | Term::Has(Part::Tags, _)))
+    }
+
     /// Finds the tasks that are named as parents. One that there is not has no parts.
     ///
     /// # Errors

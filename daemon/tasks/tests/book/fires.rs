@@ -210,8 +210,12 @@ async fn what_was_written_down_under_a_wrong_clock_is_reminded_of() {
     let book = Book::open().await;
     let due = rome("2026-11-22T09:00:00");
     // Its reminders before a year from now were never to fire, as it seemed.
-    let late = book.create(at("x", "2026-11-22T09:00:00"), due + 365 * DAY).await;
-    let fired = book.create(at("y", "2026-11-22T09:00:00"), due - 2 * DAY).await;
+    let late = book
+        .create(at("x", "2026-11-22T09:00:00"), due + 365 * DAY)
+        .await;
+    let fired = book
+        .create(at("y", "2026-11-22T09:00:00"), due - 2 * DAY)
+        .await;
     assert_eq!(book.fire(due + 365 * DAY).await.len(), 1);
     assert!(book.fire(due - DAY).await.is_empty());
     let found = book.fire(due).await;
@@ -351,7 +355,9 @@ async fn what_a_server_took_is_found_by_what_it_calls_it() {
 async fn where_a_zone_has_other_rules_now_the_wall_clock_counts() {
     let book = Book::open().await;
     let due = rome("2026-11-22T09:00:00");
-    let row = book.create(every("x", "2026-11-22T09:00:00", "FREQ=DAILY"), due - DAY).await;
+    let row = book
+        .create(every("x", "2026-11-22T09:00:00", "FREQ=DAILY"), due - DAY)
+        .await;
     let right = book.read(book::misplanned).await.unwrap();
     assert!(right.is_empty());
     // As if the zone had been an hour further east when it was written down.
@@ -367,7 +373,10 @@ async fn where_a_zone_has_other_rules_now_the_wall_clock_counts() {
     .unwrap();
     let wrong = book.read(book::misplanned).await.unwrap();
     assert_eq!(wrong, [row.id]);
-    let count = book.write(move |tx, tenant| book::replan(tx, tenant, &wrong)).await.unwrap();
+    let count = book
+        .write(move |tx, tenant| book::replan(tx, tenant, &wrong))
+        .await
+        .unwrap();
     assert_eq!(count, 1);
     assert_eq!(book.get(row.id).await, row);
 }

@@ -161,14 +161,16 @@ pub(super) fn page(
         Err(book::BookError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error),
     })?;
-    let ended_too = any_state || filter.wants_ended();
-    let with_notes = filter.reads_notes();
-    let mut rows: Vec<(i64, u64, TaskRow)> =
-        book::every(connection, tenant, ended_too, with_notes)?
-            .into_iter()
-            .filter(|row| filter.fits(row, any_state))
-            .map(|row| (sort.key(&row, now_ms), row.number, row))
-            .collect();
+    let wanted = book::Wanted {
+        ended: any_state || filter.wants_ended(),
+        notes: filter.reads_notes(),
+        tags: filter.reads_tags(),
+    };
+    let mut rows: Vec<(i64, u64, TaskRow)> = book::every_with(connection, tenant, wanted)?
+        .into_iter()
+        .filter(|row| filter.fits(row, any_state))
+        .map(|row| (sort.key(&row, now_ms), row.number, row))
+        .collect();
     let total = rows.len() as u64;
     rows.sort_unstable_by_key(|(key, number, _)| (*key, *number));
     if let Some(cursor) = &cursor {
@@ -187,9 +189,7 @@ pub(super) fn page(
         _ => None,
     };
     let mut rows: Vec<TaskRow> = rows.into_iter().map(|(_, _, row)| row).collect();
-    if !with_notes {
-        book::fill_notes(connection, &mut rows)?;
-    }
+    book::fill(connection, &mut rows, wanted)?;
     Ok(Page { rows, total, next })
 }
 
