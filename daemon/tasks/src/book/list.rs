@@ -235,8 +235,10 @@ pub fn tags_in_use(
 ) -> Result<Vec<String>, StoreError> {
     in_use(
         connection,
-        "SELECT DISTINCT g.tag FROM task_tag g JOIN task t ON t.id = g.task_id
-         WHERE t.tenant_id = ?1 AND t.deleted_ms IS NULL ORDER BY g.tag LIMIT ?2",
+        "SELECT d.tag FROM (SELECT DISTINCT tag FROM task_tag) d
+         WHERE EXISTS (SELECT 1 FROM task_tag g JOIN task t ON t.id = g.task_id
+                       WHERE g.tag = d.tag AND t.tenant_id = ?1 AND t.deleted_ms IS NULL)
+         ORDER BY d.tag LIMIT ?2",
         tenant,
         limit,
     )
