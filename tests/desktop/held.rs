@@ -5,14 +5,7 @@ use std::{os::unix::net::UnixDatagram, time::Instant};
 use convergio_store::{Store, StoreError, StoreOptions, at};
 use serde_json::json;
 
-use crate::harness::{
-    binaries,
-    daemon::Daemon,
-    diffs,
-    home::Home,
-    process::LIMIT,
-    wire::Wire,
-};
+use crate::harness::{binaries, daemon::Daemon, diffs, home::Home, process::LIMIT, wire::Wire};
 
 /// Makes everything of all runs expire long ago. No daemon runs.
 fn expire(home: &Home) {
