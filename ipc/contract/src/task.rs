@@ -1,10 +1,16 @@
 //! Tasks and reminders: what Anna keeps.
 
+mod change;
+mod transfer;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::method::method;
+
+pub use change::*;
+pub use transfer::*;
 
 method!(
     /// Writes a task down. A sentence is taken apart by a fixed grammar in English and Italian, and
@@ -23,30 +29,6 @@ method!(
 method!(
     /// Tasks that fit a filter, in order of urgency.
     TaskList, "task.list", TaskListParams => TaskListResponse, 10_000
-);
-method!(
-    /// Changes what is named and leaves the rest.
-    TaskUpdate, "task.update", TaskUpdateParams => TaskChanged, 10_000
-);
-method!(
-    /// A task is done; one that repeats goes on to its next time.
-    TaskComplete, "task.complete", TaskCompleteParams => TaskChanged, 10_000
-);
-method!(
-    /// Reminds again later. What is due stays due.
-    TaskSnooze, "task.snooze", TaskSnoozeParams => TaskSnoozeResponse, 10_000
-);
-method!(
-    /// Removes a task; `undo.apply` brings it back.
-    TaskDelete, "task.delete", TaskDeleteParams => TaskChanged, 10_000
-);
-method!(
-    /// Tasks as iCalendar or JSON.
-    TaskExport, "task.export", TaskExportParams => TaskExportResponse, 30_000
-);
-method!(
-    /// Takes tasks in; one that was taken in before is brought up to date, not doubled.
-    TaskImport, "task.import", TaskImportParams => TaskImportResponse, 60_000
 );
 method!(
     /// Reminders that wait for an answer, and those that nobody saw.
@@ -435,157 +417,6 @@ pub struct TaskListResponse {
     /// Every project in use, sorted; for completions, 200 at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub projects: Vec<String>,
-}
-
-/// What changes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct TaskUpdateParams {
-    /// Number or id.
-    pub task: String,
-    /// Only if the task still is of this revision.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected_rev: Option<u64>,
-    /// What changes.
-    pub fields: TaskFields,
-    /// The user's place and words.
-    #[serde(default)]
-    pub locale: TaskLocale,
-}
-
-/// What is done.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct TaskCompleteParams {
-    /// Number or id.
-    pub task: String,
-    /// A repeating task ends for good.
-    #[serde(default)]
-    pub for_good: bool,
-    /// The user's place and words.
-    #[serde(default)]
-    pub locale: TaskLocale,
-}
-
-/// A task after a change, or the ways in which a time can be read, and then nothing changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum TaskChanged {
-    /// It is so, durably.
-    Changed {
-        /// As it is now; as it was, of one that was removed.
-        task: Box<Task>,
-        /// What changed, in words.
-        said: String,
-        /// It was so already.
-        unchanged: bool,
-        /// What a person should know.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        notices: Vec<TaskNotice>,
-        /// For `undo.apply`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        undo_id: Option<Uuid>,
-    },
-    /// Nothing changed: the time can be read in several ways.
-    Ambiguous {
-        /// Two or more.
-        readings: Vec<TaskReading>,
-    },
-}
-
-/// Until when.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct TaskSnoozeParams {
-    /// Number or id.
-    pub task: String,
-    /// In words: `10 min`, `tomorrow at 9`; 10 minutes where nothing is said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-    /// The user's place and words.
-    #[serde(default)]
-    pub locale: TaskLocale,
-}
-
-/// As [`TaskChanged`].
-pub type TaskSnoozeResponse = TaskChanged;
-
-/// Which task goes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct TaskDeleteParams {
-    /// Number or id.
-    pub task: String,
-    /// Its parts go too; without it a task with parts is refused.
-    #[serde(default)]
-    pub with_parts: bool,
-}
-
-/// A form in which tasks travel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TaskFormat {
-    /// RFC 5545, a `VTODO` each.
-    Ics,
-    /// A JSON array of [`Task`].
-    Json,
-}
-
-/// Which tasks, in which form.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct TaskExportParams {
-    /// The form.
-    pub format: TaskFormat,
-    /// As in `task.list`; without any: all, those that are done included.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub filter: Vec<String>,
-    /// Where the last page ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<String>,
-    /// The user's place and words.
-    #[serde(default)]
-    pub locale: TaskLocale,
-}
-
-/// A page of the export. Pages are whole texts of their own (iCalendar) or arrays (JSON).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct TaskExportResponse {
-    /// The text.
-    pub text: String,
-    /// Tasks in it.
-    pub tasks: u32,
-    /// For the next page; none at the end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<String>,
-}
-
-/// A text with tasks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct TaskImportParams {
-    /// Its form.
-    pub format: TaskFormat,
-    /// The text, [`IMPORT_MAX_BYTES`] at most.
-    pub text: String,
-    /// Say what would come in; take nothing.
-    #[serde(default)]
-    pub dry_run: bool,
-    /// The user's place and words.
-    #[serde(default)]
-    pub locale: TaskLocale,
-}
-
-/// What came in. All of it in one commit, or nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct TaskImportResponse {
-    /// New tasks.
-    pub created: u32,
-    /// Tasks that were there and are newer now.
-    pub updated: u32,
-    /// Tasks that were there and are as new.
-    pub unchanged: u32,
-    /// What was left out, each with its reason; 100 at most.
-    pub left_out: Vec<String>,
-    /// Left out in all.
-    pub left_out_total: u32,
-    /// For `undo.apply`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undo_id: Option<Uuid>,
 }
 
 /// What is asked of the inbox.
