@@ -8,19 +8,14 @@ use std::{
 
 use convergio_config::NotificationSettings;
 use convergio_contract::{Uuid, daemon::MISSED_MAX};
-use convergio_store::StoreError;
-use convergio_tasks::book::{self, BookError, Fate, Occurrence, Priority, Reply, TaskRef};
+use convergio_tasks::book::{self, BookError, Fate, Occurrence, Priority, TaskRef};
 use futures_util::future::join_all;
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{
-    AGAIN_AFTER, Plan,
-    screen::{Details, Screen},
-    text,
-};
+use super::{AGAIN_AFTER, Plan, screen::Screen, text};
 use crate::{
     daemon::{Daemon, Phase},
-    notifications::{Asked, Heard, NotifyError, Shown},
+    notifications::{NotifyError, Shown},
 };
 
 /// Reminders that are claimed at one time, and rounds of that in one look.
@@ -60,9 +55,9 @@ pub(crate) async fn keep(daemon: Arc<Daemon>) {
     }
 }
 
-struct Keeper {
-    daemon: Arc<Daemon>,
-    screen: Screen,
+pub(super) struct Keeper {
+    pub(super) daemon: Arc<Daemon>,
+    pub(super) screen: Screen,
     /// Everything was held back when it was last looked: quiet hours, or switched off.
     held: bool,
 }
@@ -127,7 +122,7 @@ struct Outcome {
 }
 
 impl Keeper {
-    fn tenant(&self) -> Uuid {
+    pub(super) fn tenant(&self) -> Uuid {
         self.daemon.runs().tenant().id()
     }
 
@@ -419,7 +414,7 @@ impl Keeper {
     }
 
     /// Tells whoever listens.
-    fn tell(&self, reminders: Vec<Occurrence>, state: Fate) {
+    pub(super) fn tell(&self, reminders: Vec<Occurrence>, state: Fate) {
         for mut reminder in reminders {
             reminder.state = state;
             self.daemon.topics.due(reminder);
@@ -465,104 +460,5 @@ impl Keeper {
             }
         };
         reminders.set(plan);
-    }
-
-    async fn heard(&mut self, heard: Heard) {
-        match heard {
-            Heard::Acted { shown, key } => self.acted(shown, &key).await,
-            Heard::Closed {
-                shown,
-                by_hand: true,
-            } => {
-                if let Some(occurrence) = self.whose(&shown).await {
-                    self.answer(occurrence, Reply::Dismiss).await;
-                }
-            }
-            Heard::Closed { .. } | Heard::Went => {}
-            Heard::Came => self.daemon.reminders.show_again(),
-            // Not at once: a bus that lets us in and throws us out is not asked all the time.
-            Heard::Over => self.daemon.reminders.plan().wants_bus = true,
-        }
-    }
-
-    async fn acted(&mut self, shown: Shown, key: &str) {
-        let Some(asked) = Asked::of_key(key) else {
-            tracing::debug!(key, "a button that is not ours");
-            return;
-        };
-        let (occurrence, reply) = match asked {
-            Asked::Done(id) => (id, Reply::Done),
-            Asked::Snooze(id, minutes) => (id, Reply::Snooze { minutes }),
-            Asked::Open(id) => (id, Reply::Seen),
-            Asked::Default => match self.whose(&shown).await {
-                Some(id) => (id, Reply::Seen),
-                None => return,
-            },
-        };
-        let opens = matches!(reply, Reply::Seen);
-        let Some(task) = self.answer(occurrence, reply).await else {
-            return;
-        };
-        self.screen.take_away(shown.id).await;
-        if opens {
-            self.open(task).await;
-        }
-    }
-
-    /// Whose notification it is.
-    async fn whose(&self, shown: &Shown) -> Option<Uuid> {
-        let Shown { server, id } = shown.clone();
-        let read = self.daemon.store.read("find a reminder", move |conn| {
-            book::shown_as(conn, &server, id)
-        });
-        read.await.unwrap_or_else(|error: StoreError| {
-            tracing::error!(%error, "a reminder could not be found");
-            None
-        })
-    }
-
-    /// Carries an answer out, with its way back; whose task it was.
-    async fn answer(&mut self, occurrence: Uuid, reply: Reply) -> Option<Uuid> {
-        let answered = match self.daemon.answer_reminder(occurrence, reply).await {
-            Ok(answered) => answered,
-            Err(error) => {
-                // It has parts, is gone, or the disk is full: it waits in the inbox.
-                tracing::warn!(%error, "a reminder could not be answered");
-                return None;
-            }
-        };
-        let tenant = self.tenant();
-        let read = self.daemon.store.read("read a reminder", move |conn| {
-            book::screen::reminder(conn, tenant, occurrence)
-        });
-        if let Ok(reminder) = read.await
-            && answered.changed
-        {
-            let state = reminder.state;
-            self.tell(vec![reminder], state);
-        }
-        Some(answered.task.id)
-    }
-
-    /// Shows what there is to a task. Nothing is started for it: its text is nobody's command.
-    async fn open(&mut self, task: Uuid) {
-        let tenant = self.tenant();
-        let read = self.daemon.store.read("read a task", move |conn| {
-            book::get(conn, tenant, TaskRef::Id(task))
-        });
-        match read.await {
-            Ok(task) => {
-                let details = Details {
-                    number: task.number,
-                    title: &task.title,
-                    notes: &task.notes,
-                };
-                let daemon = Arc::clone(&self.daemon);
-                self.screen
-                    .show_details(&daemon.desktop.session, details)
-                    .await;
-            }
-            Err(error) => tracing::debug!(%error, "a task could not be opened"),
-        }
     }
 }

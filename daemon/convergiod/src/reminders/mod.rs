@@ -7,6 +7,7 @@
 //! is read anew each time. Whoever changes tasks calls [`Reminders::wake`].
 
 mod anew;
+mod answers;
 mod clock;
 mod hourly;
 mod keeper;

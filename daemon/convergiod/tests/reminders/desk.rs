@@ -334,7 +334,7 @@ impl Object {
             id
         });
         if self.stops == Stops::AtNotify {
-            pending().await
+            pending::<()>().await;
         }
         Ok(id)
     }
@@ -355,7 +355,7 @@ impl Object {
     async fn get_server_information(&self) -> (String, String, String, String) {
         self.note(|seen| seen.informed += 1);
         if self.stops == Stops::AtInformation {
-            pending().await
+            pending::<()>().await;
         }
         let said = ["desk", "Convergio's tests", "1.0", "1.2"];
         let [name, vendor, version, of] = said.map(str::to_owned);

@@ -4,8 +4,6 @@
 #![expect(
     clippy::expect_used,
     clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stderr,
     reason = "a test fails by panicking, in its helpers too, and says what it skips"
 )]
 
