@@ -1,5 +1,9 @@
 //! Tasks and reminders in the database.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod changes;
 mod fires;

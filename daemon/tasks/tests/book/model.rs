@@ -129,13 +129,16 @@ fn seen(row: &TaskRow) -> TaskRow {
     }
 }
 
+/// Tasks as they were; none where there was none.
+type Before = Vec<(Uuid, Option<TaskRow>)>;
+
 struct World {
     book: Book,
     now_ms: i64,
     tasks: Vec<Uuid>,
     numbers: BTreeSet<u64>,
     /// What a change did, and how its tasks were before it.
-    changes: Vec<(Images, Vec<(Uuid, Option<TaskRow>)>)>,
+    changes: Vec<(Images, Before)>,
     /// Every reminder that was claimed.
     claimed: BTreeMap<Uuid, (Uuid, i64, u32, u32)>,
 }
@@ -146,7 +149,7 @@ impl World {
         (count > 0).then(|| self.tasks[usize::from(at) % count])
     }
 
-    async fn rows(&self, images: &Images) -> Vec<(Uuid, Option<TaskRow>)> {
+    async fn rows(&self, images: &Images) -> Before {
         images
             .tasks
             .iter()
