@@ -132,6 +132,10 @@ fn zones(draft: &Draft, here: &Here) -> Result<Vec<(TimeZone, Option<Why>)>, Whe
 }
 
 fn readings(draft: &Draft, here: &Here) -> Result<Vec<Reading>, WhenError> {
+    if draft.zone.is_some() && !draft.is_timed() {
+        let what = "a zone needs an hour".to_owned();
+        return Err(WhenError::Contradiction { what });
+    }
     let mut out: Vec<Reading> = Vec::new();
     let mut first_error = None;
     for (zone, zone_why) in zones(draft, here)? {
@@ -263,7 +267,9 @@ impl Context<'_> {
             return Err(WhenError::Contradiction { what });
         }
         let date = add(self.now.date(), amount)?;
-        let (mut due, mut shifted) = if amount.is_calendar() {
+        let (mut due, mut shifted) = if amount == Amount::default() {
+            (whole_seconds(self.now)?, None)
+        } else if amount.is_calendar() {
             let time = Time::new(self.now.hour(), self.now.minute(), 0, 0)
                 .map_err(|_| WhenError::OutOfRange)?;
             self.at(date, time)?

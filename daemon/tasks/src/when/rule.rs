@@ -1,5 +1,7 @@
 //! What comes again, as an RFC 5545 rule and its first time.
 
+mod text;
+
 use jiff::civil::{Date, Weekday};
 use jiff::{Span, Zoned, tz::TimeZone};
 
@@ -8,6 +10,9 @@ use super::hours::{self, Hour};
 use super::piece::{Amount, Freq, MonthRef, NthOf, Piece, Rule, Unit, Which, Why};
 use super::resolve::{Context, Dates, Found, add, plain, whole_seconds};
 use super::{Basis, Reading, Repeat, WhenError};
+
+/// Times of a rule at most, as [`Rule`](crate::recur::Rule) takes them.
+pub(super) const TIMES_MAX: u32 = 100_000;
 
 /// Days among which the first time is looked for: 29 February may be eight years away.
 const DAYS_AHEAD: i32 = 366 * 9;
@@ -28,6 +33,15 @@ pub(super) fn readings(context: &Context<'_>, draft: &Draft) -> Result<Vec<Readi
             return Err(apart("two beginnings"));
         }
         starts = Some(alone(context).piece(start)?);
+    }
+    // From a day that has passed it would be unclear which of its times are counted.
+    let passed = starts
+        .iter()
+        .flatten()
+        .find(|(date, _)| *date < context.today);
+    if let Some((date, _)) = passed {
+        let due = Box::new(context.day(*date)?);
+        return Err(WhenError::Past { due, all_day: true });
     }
     if matches!(rule.freq, Freq::Minutely | Freq::Hourly) {
         return of_clock(&rule, context, draft, starts);
@@ -199,7 +213,11 @@ fn of_clock(
                 },
             )?;
             let (mut due, mut shifted) = context.at(date, *time)?;
-            if due < *context.now {
+            // Today may have begun in one zone and not in the other.
+            for _ in 0..3 {
+                if due >= *context.now {
+                    break;
+                }
                 date = add(
                     date,
                     Amount {
@@ -309,7 +327,7 @@ fn finish(
     due: Zoned,
     all_day: bool,
 ) -> Result<Reading, WhenError> {
-    let mut text = text(rule, due.date());
+    let mut text = text::text(rule, due.date());
     if draft.until.is_some() && (draft.times.is_some() || draft.during.is_some())
         || draft.times.is_some() && draft.during.is_some()
     {
@@ -360,7 +378,7 @@ fn finish(
 fn counted(during: Amount, every_seconds: i64) -> Result<u32, WhenError> {
     let fits = (during.months == 0).then(|| i64::from(during.days) * 86_400 / every_seconds);
     fits.and_then(|times| u32::try_from(times).ok())
-        .filter(|times| *times >= 1)
+        .filter(|times| (1..=TIMES_MAX).contains(times))
         .ok_or_else(|| apart("this repetition and that length"))
 }
 
@@ -423,78 +441,4 @@ fn until_text(until: Date, all_day: bool, zone: &TimeZone) -> Result<String, Whe
         .with_time_zone(TimeZone::UTC)
         .strftime("%Y%m%dT%H%M%SZ")
         .to_string())
-}
-
-fn code(day: Weekday) -> &'static str {
-    match day {
-        Weekday::Monday => "MO",
-        Weekday::Tuesday => "TU",
-        Weekday::Wednesday => "WE",
-        Weekday::Thursday => "TH",
-        Weekday::Friday => "FR",
-        Weekday::Saturday => "SA",
-        Weekday::Sunday => "SU",
-    }
-}
-
-/// The rule as RFC 5545 writes it; `first` is its first day.
-fn text(rule: &Rule, first: Date) -> String {
-    let freq = match rule.freq {
-        Freq::Minutely => "MINUTELY",
-        Freq::Hourly => "HOURLY",
-        Freq::Daily => "DAILY",
-        Freq::Weekly => "WEEKLY",
-        Freq::Monthly => "MONTHLY",
-        Freq::Yearly => "YEARLY",
-    };
-    let mut out = format!("FREQ={freq}");
-    if rule.interval > 1 {
-        out.push_str(&format!(";INTERVAL={}", rule.interval));
-    }
-    let mut month = rule.month;
-    let mut month_days = rule.month_days.clone();
-    // A rule by month on a day that some months lack: say which day it is, so that none is skipped.
-    if rule.freq == Freq::Monthly
-        && rule.days.is_empty()
-        && month_days.is_empty()
-        && first.day() > 28
-    {
-        month_days = vec![first.day()];
-    }
-    if rule.freq == Freq::Yearly
-        && rule.days.is_empty()
-        && month_days.is_empty()
-        && (first.month(), first.day()) == (2, 29)
-    {
-        month = Some(2);
-        month_days = vec![29];
-    }
-    if let Some(month) = month {
-        out.push_str(&format!(";BYMONTH={month}"));
-    }
-    let short = month.is_none() || month == Some(2);
-    match month_days.as_slice() {
-        [day @ 29..=31] if short && (month.is_none() || *day == 29) => {
-            let days: Vec<String> = (28..=*day).map(|day| day.to_string()).collect();
-            out.push_str(&format!(";BYMONTHDAY={};BYSETPOS=-1", days.join(",")));
-        }
-        [] => {}
-        days => {
-            let days: Vec<String> = days.iter().map(i8::to_string).collect();
-            out.push_str(&format!(";BYMONTHDAY={}", days.join(",")));
-        }
-    }
-    if !rule.days.is_empty() {
-        let mut days = rule.days.clone();
-        days.sort_by_key(|(nth, day)| (day.to_monday_zero_offset(), *nth));
-        let days: Vec<String> = days
-            .iter()
-            .map(|(nth, day)| match nth {
-                0 => code(*day).to_owned(),
-                nth => format!("{nth}{}", code(*day)),
-            })
-            .collect();
-        out.push_str(&format!(";BYDAY={}", days.join(",")));
-    }
-    out
 }

@@ -46,7 +46,9 @@ impl Grammar<'_> {
                     // "for 9" and "le 9" are seldom hours, "at 9" and "alle 9" mostly.
                     (false, Language::English) if by => Strength::Weak,
                     (false, Language::Italian)
-                        if t.is(at, "le") || t.is(at, "h") || t.is(at, "all") =>
+                        if t.is(at, "le")
+                            || t.is(at, "h")
+                            || t.is(at, "all") && !t.is(behind, "una") =>
                     {
                         Strength::Weak
                     }

@@ -210,7 +210,7 @@ impl Grammar<'_> {
         let t = self.text;
         let next = t.skip(at, self.words.during);
         if let Some((n, behind)) = number(t, next, self.language())
-            && n >= 1
+            && (1..=super::super::rule::TIMES_MAX).contains(&n)
             && let Some(end) = t.one_of(behind, self.words.times)
         {
             return Some(self.candidate(vec![Piece::Times(n)], end, Strength::Weak));

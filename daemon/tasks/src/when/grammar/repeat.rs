@@ -180,7 +180,8 @@ impl Grammar<'_> {
             }
         }
         // "every december 25", "ogni 25 dicembre"
-        for candidate in self.single_day(at) {
+        let unit = t.lookup(at, self.words.units).is_some();
+        for candidate in self.single_day(at).into_iter().filter(|_| !unit) {
             if let [
                 Piece::Date {
                     year: None,
@@ -280,7 +281,7 @@ impl Grammar<'_> {
 }
 
 fn per_unit(unit: Unit, n: i64) -> Option<Rule> {
-    let n = u32::try_from(n).ok().filter(|n| *n >= 1)?;
+    let n = u32::try_from(n).ok().filter(|n| (1..=10_000).contains(n))?;
     let (freq, interval) = match unit {
         Unit::Second => return None,
         Unit::Minute => (Freq::Minutely, n),
