@@ -174,11 +174,11 @@ hints! {
     /// How to use tasks.
     TASK_HELP = "`cv task --help`";
     /// A task without words.
-    TASK_SOMETHING = "`cv task add \"buy milk\"`, or a task a line: `cat list.txt | cv task add -`";
+    TASK_SOMETHING = "`cv task add \"buy milk\"`, or a task a line: `printf 'milk\\nbread\\n' | cv task add -`";
     /// How to change one.
     TASK_EDIT_HELP = "`cv task edit --help`";
     /// Less at once.
-    TASK_PIECES = "take them in pieces: `split -l 1000 list.txt`, then `cv task add -` with each";
+    TASK_PIECES = "take them in pieces: `split -l 1000 list.txt`, then `cv task add - <FILE` with each";
     /// An export that is there.
     TASK_EXPORT = "another name, or over it: `cv task export --force -o tasks.ics`";
     /// A folder that does not exist.

@@ -187,9 +187,10 @@ fn split<'w>(
         )),
         (Some(said), None) => {
             let mut command = Command::new("cv task snooze");
-            command.word(named[0]);
-            let time = [&named[1..], &[said.as_str()]].concat().join(" ");
-            command.option("--until", &time);
+            for task in &named {
+                command.word(task);
+            }
+            command.option("--until", &said);
             Err(Failure::new(
                 Kind::Usage,
                 "It is not clear where the numbers end and the time begins",
@@ -281,7 +282,7 @@ mod tests {
         let unclear = split("3 9 tomorrow", None).expect_err("unclear");
         assert_eq!(
             unclear.way_out.as_str(),
-            "`cv task snooze 3 --until '9 tomorrow'`"
+            "`cv task snooze 3 9 --until tomorrow`"
         );
         assert!(split("tomorrow", None).is_err());
         assert!(split("3 tomorrow", Some("2 h")).is_err());
