@@ -112,7 +112,10 @@ fn processes(home: &Home) {
         }
     }
     told("cv remind, a process", &mut ours, &mut syncs);
-    println!("  of it a process that does nothing: {:.1?}", median(&mut floor));
+    println!(
+        "  of it a process that does nothing: {:.1?}",
+        median(&mut floor)
+    );
 }
 
 async fn fill(client: &Client) {
@@ -144,7 +147,12 @@ async fn fill(client: &Client) {
 }
 
 async fn lists(client: &Client) {
-    let filters: [&[&str]; 4] = [&[], &["+t7", "project:p7"], &["PERCHE"], &["due.before:2099-01-15"]];
+    let filters: [&[&str]; 4] = [
+        &[],
+        &["+t7", "project:p7"],
+        &["PERCHE"],
+        &["due.before:2099-01-15"],
+    ];
     for filter in filters {
         let params = TaskListParams {
             filter: filter.iter().map(|&word| word.to_owned()).collect(),
