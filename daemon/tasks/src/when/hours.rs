@@ -39,7 +39,7 @@ pub(super) fn of_part(part: PartOfDay) -> Time {
         PartOfDay::Morning => 9,
         PartOfDay::Afternoon => 15,
         PartOfDay::Evening => 19,
-        PartOfDay::Tonight => 20,
+        PartOfDay::ThisEvening | PartOfDay::Tonight => 20,
         PartOfDay::Night => 22,
         PartOfDay::ThisNight => 23,
     };
@@ -100,7 +100,7 @@ fn against(time: Time, part: PartOfDay) -> WhenError {
     let name = match part {
         PartOfDay::Morning => "morning",
         PartOfDay::Afternoon => "afternoon",
-        PartOfDay::Evening | PartOfDay::Tonight => "evening",
+        PartOfDay::Evening | PartOfDay::ThisEvening | PartOfDay::Tonight => "evening",
         PartOfDay::Night | PartOfDay::ThisNight => "night",
     };
     WhenError::Contradiction {
@@ -108,7 +108,16 @@ fn against(time: Time, part: PartOfDay) -> WhenError {
     }
 }
 
+/// An evening holds the same hours on any day.
+fn of_any_day(part: PartOfDay) -> PartOfDay {
+    match part {
+        PartOfDay::ThisEvening => PartOfDay::Evening,
+        part => part,
+    }
+}
+
 fn bare_in(time: Time, part: PartOfDay, now: Time) -> Result<Hours, WhenError> {
+    let part = of_any_day(part);
     let midnight = Time::new(0, time.minute(), time.second(), 0).unwrap_or(Time::midnight());
     Ok(match (part, time.hour()) {
         (PartOfDay::Morning, 1..=11) => Hours::one(time),
@@ -128,6 +137,7 @@ fn bare_in(time: Time, part: PartOfDay, now: Time) -> Result<Hours, WhenError> {
 }
 
 fn exact_in(time: Time, part: PartOfDay, now: Time) -> Result<Hours, WhenError> {
+    let part = of_any_day(part);
     Ok(match (part, time.hour()) {
         (PartOfDay::Morning, 0..=12)
         | (PartOfDay::Afternoon, 12..=19)

@@ -10,8 +10,9 @@
 //!   hours is taken if it is also the next on one of 12; else both are readings. 0:00, 13:00 and
 //!   more, and hours with a leading zero are never asked about, nor are digits with a colon where the
 //!   user's language is Italian, which counts to 24.
-//! - A morning is 09:00, an afternoon 15:00, an evening 19:00, "tonight" 20:00, a night 22:00,
-//!   "stanotte" 23:00. Midnight beside a day may be the night before or after it.
+//! - A morning is 09:00, an afternoon 15:00, an evening 19:00, today's evening ("tonight", "this
+//!   evening", "stasera") 20:00, a night 22:00, "stanotte" 23:00. Midnight beside a day may be the
+//!   night before or after it.
 //! - "friday" is the next Friday after today; with an hour still to come on a Friday, today is a
 //!   second reading. "next friday" is the first Friday after today, as independent English parsers
 //!   read it, and asked about where that is tomorrow. "venerdì prossimo" is Friday of next week
@@ -199,11 +200,12 @@ pub fn parse(text: &str, here: &Here) -> Result<Answer, WhenError> {
 }
 
 /// Finds the date in a sentence. Quoted parts are title, and so are numbers and names of months
-/// and days that nothing makes a date.
+/// and days that nothing makes a date, and a feast where another word says the day.
 ///
 /// # Errors
 ///
-/// A time that has passed, contradictions and intervals; texts over [`TEXT_MAX_BYTES`].
+/// A time that has passed, contradictions and intervals; an hour beside the date that cannot be
+/// read, as "at 25" and "at 9 and 10"; texts over [`TEXT_MAX_BYTES`].
 pub fn extract(text: &str, here: &Here) -> Result<Extracted, WhenError> {
     bounded(text)?;
     let tokens = token::tokens(text);

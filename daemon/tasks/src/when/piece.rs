@@ -95,7 +95,9 @@ pub(super) enum PartOfDay {
     Evening,
     /// "at night": the late evening, or the small hours where a small number stands beside it.
     Night,
-    /// This evening, which goes on after midnight.
+    /// Today's evening.
+    ThisEvening,
+    /// Today's evening, which goes on after midnight.
     Tonight,
     /// The coming night.
     ThisNight,

@@ -1,5 +1,7 @@
 //! Finding the pieces in a text.
 
+mod leftover;
+
 use std::ops::Range;
 
 use super::grammar::Grammar;
@@ -114,6 +116,9 @@ pub(super) fn whole(text: &str, tokens: &[Token], here: &Here) -> Result<Vec<Hit
             if sentence_ends && !hits.is_empty() {
                 break;
             }
+            if let Some(end) = leftover::like_an_hour(&grammars, &view, tokens, at) {
+                return Err(leftover::unknown_words(text, tokens, at, end));
+            }
             at = filler(&grammars, at)
                 .ok_or_else(|| not_understood(&grammars, &view, tokens, text, at))?;
             continue;
@@ -184,13 +189,16 @@ pub(super) fn within(text: &str, tokens: &[Token], here: &Here) -> Result<Vec<Hi
         at = hit.tokens.end;
         hits.push(hit);
     }
-    let hits = accepted(hits, &view);
+    let hits = leftover::spared(accepted(hits, &view), &grammars, &view);
     for hit in &hits {
         if let Some(words) = interval(&grammars, text, tokens, hit, &hits) {
             return Err(WhenError::Interval { words });
         }
     }
-    Ok(hits)
+    match leftover::unread(&grammars, &view, text, tokens, &hits) {
+        Some(error) => Err(error),
+        None => Ok(hits),
+    }
 }
 
 /// "X-12/3" and "v2026-11-22" are names: something is glued to the words on either side.

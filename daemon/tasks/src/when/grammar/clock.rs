@@ -18,7 +18,8 @@ struct Read {
 }
 
 impl Grammar<'_> {
-    pub(super) fn meridiem(&self, at: usize) -> Option<(bool, usize)> {
+    /// Morning or evening of a clock of twelve hours.
+    pub(in super::super) fn meridiem(&self, at: usize) -> Option<(bool, usize)> {
         let (pm, end) = self.text.lookup(at, self.words.meridiem)?;
         // "3 a" is the beginning of something else.
         let single = end == at + 1

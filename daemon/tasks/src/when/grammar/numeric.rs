@@ -327,14 +327,13 @@ pub(super) fn bare(time: Time) -> Clock {
     }
 }
 
-/// A time with am or pm: 15 pm is 15.
+/// A time with am or pm. No clock of twelve hours shows 13 pm.
 pub(super) fn twelve(time: Time, pm: bool) -> Option<Clock> {
     let hour = match (time.hour(), pm) {
         (12, false) => 0,
         (12, true) => 12,
         (hour @ 1..12, true) => hour + 12,
         (hour @ 1..12, false) => hour,
-        (hour @ 13.., true) => hour,
         _ => return None,
     };
     let time = Time::new(hour, time.minute(), time.second(), 0).ok()?;

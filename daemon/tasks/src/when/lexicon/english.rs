@@ -2,7 +2,7 @@ use jiff::civil::Weekday::{Friday, Monday, Saturday, Sunday, Thursday, Tuesday, 
 
 use super::super::Language;
 use super::super::piece::Freq::{Daily, Hourly, Monthly, Weekly, Yearly};
-use super::super::piece::PartOfDay::{Afternoon, Evening, Morning, Night, Tonight};
+use super::super::piece::PartOfDay::{Afternoon, Evening, Morning, Night, ThisEvening, Tonight};
 use super::super::piece::Strength::{Edge, Strong, Weak};
 use super::super::piece::Unit::{Day, Hour, Minute, Month, Second, Week, Year};
 use super::{Each, Hand, Lexicon};
@@ -54,7 +54,7 @@ pub(super) static WORDS: Lexicon = Lexicon {
     ],
     parts: &[
         ("this morning", (Morning, Some(0), Strong)), ("this afternoon", (Afternoon, Some(0), Strong)),
-        ("this evening", (Evening, Some(0), Strong)), ("tonight", (Tonight, Some(0), Strong)),
+        ("this evening", (ThisEvening, Some(0), Strong)), ("tonight", (Tonight, Some(0), Strong)),
         ("this night", (Tonight, Some(0), Strong)), ("tonite", (Tonight, Some(0), Strong)),
         ("in the morning", (Morning, None, Strong)), ("in the afternoon", (Afternoon, None, Strong)),
         ("in afternoon", (Afternoon, None, Weak)), ("in the evening", (Evening, None, Strong)),

@@ -2,7 +2,7 @@ use jiff::civil::Weekday::{Friday, Monday, Saturday, Sunday, Thursday, Tuesday, 
 
 use super::super::Language;
 use super::super::piece::Freq::{Daily, Hourly, Monthly, Weekly, Yearly};
-use super::super::piece::PartOfDay::{Afternoon, Evening, Morning, Night, ThisNight};
+use super::super::piece::PartOfDay::{Afternoon, Evening, Morning, Night, ThisEvening, ThisNight};
 use super::super::piece::Strength::{Edge, Strong, Weak};
 use super::super::piece::Unit::{Day, Hour, Minute, Month, Second, Week, Year};
 use super::{Each, Hand, Lexicon};
@@ -53,7 +53,7 @@ pub(super) static WORDS: Lexicon = Lexicon {
         ("stamattina", (Morning, Some(0), Strong)), ("stamani", (Morning, Some(0), Strong)), ("stamane", (Morning, Some(0), Strong)),
         ("questa mattina", (Morning, Some(0), Strong)), ("questa mattinata", (Morning, Some(0), Strong)), ("questo mattino", (Morning, Some(0), Strong)),
         ("domattina", (Morning, Some(1), Strong)), ("questo pomeriggio", (Afternoon, Some(0), Strong)), ("oggi pomeriggio", (Afternoon, Some(0), Strong)),
-        ("stasera", (Evening, Some(0), Strong)), ("questa sera", (Evening, Some(0), Strong)), ("sta sera", (Evening, Some(0), Strong)), ("di stasera", (Evening, Some(0), Strong)),
+        ("stasera", (ThisEvening, Some(0), Strong)), ("questa sera", (ThisEvening, Some(0), Strong)), ("sta sera", (ThisEvening, Some(0), Strong)), ("di stasera", (ThisEvening, Some(0), Strong)),
         ("stanotte", (ThisNight, Some(0), Strong)), ("questa notte", (ThisNight, Some(0), Strong)),
         ("di mattina", (Morning, None, Edge)), ("del mattino", (Morning, None, Edge)), ("della mattina", (Morning, None, Edge)), ("al mattino", (Morning, None, Edge)),
         ("in mattinata", (Morning, None, Strong)), ("nella mattinata", (Morning, None, Edge)), ("nella mattina", (Morning, None, Edge)), ("la mattina", (Morning, None, Weak)), ("mattina", (Morning, None, Weak)),
