@@ -291,8 +291,11 @@ async fn check_rules(reach: ClientOptions, args: &Args, change: Selected) -> Res
     // No later review is compared with this one.
     "rules".clone_into(&mut params.selection);
     let ended = async {
-        client.call::<ReviewStart>(&params).await?;
+        // In one write: nothing of the run is kept, and once it has ended nobody finds it.
+        let started = client.queue::<ReviewStart>(&params)?;
         let mut events = client.subscribe(params.run_id, 0)?;
+        client.flush().await?;
+        started.response().await?;
         while let Some(event) = events.next().await? {
             if event.body.is_terminal() {
                 break;

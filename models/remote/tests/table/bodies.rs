@@ -435,7 +435,7 @@ async fn what_a_dialect_cannot_say_is_not_sent_otherwise() {
         let remote = Remote::new(endpoint.clone(), egress()).unwrap();
         let mut stream = remote.stream(permitted(wanted, permit(&endpoint)));
         let error = stream.next().await.unwrap().unwrap_err();
-        assert_eq!(error.class.as_str(), "denied", "{kind}");
+        assert_eq!(error.class.as_str(), "bad_request", "{kind}");
         assert_eq!(server.connections(), 0, "{kind}");
     }
 }
