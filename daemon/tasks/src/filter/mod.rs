@@ -51,13 +51,19 @@ pub enum FilterError {
         /// What it takes.
         why: String,
     },
+    /// A word that joins others elsewhere, and would be looked for as text here.
+    #[error("`{word}` joins nothing: all words of a filter have to fit (`/{word}/` looks for it)")]
+    Joined {
+        /// The word.
+        word: String,
+    },
     /// Too many words, or one that is too long.
     #[error("a filter has at most {WORDS_MAX} words of {WORD_MAX_BYTES} bytes")]
     TooLong,
 }
 
 /// Attributes that there are, for people.
-pub const ATTRIBUTES: &str = "project, priority, state, due, created, modified, done, has, no, \
+pub const ATTRIBUTES: &str = "project, tag, priority, state, due, created, modified, done, has, no, \
      parent; before a date also .before, .after, .by";
 
 /// A task's times that a filter can ask about.

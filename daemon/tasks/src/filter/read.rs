@@ -70,6 +70,7 @@ fn term(word: &str, here: &Here) -> Result<Term, FilterError> {
             let (from, to) = day(&here.now);
             Term::Date(Date::Due, Compare::On, from, to)
         }
+        "or" | "and" | "xor" => return Err(FilterError::Joined { word: folded }),
         _ => Term::Text(folded),
     })
 }

@@ -145,6 +145,13 @@ fn what_is_not_understood_is_told() {
     assert!(told("state:gone").contains("open, waiting, done"));
     assert!(told("due.before:blurg").starts_with("`due.before` does not take \"blurg\""));
     assert!(told("parent:mario").contains("a task's number"));
+    for word in ["or", "OR", "and", "xor"] {
+        assert!(told(word).contains("joins nothing"), "{word}");
+    }
+    for word in ["/or/", "order"] {
+        assert!(Filter::read(&[word.to_owned()], &here()).is_ok(), "{word}");
+    }
+    assert!(super::ATTRIBUTES.contains("tag"));
     let long = vec!["a".to_owned(); WORDS_MAX + 1];
     assert_eq!(Filter::read(&long, &here()), Err(FilterError::TooLong));
     // Times and addresses are no attributes.
