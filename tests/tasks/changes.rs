@@ -39,7 +39,8 @@ fn a_task_is_written_down_changed_done_and_brought_back() {
         notices
             .iter()
             .any(|notice| notice["kind"] == "daemon_not_installed"
-                && notice["hint"] == "cv service install"),
+                // The harness names the daemon's place: no service would be it.
+                && notice["hint"].is_null()),
         "{made}"
     );
     let again = wire.result("task.create", params.clone());

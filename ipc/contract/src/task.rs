@@ -230,7 +230,7 @@ pub enum TaskCreateResponse {
 /// Something that a person should know, though it worked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskNotice {
-    /// `time_shifted`, `time_twice`, `daemon_not_installed`, `no_notifications`.
+    /// `time_shifted`, `time_twice`, `daemon_not_installed`, `no_reminder_left`.
     pub kind: String,
     /// In words.
     pub text: String,

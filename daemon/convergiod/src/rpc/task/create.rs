@@ -12,6 +12,7 @@ use convergio_tasks::{
     book::{self, Created, NewTask, TaskRow},
     when::{self, Answer, Language, When},
 };
+use convergio_transport::Endpoint;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -97,6 +98,11 @@ fn one_line(text: &str) -> Result<(), RpcError> {
 }
 
 impl Daemon {
+    /// Whether an installed service would be this daemon: not where its place is named.
+    fn takes_a_service(&self) -> bool {
+        Endpoint::resolve(&self.surroundings.transport).is_ok_and(|endpoint| !endpoint.explicit)
+    }
+
     /// What a person should know of a time.
     pub(super) fn notices(
         &self,
@@ -123,7 +129,7 @@ impl Daemon {
                     false => "it fires only while the daemon runs".to_owned(),
                     true => "scatta solo mentre il servizio è in funzione".to_owned(),
                 },
-                Some("cv service install"),
+                self.takes_a_service().then_some("cv service install"),
             );
         }
         if task.next.is_none() && !task.remind_before_min.is_empty() && task.times.is_some() {
